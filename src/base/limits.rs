@@ -1,0 +1,34 @@
+//! Every bound of the gateway in one place, each with its arithmetic. Policies can lower or raise those that say so.
+
+/// A request head. 13 headers of an SDK are about 600 bytes; a proxy chain with large cookies reaches 16 KiB.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Header fields of a request.
+pub const REQUEST_FIELDS_MAX: usize = 100;
+/// The request line: method, target and version.
+pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+/// A response head from a provider.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header fields of a response.
+pub const RESPONSE_FIELDS_MAX: usize = 200;
+/// A request body unless `server { body_max }` says otherwise: a 200k-token prompt is about 1 MiB, images take more.
+pub const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// A whole answer that is held back so that a failure inside it can still move to another target.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Events of a stream that are held back until the first content.
+pub const HELD_BYTES_MAX: usize = 64 * 1024;
+/// One server-sent event: image data and signatures come in one line.
+pub const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// One line that frames a chunk: its size and extensions.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Trailer fields after a chunked body, together.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Nesting of a JSON document.
+pub const JSON_DEPTH_MAX: u32 = 128;
+/// Targets of one route: a set of them fits one machine word.
+pub const ROUTE_TARGETS_MAX: usize = 64;
+/// Attempts of one request unless the policy's `max_attempts` says otherwise.
+pub const ATTEMPTS_MAX: u8 = 4;
+/// A policy file.
+pub const POLICY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Nesting of brackets in a policy.
+pub const POLICY_DEPTH_MAX: usize = 64;

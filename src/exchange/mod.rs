@@ -1,0 +1,1 @@
+//! Layer 3: one request from first byte to last.

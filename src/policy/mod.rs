@@ -1,0 +1,13 @@
+//! Layer 1: the policy language, from text to a plan that decides.
+//!
+//! ```text
+//!   text ─split→ items ─parse→ syntax tree ─resolve→ model (typed, every name and default settled) ─lower→ program
+//!                                   └── diagnostics: each with a code, a place, a sentence and help ──┘
+//! ```
+//! The only door to pest and to the diagnostics renderer.
+
+pub mod facts;
+pub mod model;
+
+pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
+pub use self::model::Policy;

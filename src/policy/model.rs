@@ -1,0 +1,708 @@
+//! The resolved policy: every name an id, every unit a base unit, every default filled in. What cannot be written
+//! down here cannot happen at run time.
+
+use crate::base::{BreakerId, Outcome, OutcomeSet, ProviderId, RetriesId, RouteId, Span, TargetId};
+use crate::policy::facts::Caps;
+
+/// A policy whose names, types and defaults are settled.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The files it came from, the first one first; [`At::file`] indexes this.
+    pub files: Vec<Box<str>>,
+    /// XXH3 of all its text: shown at start-up and at the admin address.
+    pub hash: u64,
+    /// Where and how the gateway listens.
+    pub server: Server,
+    /// Indexed by [`ProviderId`].
+    pub providers: Vec<Provider>,
+    /// Indexed by [`TargetId`]: every model of every provider, and `provider.*` where a route names it.
+    pub targets: Vec<Target>,
+    /// Indexed by [`BreakerId`].
+    pub breakers: Vec<Breaker>,
+    /// Indexed by [`RetriesId`].
+    pub retries: Vec<Retries>,
+    /// Client model names that are replaced before any fact is read.
+    pub aliases: Vec<Alias>,
+    /// Masks that are checked on every pick.
+    pub forbids: Vec<Forbid>,
+    /// Indexed by [`RouteId`], in file order; the last one is `default` and has no condition.
+    pub routes: Vec<Route>,
+}
+
+/// A place in the policy's text.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct At {
+    /// Index into [`Policy::files`].
+    pub file: u16,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// `server { … }`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where clients connect, as `address:port`.
+    pub listen: Box<str>,
+    /// Where operators connect, as `address:port`.
+    pub admin: Box<str>,
+    /// Workers; `None` is `all`: one for each core that the process may use.
+    pub cores: Option<u16>,
+    /// The largest request body, in bytes.
+    pub body_max: u64,
+    /// TLS towards clients.
+    pub tls: Option<ServerTls>,
+    /// `clients { anonymous = allow }`: anyone may call on an address that is not loopback.
+    pub anonymous: bool,
+    /// Where `server` stands, if it is written out.
+    pub at: At,
+}
+
+/// `server { tls { … } }`
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// The certificate chain, PEM.
+    pub cert: SecretRef,
+    /// The private key, PEM.
+    pub key: SecretRef,
+}
+
+/// Where a secret is kept. Never the secret itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SecretRef {
+    /// The store and the name in it.
+    pub source: SecretSource,
+    /// Where the policy names it.
+    pub at: At,
+}
+
+/// The stores that secrets come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretSource {
+    /// `env("NAME")`
+    Env(Box<str>),
+    /// `file("path")`, one trailing newline is not part of it.
+    File(Box<str>),
+}
+
+/// The kinds of provider that the language knows. Which of them this binary can speak to is `dialect`'s to say.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ProviderKind {
+    /// `openai`
+    OpenAi,
+    /// `azure_openai`
+    AzureOpenAi,
+    /// `anthropic`
+    Anthropic,
+    /// `gemini`
+    Gemini,
+    /// `vertex`
+    Vertex,
+    /// `bedrock`
+    Bedrock,
+    /// `mistral`
+    Mistral,
+    /// `cohere`
+    Cohere,
+    /// `groq`
+    Groq,
+    /// `xai`
+    Xai,
+    /// `deepseek`
+    DeepSeek,
+    /// `openrouter`
+    OpenRouter,
+    /// `together`
+    Together,
+    /// `fireworks`
+    Fireworks,
+    /// `perplexity`
+    Perplexity,
+    /// `cerebras`
+    Cerebras,
+    /// `ollama`
+    Ollama,
+    /// `vllm`
+    Vllm,
+    /// `openai_compatible`
+    OpenAiCompatible,
+    /// `simulated`: answers from inside the gateway.
+    Simulated,
+}
+
+/// `provider NAME { … }`
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name in the policy.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// Its format and defaults.
+    pub kind: ProviderKind,
+    /// Where it answers; at least one. A simulated provider has one that the runtime fills in.
+    pub endpoints: Vec<Endpoint>,
+    /// How it knows us.
+    pub auth: Auth,
+    /// How its certificate is checked.
+    pub tls: ClientTls,
+    /// `region`, for conditions.
+    pub region: Option<Box<str>>,
+    /// `failure_domain`; the provider's name unless set.
+    pub failure_domain: Box<str>,
+    /// `trains_on_data`
+    pub trains_on_data: bool,
+    /// `api_version`: Azure's query parameter.
+    pub api_version: Option<Box<str>>,
+    /// `capacity { max_inflight }`, for each endpoint.
+    pub max_inflight: Option<u32>,
+    /// What a simulated provider does.
+    pub simulation: Option<Simulation>,
+}
+
+/// One address of a provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// `https`.
+    pub tls: bool,
+    /// Host name or address, without brackets.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// What stands before `/chat/completions`, without a trailing slash, such as `/v1`.
+    pub base_path: Box<str>,
+}
+
+/// `auth = …`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Auth {
+    /// `none`
+    None,
+    /// One header with one secret. The first key of `keys(…)` until key pools are built.
+    Key {
+        /// How the secret is written.
+        style: AuthStyle,
+        /// The secret.
+        secret: SecretRef,
+    },
+}
+
+/// How a credential is written on the wire.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthStyle {
+    /// `authorization: Bearer …`
+    Bearer,
+    /// `api-key: …` (Azure)
+    ApiKey,
+    /// `x-api-key: …`
+    XApiKey,
+}
+
+/// `tls { … }` of a provider.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClientTls {
+    /// The roots that the certificate must lead to.
+    pub roots: Roots,
+    /// Refuse TLS 1.2.
+    pub only_tls13: bool,
+}
+
+/// `ca = …`
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Roots {
+    /// Mozilla's list inside the binary.
+    #[default]
+    Bundled,
+    /// `system`: the machine's own list.
+    System,
+    /// `file("…")`: only these, PEM.
+    File(Box<str>),
+}
+
+/// `simulate { … }` of a simulated provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Simulation {
+    /// Time to the first content, drawn evenly from this range.
+    pub ttft: (Span, Span),
+    /// Time between the events of a stream.
+    pub gap: Span,
+    /// Words in an answer.
+    pub tokens: u32,
+    /// What it does, request by request; after the last step it starts again. Empty: always well.
+    pub script: Vec<ScriptStep>,
+}
+
+/// One step of a fault script: `times` requests answered in one way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ScriptStep {
+    /// How the requests are answered.
+    pub act: Act,
+    /// How many.
+    pub times: u32,
+}
+
+/// What a simulated provider can do with a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Act {
+    /// `ok`
+    Ok,
+    /// `s400` to `s599`: that status with an OpenAI error body.
+    Status(u16),
+    /// `refuse`: the connection is reset before any byte.
+    Refuse,
+    /// `hang`: the head never comes.
+    Hang,
+    /// `stall`: a stream stops after its first content; an answer stops inside its body.
+    Stall,
+    /// `cut`: a stream ends by reset after its first content; an answer inside its body.
+    Cut,
+    /// `error_event`: a 200 stream whose first event is an error.
+    ErrorEvent,
+    /// `model_gone`: 404 `model_not_found`.
+    ModelGone,
+    /// `bad_key`: 401 `invalid_api_key`.
+    BadKey,
+}
+
+/// One model at one provider.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `provider.model`, as policies, headers, logs and metrics name it.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// Its provider.
+    pub provider: ProviderId,
+    /// The provider's name for the model.
+    pub model: ModelName,
+    /// `context`, in tokens.
+    pub context: Option<u64>,
+    /// `caps`; `None` where the policy does not say.
+    pub caps: Option<Caps>,
+    /// `price { input }` in micro-dollars per million tokens.
+    pub price_in: Option<u64>,
+    /// `price { output }` in micro-dollars per million tokens.
+    pub price_out: Option<u64>,
+    /// Its breaker.
+    pub breaker: BreakerId,
+    /// Its retries.
+    pub retries: RetriesId,
+    /// Its timers.
+    pub timeouts: Timeouts,
+    /// Requests at once, over all cores; from `capacity` (times the endpoints).
+    pub max_inflight: Option<u32>,
+}
+
+/// The provider's name for a model.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ModelName {
+    /// This one.
+    Fixed(Box<str>),
+    /// `provider.*`: the one that the client asked for.
+    Asked,
+}
+
+/// The timers of one attempt, all inside the request's deadline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// `connect_timeout`: address, TCP and TLS.
+    pub connect: Span,
+    /// `ttft_timeout`: from the request sent to the first content.
+    pub ttft: Span,
+    /// `idle_timeout`: between two content events, or two reads of a plain answer's body.
+    pub idle: Span,
+}
+
+/// A route's own timers; what is `None` is the target's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TimeoutsOverride {
+    /// `connect_timeout`
+    pub connect: Option<Span>,
+    /// `ttft_timeout`
+    pub ttft: Option<Span>,
+    /// `idle_timeout`
+    pub idle: Option<Span>,
+}
+
+/// `breaker NAME { … }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breaker {
+    /// Its name; `standard` for the built-in one.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// `window`
+    pub window: Span,
+    /// `min_requests`
+    pub min_requests: u32,
+    /// `scope = core`: each core judges alone.
+    pub per_core: bool,
+    /// `count`: the outcomes that are ill health.
+    pub count: OutcomeSet,
+    /// `open when error_rate > …`, in parts per million.
+    pub error_rate: Option<u32>,
+    /// `open when consecutive >= …`
+    pub consecutive: Option<u32>,
+    /// `open when p95(ttft) > …` and its like, at most [`Breaker::SLOW_MAX`].
+    pub slow: Vec<SlowRule>,
+    /// `cool_down = 15s..2m`: first and longest.
+    pub cool_down: (Span, Span),
+    /// `half_open { probes }`: requests let through at once, over all cores.
+    pub probes: u32,
+    /// `half_open { need }`: successes that close it.
+    pub need: u32,
+    /// `half_open { share }`: the part of its weight that a half-open target keeps, in parts per million.
+    pub share: u32,
+    /// `throttle { obey_retry_after }`
+    pub obey_retry_after: bool,
+    /// `throttle { max }`: the longest pause after a 429.
+    pub throttle_max: Span,
+}
+
+impl Breaker {
+    /// Latency rules of one breaker: each is one counter in every window bucket.
+    pub const SLOW_MAX: usize = 4;
+}
+
+/// `open when pNN(ttft) > limit`: true when more than `1 − NN %` of the window's answers were slower than the limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SlowRule {
+    /// The percentile in parts per million: p95 is 950,000.
+    pub percentile: u32,
+    /// The time to the first content that counts as slow.
+    pub limit: Span,
+}
+
+/// `retries NAME { … }`: repeats at the same target.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Retries {
+    /// Its name; `standard` for the built-in one.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// `max`: repeats for one request at one target.
+    pub max: u8,
+    /// `budget`: repeats as a part of the provider's requests, in parts per million.
+    pub budget: u32,
+    /// `floor`: repeats a second that are always allowed.
+    pub floor_per_s: u32,
+    /// `backoff = 50ms..500ms`: first and longest pause.
+    pub backoff: (Span, Span),
+}
+
+/// `alias "from" -> "to"`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alias {
+    /// What the client says.
+    pub from: Box<str>,
+    /// What it means.
+    pub to: Box<str>,
+}
+
+/// `forbid NAME when …`: no target for which the condition holds is ever picked.
+#[derive(Clone, Debug)]
+pub struct Forbid {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// May read facts of the request, of the target and of the attempt.
+    pub when: Cond,
+}
+
+/// `route NAME when … { … }`
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it is declared.
+    pub at: At,
+    /// Reads facts of the request only. `Cond::Always` for `default`.
+    pub when: Cond,
+    /// What a matching request gets.
+    pub action: Action,
+}
+
+/// What a route does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// The route is only a `reject(…)`.
+    Reject(Reject),
+    /// Targets are tried.
+    Serve(Serve),
+}
+
+/// The targets of a route and how they are tried.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// By priority; together at most [`crate::base::limits::ROUTE_TARGETS_MAX`] members.
+    pub tiers: Vec<Tier>,
+    /// Tried top down against the outcome.
+    pub fallback: Vec<FallbackLine>,
+    /// `else -> …`
+    pub otherwise: Otherwise,
+    /// `require = […]`: targets that are known to lack one are passed over.
+    pub require: Caps,
+    /// `deadline`
+    pub deadline: Span,
+    /// `max_attempts`
+    pub attempts_max: u8,
+    /// The route's own timers.
+    pub timeouts: TimeoutsOverride,
+}
+
+/// `tier N { … }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tier {
+    /// How one of its members is picked.
+    pub pick: Pick,
+    /// At least one.
+    pub members: Vec<Member>,
+}
+
+/// A target in a tier.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Member {
+    /// The target.
+    pub target: TargetId,
+    /// Its weight; 0 is never picked first, only when nothing else of the tier is left.
+    pub weight: u32,
+}
+
+/// `pick = …`
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pick {
+    /// By weight, from the request id.
+    Weighted,
+    /// In turn, smoothly by weight.
+    RoundRobin,
+    /// The smaller of two random members' requests in flight over capacity.
+    LeastBusy,
+    /// The smallest moving average of the time to first content.
+    LeastLatency,
+    /// Weighted rendezvous over these facts; a missing one hashes as empty.
+    Hash(Vec<StrFact>),
+}
+
+/// One line of `fallback { … }`.
+#[derive(Clone, Debug)]
+pub struct FallbackLine {
+    /// Where it stands.
+    pub at: At,
+    /// When it applies.
+    pub on: Trigger,
+    /// What it does.
+    pub then: Then,
+}
+
+/// What a fallback line waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trigger {
+    /// The attempt ended in one of these.
+    Outcomes(OutcomeSet),
+    /// `on ttft > …`: no content after this time, and nothing sent to the client.
+    Slow(Span),
+}
+
+/// What a fallback line does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Then {
+    /// `next`: the next candidate of this tier, then of the next tier.
+    Next,
+    /// `stop`: the client gets this outcome's own answer, cleaned.
+    Stop,
+    /// `-> provider.model`
+    Jump(TargetId),
+    /// `-> reject(…)`
+    Reject(Reject),
+}
+
+/// `else -> …`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Otherwise {
+    /// `stop`
+    Stop,
+    /// `reject(…)`
+    Reject(Reject),
+}
+
+/// `reject(status, "message", retry_after = …)`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reject {
+    /// 400–599.
+    pub status: u16,
+    /// The client's message; a sentence about the cause where it is `None`.
+    pub message: Option<Box<str>>,
+    /// `retry_after`; where `None`, the soonest moment at which a target may be usable again.
+    pub retry_after: Option<Span>,
+    /// The policy line, named in the reason.
+    pub at: At,
+}
+
+/// A condition, typed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cond {
+    /// True.
+    Always,
+    /// False.
+    Never,
+    /// One test.
+    Test(Test),
+    /// `not`
+    Not(Box<Self>),
+    /// `and`; at least two.
+    All(Vec<Self>),
+    /// `or`; at least two.
+    Any(Vec<Self>),
+}
+
+/// One comparison. On a missing string (`None`) every test is false but a negated one, which is true.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// A string equals one of `values`; negated for `!=` and `not in`.
+    OneOf {
+        /// What is read.
+        fact: StrFact,
+        /// Sorted, without repeats, at least one.
+        values: Vec<Box<str>>,
+        /// `!=`, `not in`
+        negated: bool,
+    },
+    /// A string has a form.
+    Matches {
+        /// What is read.
+        fact: StrFact,
+        /// The form.
+        pattern: Pattern,
+    },
+    /// `has(req.header["…"])`: the string is there.
+    Present(StrFact),
+    /// A number lies in `low..=high`; negated for `!=` and `not in`. `low > high` never holds.
+    Within {
+        /// What is read.
+        fact: IntFact,
+        /// Inclusive.
+        low: u64,
+        /// Inclusive.
+        high: u64,
+        /// `!=`, `not in`
+        negated: bool,
+    },
+    /// A flag is set.
+    Flag(FlagFact),
+    /// `attempt.last in […]`; false before the first attempt has ended.
+    LastOutcome(OutcomeSet),
+    /// `target.failure_domain == attempt.last_domain`; false before the first attempt has ended.
+    SameDomain,
+    /// `hash_pct(fact, salt = "…") < share`, share in parts per million; a missing fact hashes as empty.
+    HashBelow {
+        /// What is hashed.
+        fact: StrFact,
+        /// Keeps different experiments apart.
+        salt: Box<str>,
+        /// 0..=1,000,000
+        share: u32,
+    },
+}
+
+/// A form of string.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Pattern {
+    /// `like "gpt-5*"`: the literal parts between the stars, at least two; an empty first or last part is an open end.
+    Like(Vec<Box<str>>),
+    /// `starts_with`
+    StartsWith(Box<str>),
+    /// `ends_with`
+    EndsWith(Box<str>),
+    /// `contains`
+    Contains(Box<str>),
+}
+
+/// A fact that is a string.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum StrFact {
+    /// `req.model`
+    Model,
+    /// `req.path`
+    Path,
+    /// `req.method`
+    Method,
+    /// `req.header["…"]`, the name in lower case.
+    Header(Box<str>),
+    /// `req.meta["…"]`
+    Meta(Box<str>),
+    /// `key.id`
+    KeyId,
+    /// `key.team`
+    KeyTeam,
+    /// `key.tier`
+    KeyTier,
+    /// `key.residency`
+    KeyResidency,
+    /// `key.contract`
+    KeyContract,
+    /// `target.region`; in `forbid` only.
+    TargetRegion,
+    /// `target.failure_domain`; in `forbid` only.
+    TargetDomain,
+    /// `attempt.last_domain`; in `forbid` only.
+    AttemptLastDomain,
+}
+
+/// A fact that is a whole number.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum IntFact {
+    /// `req.tokens_in`
+    TokensIn,
+    /// `req.max_out`
+    MaxOut,
+    /// `now.hour`, 0–23
+    Hour,
+    /// `now.weekday`, Monday 0 to Sunday 6
+    Weekday,
+    /// `now.date`, days since 1970-01-01
+    Date,
+    /// `attempt.index`, from 0; in `forbid` only.
+    AttemptIndex,
+    /// `target.price`, input, micro-dollars per million tokens, 0 where unknown; in `forbid` only.
+    TargetPrice,
+}
+
+/// A fact that is true or false.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum FlagFact {
+    /// `req.stream`
+    Stream,
+    /// `req.has.tools`
+    HasTools,
+    /// `req.has.images`
+    HasImages,
+    /// `req.has.json_schema`
+    HasJsonSchema,
+    /// `req.has.audio`
+    HasAudio,
+    /// `target.trains_on_data`; in `forbid` only.
+    TargetTrainsOnData,
+}
+
+/// What a `forbid` may know about the attempt that is about to begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttemptFacts {
+    /// `attempt.index`, from 0.
+    pub index: u8,
+    /// `attempt.last`, if an attempt has ended.
+    pub last: Option<Outcome>,
+    /// The target of that attempt: `attempt.last_domain` is its provider's.
+    pub last_target: Option<TargetId>,
+}
+
+impl Policy {
+    /// The provider of a target. Ids come from this policy's own tables, so `None` means a mistake of ours.
+    pub fn provider_of(&self, target: TargetId) -> Option<&Provider> {
+        self.providers
+            .get(self.targets.get(target.index())?.provider.index())
+    }
+
+    /// The catch-all route: the last one.
+    pub fn default_route(&self) -> RouteId {
+        RouteId(u16::try_from(self.routes.len().saturating_sub(1)).unwrap_or(u16::MAX))
+    }
+}
