@@ -11,5 +11,6 @@
 
 pub mod extent;
 pub mod h1;
+pub mod sse;
 
 pub use self::extent::Extent;

@@ -175,7 +175,9 @@ impl Decoder {
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
             b'\r' if self.framed > 0 => return Ok(State::SizeLf),
-            b';' if self.framed > 0 => return Ok(State::Extension),
+            b';' if self.framed > 0 => {
+                return self.bounded(CHUNK_LINE_BYTES_MAX, State::Extension);
+            }
             _ => {
                 return Err(BadChunk {
                     reason: "a chunk size is not a hexadecimal number",
