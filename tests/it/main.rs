@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod wire;
