@@ -22,6 +22,8 @@ mod chain;
 mod core;
 mod latency;
 mod pause;
+#[cfg(test)]
+mod tests;
 
 pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Rule, State};

@@ -169,9 +169,8 @@ fn least_latency(
         let speed = speeds.get(candidates.get(index)?.target.index())?;
         match speed.ttft.value() {
             None if !speed.asked => unexplored |= bit(index),
-            None => {}
             Some(ttft) if best.is_none_or(|(_, least)| ttft < least) => best = Some((index, ttft)),
-            Some(_) => {}
+            None | Some(_) => {}
         }
     }
     if let Some(index) = nth(unexplored, chance) {

@@ -321,8 +321,10 @@ impl Chain {
         reason: Reason,
         survey: &Survey,
     ) -> Step {
-        // Candidates that are free right now: the client may come back at once, so there is nothing to hint at.
-        let free = (survey.open | survey.half) & survey.tiers != 0;
+        // Somebody is out for this request only: another one may come at once, so there is nothing to hint at.
+        let free = (survey.open | survey.half) & survey.tiers != 0
+            || survey.met(PassedOver::Tried)
+            || survey.met(PassedOver::NoTime);
         let soonest = if free { Moment::NEVER } else { survey.soonest };
         let blocked = Blocked {
             soonest,

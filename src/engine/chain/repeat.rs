@@ -65,7 +65,8 @@ impl Chain {
         self.refuse_after(now, view, By::Otherwise, reason, &survey)
     }
 
-    /// When the candidate may be asked again by this request; `None` if not at all.
+    /// When the candidate may be asked again by this request; `None` if not at all, or not early enough for its usual time
+    /// to first content.
     fn ready_at(
         &self,
         now: Moment,
@@ -102,7 +103,11 @@ impl Chain {
             // Half-open: probes are for requests that have somewhere else to go.
             Ok(true) | Err(_) => return None,
         };
-        (until + DEADLINE_RESERVE < self.deadline).then_some(until)
+        let usual = core
+            .usual_ttft(target)
+            .unwrap_or(DEADLINE_RESERVE)
+            .max(DEADLINE_RESERVE);
+        (until + usual < self.deadline).then_some(until)
     }
 
     /// The pause before repeat number `repeats` (from 0): the first one doubled each time up to the longest, between
