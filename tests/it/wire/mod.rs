@@ -4,6 +4,7 @@
 mod chunks;
 mod corpus;
 mod heads;
+mod json;
 mod sse;
 
 use proptest::prelude::ProptestConfig;
