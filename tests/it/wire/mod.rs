@@ -5,6 +5,7 @@ mod chunks;
 mod corpus;
 mod heads;
 mod json;
+mod reference;
 mod sse;
 
 use proptest::prelude::ProptestConfig;
