@@ -7,6 +7,7 @@ mod failover;
 mod framing;
 mod lifetime;
 mod relaying;
+mod rig;
 mod tls;
 
 use std::fmt::Write as _;
