@@ -139,6 +139,7 @@ class Gateway:
 
     def __init__(self, folder, providers, routes, ttft="5s", idle="5s"):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
+        self.clients = []
         policy = folder / "test.policy"
         policy.write_text(POLICY.format(port=self.port, admin=self.admin, routes=routes, ttft=ttft, idle=idle,
                                         **{name: provider.url for name, provider in providers.items()}))
@@ -160,9 +161,15 @@ class Gateway:
         end(self.process)
         pytest.fail(f"the gateway did not come up:\n{self.log_path.read_text(errors='replace')}")
 
-    def client(self, **options):
-        return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=CLIENT_KEY, max_retries=0,
-                             timeout=PATIENCE_S, **options)
+    def client(self):
+        self.clients.append(openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=CLIENT_KEY, max_retries=0,
+                                          timeout=PATIENCE_S))
+        return self.clients[-1]
+
+    def end(self):
+        for client in self.clients:
+            client.close()
+        end(self.process)
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +182,7 @@ def all_providers():
     finally:
         for provider in running.values():
             end(provider.process)
+            provider.process.stdout.close()
 
 
 @pytest.fixture
@@ -198,7 +206,7 @@ def start(tmp_path, all_providers):
 
     yield begin
     for gateway in running:
-        end(gateway.process)
+        gateway.end()
 
 
 @pytest.fixture(scope="session")
@@ -206,11 +214,12 @@ def plain(tmp_path_factory, all_providers):
     """One gateway with one target, for tests in which nothing fails."""
     gateway = Gateway(tmp_path_factory.mktemp("plain"), all_providers, ONE_TARGET)
     yield gateway
-    end(gateway.process)
+    gateway.end()
 
 
 @pytest.fixture
 def direct(providers):
     """The SDK without a gateway: what an answer looks like when nothing is in between."""
-    return openai.OpenAI(base_url=providers["first"].url + "/v1", api_key=provider_key("first"), max_retries=0,
-                         timeout=PATIENCE_S)
+    with openai.OpenAI(base_url=providers["first"].url + "/v1", api_key=provider_key("first"), max_retries=0,
+                       timeout=PATIENCE_S) as client:
+        yield client
