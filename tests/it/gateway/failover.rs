@@ -5,6 +5,7 @@
     reason = "the cases are data: a table is read as one page"
 )]
 
+use crate::support::Cases;
 use crate::support::client::Client;
 use crate::support::client::chat;
 use crate::support::gateway::Gateway;
@@ -163,20 +164,24 @@ fn whole_answers_move_to_the_next_target() {
             ],
         ),
     ];
+    let mut table = Cases::default();
     for (name, script) in cases {
-        check(&Case {
-            name,
-            upstreams: vec![
-                vec![script],
-                vec![vec![Step::Read, Step::send(healthy("second"))]],
-            ],
-            send: chat(false),
-            want: Want::Answer {
-                target: "second.small",
-                body: &completion("second"),
-            },
+        table.run(name, || {
+            check(&Case {
+                name,
+                upstreams: vec![
+                    vec![script],
+                    vec![vec![Step::Read, Step::send(healthy("second"))]],
+                ],
+                send: chat(false),
+                want: Want::Answer {
+                    target: "second.small",
+                    body: &completion("second"),
+                },
+            });
         });
     }
+    table.finish();
 }
 
 #[test]
@@ -244,17 +249,21 @@ fn streams_move_to_the_next_target_until_the_first_content() {
         "data: {ROLE}\n\ndata: {}\n\ndata: {FINISH}\n\ndata: [DONE]\n\n",
         delta("second")
     );
+    let mut table = Cases::default();
     for (name, script) in cases {
-        check(&Case {
-            name,
-            upstreams: vec![vec![script], vec![stream(&sound)]],
-            send: chat(true),
-            want: Want::Answer {
-                target: "second.small",
-                body: &body,
-            },
+        table.run(name, || {
+            check(&Case {
+                name,
+                upstreams: vec![vec![script], vec![stream(&sound)]],
+                send: chat(true),
+                want: Want::Answer {
+                    target: "second.small",
+                    body: &body,
+                },
+            });
         });
     }
+    table.finish();
 }
 
 /// Silence is a failure once its timer has run out; comments and roles do not wind the timer up again.
@@ -300,37 +309,41 @@ fn silence_moves_to_the_next_target() {
         event(FINISH),
         event("[DONE]")
     );
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, streaming, script) in &silent {
-            let second = if *streaming {
-                stream(&sound)
-            } else {
-                vec![Step::Read, Step::send(healthy("second"))]
-            };
-            let (first, second) = (
-                Upstream::start(vec![script.clone()]),
-                Upstream::start(vec![second]),
-            );
-            let policy = policy(&[first.address, second.address], "").replace(
-                "ttft_timeout = 5s, idle_timeout = 5s",
-                "ttft_timeout = 300ms, idle_timeout = 300ms",
-            );
-            let gateway = Gateway::start(io, "", &policy);
-            let answer = Client::connect(gateway.address)
-                .send(chat(*streaming))
-                .answer();
-            assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
-            assert_eq!(
-                answer.field("x-switchover-target"),
-                Some("second.small"),
-                "{name}, {io:?}"
-            );
-            assert!(
-                first.saw_close(),
-                "{name}, {io:?}: the silent connection is still open"
-            );
+            table.run(format!("{name}, {io:?}"), || {
+                let second = if *streaming {
+                    stream(&sound)
+                } else {
+                    vec![Step::Read, Step::send(healthy("second"))]
+                };
+                let (first, second) = (
+                    Upstream::start(vec![script.clone()]),
+                    Upstream::start(vec![second]),
+                );
+                let policy = policy(&[first.address, second.address], "").replace(
+                    "ttft_timeout = 5s, idle_timeout = 5s",
+                    "ttft_timeout = 300ms, idle_timeout = 300ms",
+                );
+                let gateway = Gateway::start(io, "", &policy);
+                let answer = Client::connect(gateway.address)
+                    .send(chat(*streaming))
+                    .answer();
+                assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
+                assert_eq!(
+                    answer.field("x-switchover-target"),
+                    Some("second.small"),
+                    "{name}, {io:?}"
+                );
+                assert!(
+                    first.saw_close(),
+                    "{name}, {io:?}: the silent connection is still open"
+                );
+            });
         }
     }
+    table.finish();
 }
 
 #[test]
@@ -379,22 +392,26 @@ fn client_errors_stay() {
             400,
         ),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, script, status) in &cases {
-            let (first, second) = (
-                Upstream::start(vec![script.clone()]),
-                Upstream::answering(healthy("never")),
-            );
-            // `any` is what another target may cure, so it must not name these.
-            let policy = policy(&[first.address, second.address], "")
-                .replace("else -> reject(503)", "else -> stop");
-            let gateway = Gateway::start(io, "", &policy);
-            let answer = Client::connect(gateway.address).send(chat(false)).answer();
-            assert_eq!(answer.status, *status, "{name}, {io:?}: {answer:?}");
-            super::assert_envelope(&answer, name);
-            assert_eq!(second.received().len(), 0, "{name}, {io:?}");
+            table.run(format!("{name}, {io:?}"), || {
+                let (first, second) = (
+                    Upstream::start(vec![script.clone()]),
+                    Upstream::answering(healthy("never")),
+                );
+                // `any` is what another target may cure, so it must not name these.
+                let policy = policy(&[first.address, second.address], "")
+                    .replace("else -> reject(503)", "else -> stop");
+                let gateway = Gateway::start(io, "", &policy);
+                let answer = Client::connect(gateway.address).send(chat(false)).answer();
+                assert_eq!(answer.status, *status, "{name}, {io:?}: {answer:?}");
+                super::assert_envelope(&answer, name);
+                assert_eq!(second.received().len(), 0, "{name}, {io:?}");
+            });
         }
     }
+    table.finish();
 }
 
 /// A wrong provider key is no fault of the client's: it must not read 401.
@@ -416,12 +433,16 @@ fn when_every_target_fails() {
         ),
         ("dead connections", vec![Step::Read, Step::Reset]),
     ];
+    let mut table = Cases::default();
     for (name, script) in cases {
-        check(&Case {
-            name,
-            upstreams: vec![vec![script.clone()], vec![script]],
-            send: chat(false),
-            want: Want::Error(&[502, 503]),
+        table.run(name, || {
+            check(&Case {
+                name,
+                upstreams: vec![vec![script.clone()], vec![script]],
+                send: chat(false),
+                want: Want::Error(&[502, 503]),
+            });
         });
     }
+    table.finish();
 }

@@ -5,6 +5,7 @@
     reason = "the cases are data: a table is read as one page"
 )]
 
+use crate::support::Cases;
 use crate::support::client::CLIENT_KEY;
 use crate::support::client::Client;
 use crate::support::client::End;
@@ -113,25 +114,29 @@ fn refused_requests_never_reach_an_upstream() {
         ("connect", line("CONNECT example.com:443 HTTP/1.1")),
         ("method that is no token", line("PO(ST /v1/chat/completions HTTP/1.1")),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         let upstream = Upstream::answering(healthy("never"));
         let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
         for (name, bytes) in &samples {
-            let name = format!("{name}, {io:?}");
-            let mut client = Client::connect(gateway.address);
-            let answer = client.send(bytes).answer();
-            let refusal = [400, 404, 405, 413, 417, 431, 501, 505].contains(&answer.status);
-            assert!(refusal, "{name}: {answer:?}");
-            assert_envelope(&answer, &name);
-            assert!(client.ends(), "{name}: the connection stays open");
-            assert_eq!(
-                upstream.received().len(),
-                0,
-                "{name}: {:?}",
-                upstream.received()
-            );
+            table.run(format!("{name}, {io:?}"), || {
+                let name = format!("{name}, {io:?}");
+                let mut client = Client::connect(gateway.address);
+                let answer = client.send(bytes).answer();
+                let refusal = [400, 404, 405, 413, 417, 431, 501, 505].contains(&answer.status);
+                assert!(refusal, "{name}: {answer:?}");
+                assert_envelope(&answer, &name);
+                assert!(client.ends(), "{name}: the connection stays open");
+                assert_eq!(
+                    upstream.received().len(),
+                    0,
+                    "{name}: {:?}",
+                    upstream.received()
+                );
+            });
         }
     }
+    table.finish();
 }
 
 /// Other protocols on the port may be cut without an answer.
@@ -148,20 +153,24 @@ fn other_protocols_are_cut() {
         ),
         ("HTTP/0.9", b"GET /v1/models\r\n\r\n"),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         let upstream = Upstream::answering(healthy("never"));
         let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
         for (name, bytes) in samples {
-            let mut client = Client::connect(gateway.address);
-            client.send(bytes);
-            if !client.ends() {
-                let answer = client.answer();
-                assert!((400..=505).contains(&answer.status), "{name}: {answer:?}");
-                assert!(client.ends(), "{name}, {io:?}: the connection stays open");
-            }
-            assert_eq!(upstream.received().len(), 0, "{name}, {io:?}");
+            table.run(format!("{name}, {io:?}"), || {
+                let mut client = Client::connect(gateway.address);
+                client.send(bytes);
+                if !client.ends() {
+                    let answer = client.answer();
+                    assert!((400..=505).contains(&answer.status), "{name}: {answer:?}");
+                    assert!(client.ends(), "{name}, {io:?}: the connection stays open");
+                }
+                assert_eq!(upstream.received().len(), 0, "{name}, {io:?}");
+            });
         }
     }
+    table.finish();
 }
 
 #[test]
@@ -226,29 +235,33 @@ fn unusual_requests_that_must_work() {
             ),
         ),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, bytes) in &samples {
-            let upstream = Upstream::answering(healthy("well"));
-            let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
-            let answer = Client::connect(gateway.address).send(bytes).answer();
-            assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
-            assert_eq!(answer.text(), completion("well"), "{name}, {io:?}");
-            let received = upstream.only();
-            let text = String::from_utf8(received.body).unwrap();
-            assert_eq!(
-                text,
-                body.replace("\"small\"", "\"up-small\""),
-                "{name}, {io:?}"
-            );
-            assert!(
-                received
-                    .head
-                    .starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
-                "{name}: {}",
-                received.head
-            );
+            table.run(format!("{name}, {io:?}"), || {
+                let upstream = Upstream::answering(healthy("well"));
+                let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+                let answer = Client::connect(gateway.address).send(bytes).answer();
+                assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
+                assert_eq!(answer.text(), completion("well"), "{name}, {io:?}");
+                let received = upstream.only();
+                let text = String::from_utf8(received.body).unwrap();
+                assert_eq!(
+                    text,
+                    body.replace("\"small\"", "\"up-small\""),
+                    "{name}, {io:?}"
+                );
+                assert!(
+                    received
+                        .head
+                        .starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
+                    "{name}: {}",
+                    received.head
+                );
+            });
         }
     }
+    table.finish();
 }
 
 /// A head or body that is one byte after another is the same request.
@@ -340,15 +353,18 @@ fn statuses_of_the_gateway_itself() {
             &[417],
         ),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         let upstream = Upstream::answering(healthy("never"));
         let gateway = Gateway::start(io, "body_max = 4KiB", &policy(&[upstream.address], ""));
         for (name, bytes, statuses) in &cases {
-            let name = format!("{name}, {io:?}");
-            let answer = Client::connect(gateway.address).send(bytes).answer();
-            assert!(statuses.contains(&answer.status), "{name}: {answer:?}");
-            assert_envelope(&answer, &name);
-            assert!(answer.field("x-request-id").is_some(), "{name}: {answer:?}");
+            table.run(format!("{name}, {io:?}"), || {
+                let name = format!("{name}, {io:?}");
+                let answer = Client::connect(gateway.address).send(bytes).answer();
+                assert!(statuses.contains(&answer.status), "{name}: {answer:?}");
+                assert_envelope(&answer, &name);
+                assert!(answer.field("x-request-id").is_some(), "{name}: {answer:?}");
+            });
         }
         assert_eq!(
             upstream.received().len(),
@@ -357,6 +373,7 @@ fn statuses_of_the_gateway_itself() {
             upstream.received()
         );
     }
+    table.finish();
 }
 
 #[test]
@@ -388,7 +405,7 @@ fn expect_continue_is_answered_before_the_body() {
     }
 }
 
-/// In order, each on the same connection; or one answer and the end.
+/// In order, all of them, on the one connection.
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     for io in Io::BOTH {

@@ -1,5 +1,6 @@
 //! Connections over time: when an upstream's is kept, replaced or given up, and what a client's departure does.
 
+use crate::support::Cases;
 use crate::support::client::Client;
 use crate::support::client::chat;
 use crate::support::gateway::Gateway;
@@ -28,21 +29,25 @@ fn a_kept_connection_that_closed_is_replaced_for_free() {
             [&served[..], &[Step::ReadHead, Step::Reset]].concat(),
         ),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, first) in &firsts {
-            let name = format!("{name}, {io:?}");
-            let upstream = Upstream::start(vec![first.clone(), served.to_vec()]);
-            let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
-            let mut client = Client::connect(gateway.address);
-            for _ in 0..2 {
-                let answer = client.send(chat(false)).answer();
-                assert_eq!(answer.status, 200, "{name}: {answer:?}");
-                assert_eq!(answer.field("x-switchover-attempts"), Some("1"), "{name}");
-            }
-            let last = upstream.received().pop().unwrap();
-            assert_eq!(last.connection, 1, "{name}");
+            table.run(format!("{name}, {io:?}"), || {
+                let name = format!("{name}, {io:?}");
+                let upstream = Upstream::start(vec![first.clone(), served.to_vec()]);
+                let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+                let mut client = Client::connect(gateway.address);
+                for _ in 0..2 {
+                    let answer = client.send(chat(false)).answer();
+                    assert_eq!(answer.status, 200, "{name}: {answer:?}");
+                    assert_eq!(answer.field("x-switchover-attempts"), Some("1"), "{name}");
+                }
+                let last = upstream.received().pop().unwrap();
+                assert_eq!(last.connection, 1, "{name}");
+            });
         }
     }
+    table.finish();
 }
 
 /// Bytes after an answer belong to nobody: the connection that brought them is never used again.
@@ -113,26 +118,30 @@ fn a_client_that_leaves_frees_the_upstream() {
             ],
         ),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, streaming, script) in &cases {
-            let upstream = Upstream::start(vec![script.clone()]);
-            // Timers far away: only the client's departure can end it within the test's patience.
-            let policy = policy(&[upstream.address], "").replace(
-                "ttft_timeout = 5s, idle_timeout = 5s, deadline = 9s",
-                "ttft_timeout = 60s, idle_timeout = 60s, deadline = 90s",
-            );
-            let gateway = Gateway::start(io, "", &policy);
-            let mut client = Client::connect(gateway.address);
-            client.send(chat(*streaming));
-            if *name == "between two events" {
-                client.until(delta("one").as_bytes());
-            } else {
-                upstream.await_request();
-            }
-            drop(client);
-            assert!(upstream.saw_close(), "{name}, {io:?}: still open");
+            table.run(format!("{name}, {io:?}"), || {
+                let upstream = Upstream::start(vec![script.clone()]);
+                // Timers far away: only the client's departure can end it within the test's patience.
+                let policy = policy(&[upstream.address], "").replace(
+                    "ttft_timeout = 5s, idle_timeout = 5s, deadline = 9s",
+                    "ttft_timeout = 60s, idle_timeout = 60s, deadline = 90s",
+                );
+                let gateway = Gateway::start(io, "", &policy);
+                let mut client = Client::connect(gateway.address);
+                client.send(chat(*streaming));
+                if *name == "between two events" {
+                    client.until(delta("one").as_bytes());
+                } else {
+                    upstream.await_request();
+                }
+                drop(client);
+                assert!(upstream.saw_close(), "{name}, {io:?}: still open");
+            });
         }
     }
+    table.finish();
 }
 
 /// Many clients at once on one core, each on a connection of its own, each with its own answer.

@@ -76,7 +76,8 @@ fn check(case: &Case<'_>) {
 /// An error is OpenAI's envelope, names a message and tells nothing of the providers.
 fn assert_envelope(answer: &Answer, name: &str) {
     let text = answer.text();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{name}: no JSON ({error}): {text}"));
     let error = &value["error"];
     assert!(error["message"].is_string(), "{name}");
     assert!(error["type"].is_string(), "{name}");

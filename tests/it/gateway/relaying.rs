@@ -5,6 +5,7 @@
     reason = "the cases are data: a table is read as one page"
 )]
 
+use crate::support::Cases;
 use crate::support::client::Client;
 use crate::support::client::End;
 use crate::support::client::chat;
@@ -79,17 +80,21 @@ fn sound_answers() {
             ),
         ),
     ];
+    let mut table = Cases::default();
     for (name, bytes) in cases {
-        check(&Case {
-            name,
-            upstreams: vec![vec![vec![Step::Read, Step::send(bytes)]]],
-            send: chat(false),
-            want: Want::Answer {
-                target: "first.small",
-                body: &body,
-            },
+        table.run(name, || {
+            check(&Case {
+                name,
+                upstreams: vec![vec![vec![Step::Read, Step::send(bytes)]]],
+                send: chat(false),
+                want: Want::Answer {
+                    target: "first.small",
+                    body: &body,
+                },
+            });
         });
     }
+    table.finish();
 }
 
 /// Answers that are not: the client gets an error that says so, never a part of them.
@@ -176,12 +181,15 @@ fn broken_answers() {
             ),
         ),
     ];
+    let mut table = Cases::default();
     for (name, bytes) in cases {
-        check(&Case {
-            name,
-            upstreams: vec![vec![vec![Step::Read, Step::send(bytes)]]],
-            send: chat(false),
-            want: Want::Error(&[502, 503]),
+        table.run(name, || {
+            check(&Case {
+                name,
+                upstreams: vec![vec![vec![Step::Read, Step::send(bytes)]]],
+                send: chat(false),
+                want: Want::Error(&[502, 503]),
+            });
         });
     }
     let part = format!("{json}content-length: 9999\r\n\r\n{body}");
@@ -191,6 +199,7 @@ fn broken_answers() {
         send: chat(false),
         want: Want::Error(&[502, 503]),
     });
+    table.finish();
 }
 
 /// Both lengths of framing at once: the chunks are what counts, or the answer is refused; never the length.
@@ -343,25 +352,29 @@ fn streams_that_break_after_content() {
         ),
         ("silence", vec![Step::send(&begun), Step::UntilClosed]),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, steps) in &cases {
-            let name = format!("{name}, {io:?}");
-            let script = [vec![Step::Read], steps.clone()].concat();
-            let (first, second) = (
-                Upstream::start(vec![script]),
-                Upstream::answering(healthy("never")),
-            );
-            let policy = policy(&[first.address, second.address], "")
-                .replace("idle_timeout = 5s", "idle_timeout = 300ms");
-            let gateway = Gateway::start(io, "", &policy);
-            let answer = Client::connect(gateway.address).send(chat(true)).answer();
-            let text = answer.text();
-            assert_eq!(answer.status, 200, "{name}");
-            assert!(text.contains(&delta("one")), "{name}: {text}");
-            assert!(!text.contains("[DONE]"), "{name}: {text}");
-            let last = text.trim_end().lines().last().unwrap();
-            assert!(last.starts_with("data: {\"error\":"), "{name}: {text}");
-            assert_eq!(second.received().len(), 0, "{name}: no second answer");
+            table.run(format!("{name}, {io:?}"), || {
+                let name = format!("{name}, {io:?}");
+                let script = [vec![Step::Read], steps.clone()].concat();
+                let (first, second) = (
+                    Upstream::start(vec![script]),
+                    Upstream::answering(healthy("never")),
+                );
+                let policy = policy(&[first.address, second.address], "")
+                    .replace("idle_timeout = 5s", "idle_timeout = 300ms");
+                let gateway = Gateway::start(io, "", &policy);
+                let answer = Client::connect(gateway.address).send(chat(true)).answer();
+                let text = answer.text();
+                assert_eq!(answer.status, 200, "{name}");
+                assert!(text.contains(&delta("one")), "{name}: {text}");
+                assert!(!text.contains("[DONE]"), "{name}: {text}");
+                let last = text.trim_end().lines().last().unwrap();
+                assert!(last.starts_with("data: {\"error\":"), "{name}: {text}");
+                assert_eq!(second.received().len(), 0, "{name}: no second answer");
+            });
         }
     }
+    table.finish();
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::support::Cases;
 use crate::support::client::Client;
 use crate::support::client::chat;
 use crate::support::gateway::Gateway;
@@ -104,29 +105,33 @@ fn upstreams_that_break_the_handshake_are_passed_over() {
         ("reset", vec![Step::Reset]),
         ("silence", vec![Step::UntilClosed]),
     ];
+    let mut table = Cases::default();
     for io in Io::BOTH {
         for (name, script) in &scripts {
-            let first = Upstream::start(vec![script.clone()]);
-            let second = Upstream::start_tls(
-                vec![vec![Step::Read, Step::send(healthy("second"))]],
-                authority.server(),
-            );
-            let bases =
-                [&first, &second].map(|up| format!("https://localhost:{}/v1", up.address.port()));
-            let tls = format!(
-                "tls {{ ca = file(\"{}\") }}",
-                authority.file("ca.pem").display()
-            );
-            let gateway = Gateway::start(io, "", &policy_at(&bases, &tls, ""));
-            let answer = Client::connect(gateway.address).send(chat(false)).answer();
-            assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
-            assert_eq!(
-                answer.field("x-switchover-target"),
-                Some("second.small"),
-                "{name}, {io:?}"
-            );
+            table.run(format!("{name}, {io:?}"), || {
+                let first = Upstream::start(vec![script.clone()]);
+                let second = Upstream::start_tls(
+                    vec![vec![Step::Read, Step::send(healthy("second"))]],
+                    authority.server(),
+                );
+                let bases = [&first, &second]
+                    .map(|up| format!("https://localhost:{}/v1", up.address.port()));
+                let tls = format!(
+                    "tls {{ ca = file(\"{}\") }}",
+                    authority.file("ca.pem").display()
+                );
+                let gateway = Gateway::start(io, "", &policy_at(&bases, &tls, ""));
+                let answer = Client::connect(gateway.address).send(chat(false)).answer();
+                assert_eq!(answer.status, 200, "{name}, {io:?}: {answer:?}");
+                assert_eq!(
+                    answer.field("x-switchover-target"),
+                    Some("second.small"),
+                    "{name}, {io:?}"
+                );
+            });
         }
     }
+    table.finish();
 }
 
 /// RFC 9112 section 9.8: without a length, only a proper end of TLS says that the answer is whole.
