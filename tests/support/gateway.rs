@@ -11,11 +11,15 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
+use std::process::ExitStatus;
 use std::process::Stdio;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
 
 use super::PATIENCE;
 
@@ -92,23 +96,16 @@ impl Gateway {
         gateway.await_health().then_some(gateway)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "another process cannot wake this one: it is asked again and again"
-    )]
     fn await_health(&mut self) -> bool {
-        let pause = Duration::from_millis(5);
-        for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                eprintln!("the gateway ended with {status}:\n{}", self.log());
-                return false;
-            }
-            if self.healthy() {
-                return true;
-            }
-            thread::sleep(pause);
+        let mut ended = None;
+        let up = eventually(|| {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some() || self.healthy()
+        });
+        if up && ended.is_none() {
+            return true;
         }
-        eprintln!("the gateway is not healthy:\n{}", self.log());
+        eprintln!("the gateway is not healthy ({ended:?}):\n{}", self.log());
         false
     }
 
@@ -121,6 +118,28 @@ impl Gateway {
             admin.write_all(b"GET /healthz HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
         let mut status = [0; 12];
         asked.is_ok() && admin.read_exact(&mut status).is_ok() && status.ends_with(b" 200")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    /// Asks it to end, as a service manager does.
+    pub fn terminate(&self) {
+        let id = Pid::from_child(&self.child);
+        rustix::process::kill_process(id, Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has ended by itself; `None` if it does not.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let mut status = None;
+        eventually(|| {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status
     }
 
     /// What it wrote to standard output and standard error so far.
@@ -138,6 +157,22 @@ impl Drop for Gateway {
             eprintln!("--- the gateway said:\n{}---", self.log());
         }
     }
+}
+
+/// Asks again and again until something holds; false if it does not within [`PATIENCE`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process cannot wake this one"
+)]
+pub fn eventually(mut holds: impl FnMut() -> bool) -> bool {
+    let pause = Duration::from_millis(5);
+    for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
+        if holds() {
+            return true;
+        }
+        thread::sleep(pause);
+    }
+    false
 }
 
 /// An address that nobody listens on.

@@ -1,10 +1,16 @@
 //! Connections over time: when an upstream's is kept, replaced or given up, and what a client's departure does.
 
+use std::net::TcpStream;
+
 use crate::support::Cases;
 use crate::support::client::Client;
 use crate::support::client::chat;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::Io;
+use crate::support::gateway::eventually;
+use crate::support::upstream::FINISH;
+use crate::support::upstream::Gate;
+use crate::support::upstream::STREAM_END;
 use crate::support::upstream::STREAM_HEAD;
 use crate::support::upstream::Step;
 use crate::support::upstream::Upstream;
@@ -163,5 +169,69 @@ fn clients_do_not_mix() {
         answers.sort();
         answers.dedup();
         assert_eq!(answers.len(), 16, "{io:?}: {answers:?}");
+    }
+}
+
+/// Clients that leave in the middle of their streams take everything with them.
+#[test]
+fn a_storm_of_leaving_clients_leaks_nothing() {
+    let script = vec![
+        Step::Read,
+        Step::send(format!("{STREAM_HEAD}{}", event(&delta("one")))),
+        Step::UntilClosed,
+    ];
+    for io in Io::BOTH {
+        let upstream = Upstream::start(vec![script.clone()]);
+        let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+        let storm = |size: usize| {
+            let mut clients: Vec<_> = (0..size)
+                .map(|_| Client::connect(gateway.address))
+                .collect();
+            for client in &mut clients {
+                client.send(chat(true)).until(delta("one").as_bytes());
+            }
+            drop(clients);
+            for _ in 0..size {
+                assert!(upstream.saw_close(), "{io:?}: still open");
+            }
+        };
+        // What the first one opens for good, such as a log, is no leak.
+        storm(1);
+        let before = gateway.descriptors();
+        storm(100);
+        let even = eventually(|| gateway.descriptors() <= before);
+        assert!(
+            even,
+            "{io:?}: {before} before, {} after",
+            gateway.descriptors()
+        );
+    }
+}
+
+/// A service manager's signal stops new work; what is on its way arrives whole.
+#[test]
+fn a_term_signal_lets_streams_end() {
+    for io in Io::BOTH {
+        let (open, gate) = Gate::new();
+        let upstream = Upstream::start(vec![vec![
+            Step::Read,
+            Step::send(format!("{STREAM_HEAD}{}", event(&delta("one")))),
+            Step::Await(gate),
+            Step::send(format!("{}{}{STREAM_END}", event(FINISH), event("[DONE]"))),
+        ]]);
+        let mut gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+        let mut client = Client::connect(gateway.address);
+        client.send(chat(true)).until(delta("one").as_bytes());
+        gateway.terminate();
+        let refused = eventually(|| TcpStream::connect(gateway.address).is_err());
+        assert!(refused, "{io:?}: still listening");
+        open.send(()).unwrap();
+        client.until(b"data: [DONE]\n\n");
+        client.until(STREAM_END.as_bytes());
+        let status = gateway.ended();
+        assert!(
+            status.is_some_and(|status| status.success()),
+            "{io:?}: {status:?}"
+        );
     }
 }

@@ -8,6 +8,7 @@ mod framing;
 mod lifetime;
 mod relaying;
 mod rig;
+mod secrets;
 mod tls;
 
 use std::fmt::Write as _;
