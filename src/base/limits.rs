@@ -1,5 +1,7 @@
 //! Every bound of the gateway in one place, each with its arithmetic. Policies can lower or raise those that say so.
 
+use crate::base::time::Span;
+
 /// A request head. 13 headers of an SDK are about 600 bytes; a proxy chain with large cookies reaches 16 KiB.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Header fields of a request.
@@ -32,3 +34,21 @@ pub const ATTEMPTS_MAX: u8 = 4;
 pub const POLICY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Nesting of brackets in a policy.
 pub const POLICY_DEPTH_MAX: usize = 64;
+/// The most attempts that one request's record holds; a larger `max_attempts` is cut to it. Four targets, each with
+/// one repeat: by then the client's own patience is gone.
+pub const HISTORY_ATTEMPTS_MAX: usize = 8;
+/// How long a provider's key rests after it was refused (401, 403). One wasted request a minute is what it costs to
+/// notice that somebody repaired the key at the provider.
+pub const KEY_REST: Span = Span::from_secs(60);
+/// How long a provider's key rests after its quota was used up: those last for hours, so it is asked less often.
+pub const QUOTA_REST: Span = Span::from_secs(300);
+/// How long a target is left out after its model was gone. Models have come back after weeks (2026-07-01), never after
+/// seconds.
+pub const MODEL_REST: Span = Span::from_secs(300);
+/// The first pause after a 429 that does not say how long; doubles with each further one.
+pub const PAUSE_FIRST: Span = Span::from_secs(1);
+/// What an attempt leaves of the request's deadline when another target could still be asked: connect and first byte
+/// of a near provider fit into it.
+pub const DEADLINE_RESERVE: Span = Span::from_millis(50);
+/// How often the control thread sums the cores' counts and judges the breakers.
+pub const TICK: Span = Span::from_millis(100);

@@ -1,1 +1,34 @@
-//! Layer 2: decisions over time.
+//! Layer 2: decisions over time. Which target a request goes to, when a target is left alone, when it is tried again.
+//!
+//! ```text
+//!   Decision ─▶ chain ─▶ survey ─▶ balance ─▶ Attempt         one request, on one core
+//!                 │         ▲
+//!                 │ report  │ reads one word for each target
+//!                 ▼         │
+//!               board: breakers, pauses, in flight            all cores, no lock
+//!                 ▲
+//!                 └── tick ── sums what the cores counted     one thread, every 100 ms
+//! ```
+//! Everything here is a function of what it is told: `now` is a parameter, chance comes from the request's id, and
+//! nothing is performed. The engine never sees a byte of a request.
+//!
+//! Start with [`chain`] for the life of a request, with [`breaker`] for the life of a target.
+
+mod balance;
+mod board;
+mod breaker;
+mod budget;
+mod chain;
+mod core;
+mod latency;
+mod pause;
+#[cfg(test)]
+mod tests;
+
+pub use self::board::{Board, TargetStatus, Transition};
+pub use self::breaker::{Rule, State};
+pub use self::chain::{
+    Attempt, AttemptRecord, Chain, End, Finish, Message, PassedOver, Reason, Step,
+};
+pub use self::core::Core;
+pub use self::latency::Latencies;

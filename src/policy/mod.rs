@@ -8,6 +8,8 @@
 
 pub mod facts;
 pub mod model;
+pub mod program;
 
 pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 pub use self::model::Policy;
+pub use self::program::{Candidate, Decision, Plan, Program, TooComplex};

@@ -604,7 +604,7 @@ pub enum Test {
 }
 
 /// A form of string.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Pattern {
     /// `like "gpt-5*"`: the literal parts between the stars, at least two; an empty first or last part is an open end.
     Like(Vec<Box<str>>),

@@ -1,1 +1,3 @@
 //! Layer 5: the only I/O.
+
+pub mod simulated;

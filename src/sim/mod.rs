@@ -1,1 +1,6 @@
 //! Layer 4: the world in a box.
+//!
+//! `provider` is a provider without a network: what it would send, when, and how it would fail. A server only has to
+//! write its bytes; a simulation only has to count them.
+
+pub mod provider;

@@ -1,1 +1,16 @@
-//! Layer 1: bytes and messages.
+//! Layer 1: bytes and messages. Heads, chunked bodies, server-sent events and the little of JSON that routing needs.
+//!
+//! Everything here is a function over bytes that somebody else read: no socket, no clock, no policy. Decoders are
+//! resumable at every byte and refuse whatever could be read in two ways. This folder is the only door to `httparse`,
+//! `memchr` and `simd-json`.
+//!
+//! ```text
+//!   client → h1::request → h1::chunked → json::scan ─ (json::document) ─ json::patch → h1::write → provider
+//!   client ← h1::write   ←──── bytes as they came ──── sse  ← h1::chunked ← h1::response        ← provider
+//! ```
+
+pub mod extent;
+pub mod h1;
+pub mod sse;
+
+pub use self::extent::Extent;

@@ -1,9 +1,14 @@
-//! The integration tests: one binary, one module for each door that they enter by.
+//! All integration tests, in one binary: one module per topic. `cfg(test)` tells clippy that the functions beside the
+//! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod wire;

@@ -1,0 +1,48 @@
+//! Which header fields pass the gateway, by allow-list both ways: a list of what to drop rots with every new field.
+//!
+//! Credentials, cookies, hop-by-hop fields, encodings and everything about framing are not on the lists: the gateway
+//! writes its own. A field that the `connection` field names must not pass either; `wire` sees to that.
+
+use crate::policy::model::ProviderKind;
+
+/// Whether a client's field goes to a provider of this kind. `name` in any case.
+///
+/// `content-type`, `accept-encoding`, `host`, lengths and the credential are the gateway's own to write. The SDKs'
+/// `x-stainless-*` describe a connection that ends here, and the client's `openai-organization` an account that is not
+/// the gateway's.
+pub fn request_field_passes(kind: ProviderKind, name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    // PERF: the length decides first; 13 fields a request cost some 50 ns together.
+    match name.len() {
+        6 => is(b"accept"),
+        7 => kind == ProviderKind::OpenRouter && is(b"x-title"),
+        10 => is(b"user-agent") || is(b"tracestate"),
+        11 => is(b"traceparent") || is(b"openai-beta"),
+        12 => kind == ProviderKind::OpenRouter && is(b"http-referer"),
+        14 => kind == ProviderKind::Xai && is(b"x-grok-conv-id"), // prompt cache affinity
+        15 => is(b"idempotency-key"),
+        18 => kind == ProviderKind::Fireworks && is(b"x-session-affinity"),
+        19 => is(b"x-client-request-id"),
+        _ => false,
+    }
+}
+
+/// Whether a provider's field goes to the client. `name` in any case. Rate limits describe the account behind the
+/// gateway; they pass because SDKs and agents pace themselves by them.
+pub fn response_field_passes(name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        6 => is(b"sunset"),
+        11 => is(b"retry-after") || is(b"deprecation"),
+        12 => is(b"content-type"),
+        14 => is(b"retry-after-ms") || is(b"openai-version"),
+        20 => is(b"openai-processing-ms") || is_rate_limit(name),
+        _ => is_rate_limit(name), // x-ratelimit-{limit,remaining,reset}-…: 17 bytes and more
+    }
+}
+
+fn is_rate_limit(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-ratelimit-";
+    name.get(..PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}

@@ -1,0 +1,307 @@
+//! A forward-only walk over JSON text: finds members and skips values, in one pass, without allocation.
+//!
+//! It exists because the questions asked here ("is there content in this chunk?", "what is the error's code?") are
+//! asked once per streamed event, where a parser that builds a document costs ten times the answer. It refuses to
+//! validate: text that is broken ends the walk early with `None`, and what was found before stays found. It recurses
+//! nowhere, so nesting costs no stack. Keys are compared as they are written: no provider escapes letters in its keys.
+
+/// The first letter of a value tells its type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Object,
+    Array,
+    String,
+    /// A number, `true`, `false`, or garbage.
+    Scalar,
+    Null,
+}
+
+/// A position in JSON text.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    /// Whether the object that was walked last has been left by its closing brace.
+    closed: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) const fn new(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            closed: false,
+        }
+    }
+
+    /// What the next value is; `None` at the end.
+    pub(crate) fn shape(&mut self) -> Option<Shape> {
+        self.skip_space();
+        Some(match self.rest.first()? {
+            b'{' => Shape::Object,
+            b'[' => Shape::Array,
+            b'"' => Shape::String,
+            b'n' => Shape::Null,
+            _ => Shape::Scalar,
+        })
+    }
+
+    /// After [`Cursor::member`] has returned `None`: whether the object was whole, with only white space behind it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.closed && self.rest.trim_ascii_start().is_empty()
+    }
+
+    /// Steps over `byte` if it is next.
+    pub(crate) fn enter(&mut self, byte: u8) -> Option<()> {
+        self.skip_space();
+        let (first, rest) = self.rest.split_first()?;
+        if *first == byte {
+            self.rest = rest;
+            return Some(());
+        }
+        None
+    }
+
+    /// After [`Cursor::enter`] of `{` or a member's value: the next member's key, as written, with the cursor before
+    /// its value. `None` after the closing brace, which is stepped over, and where the text is broken.
+    pub(crate) fn member(&mut self) -> Option<&'a [u8]> {
+        self.skip_space();
+        let (&first, rest) = self.rest.split_first()?;
+        match first {
+            b'"' => {}
+            b',' => {
+                self.rest = rest;
+                self.skip_space();
+            }
+            b'}' => {
+                self.rest = rest;
+                self.closed = true;
+                return None;
+            }
+            _ => return None,
+        }
+        self.closed = false;
+        let key = self.string()?;
+        self.enter(b':')?;
+        Some(key)
+    }
+
+    /// After [`Cursor::enter`] of `[` or an element: whether the cursor stands before another element. The closing
+    /// bracket is stepped over.
+    pub(crate) fn element(&mut self) -> bool {
+        self.skip_space();
+        match self.rest.split_first() {
+            Some((b']', rest)) => {
+                self.rest = rest;
+                false
+            }
+            Some((b',', rest)) => {
+                self.rest = rest;
+                self.skip_space();
+                !self.rest.is_empty()
+            }
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// A string's text between its quotes, escapes and all.
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
+        let body = self.rest.strip_prefix(b"\"")?;
+        let length = string_length(body)?;
+        let (text, rest) = body.split_at_checked(length)?;
+        self.rest = rest.get(1..)?;
+        Some(text)
+    }
+
+    /// Steps over a value and returns it as written; a string with its quotes.
+    pub(crate) fn value(&mut self) -> Option<&'a [u8]> {
+        self.skip_space();
+        let start = self.rest;
+        match start.first()? {
+            b'"' => {
+                self.string()?;
+            }
+            b'{' | b'[' => self.skip_nested()?,
+            _ => {
+                // A scalar that runs up to the end of the text is cut: a container must close behind it.
+                let length = start.iter().position(|byte| {
+                    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
+                })?;
+                if length == 0 {
+                    return None; // a separator where a value should be
+                }
+                self.rest = start.get(length..)?;
+            }
+        }
+        start.get(..start.len() - self.rest.len())
+    }
+
+    /// Whether the next value has anything in it — a string with text, an array or object with a member, a number, a
+    /// `true` — and steps over it.
+    pub(crate) fn has_substance(&mut self) -> Option<bool> {
+        let value = self.value()?;
+        Some(!matches!(value, b"null" | b"\"\"" | b"false") && !is_hollow(value))
+    }
+
+    fn skip_nested(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        let mut rest = self.rest;
+        loop {
+            let (&byte, after) = rest.split_first()?;
+            rest = after;
+            match byte {
+                b'"' => rest = rest.get(string_length(rest)? + 1..)?,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => {
+                    depth -= 1; // at least 1: the first byte opened
+                    if depth == 0 {
+                        self.rest = rest;
+                        return Some(());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn skip_space(&mut self) {
+        while let Some((b' ' | b'\n' | b'\r' | b'\t', rest)) = self.rest.split_first() {
+            self.rest = rest;
+        }
+    }
+}
+
+/// Whether `text` is `{ }` or `[ ]`.
+fn is_hollow(text: &[u8]) -> bool {
+    match text {
+        [b'{', inner @ .., b'}'] | [b'[', inner @ .., b']'] => inner.trim_ascii().is_empty(),
+        _ => false,
+    }
+}
+
+/// Bytes up to the closing quote of a string whose opening quote has been read.
+///
+/// PERF: eight bytes at a time; a chunk's ids, model and fingerprint are strings of ten to forty bytes.
+fn string_length(body: &[u8]) -> Option<usize> {
+    let mut rest = body;
+    loop {
+        if let Some((word, after)) = rest.split_first_chunk::<8>() {
+            let stops = quotes_and_backslashes(u64::from_le_bytes(*word));
+            if stops == 0 {
+                rest = after;
+                continue;
+            }
+            // The lowest marked byte is the first one in text order.
+            rest = rest.get((stops.trailing_zeros() / 8) as usize..)?;
+        }
+        match rest.first()? {
+            b'"' => return Some(body.len() - rest.len()),
+            b'\\' => rest = rest.get(2..)?,
+            _ => rest = rest.get(1..)?, // reached only in the last seven bytes
+        }
+    }
+}
+
+/// Marks (with the top bit) each byte of `word` that is a quote or a backslash. Bytes above the first marked one may
+/// be marked wrongly, because the subtraction borrows; only the lowest mark is used.
+const fn quotes_and_backslashes(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    let quote = quote.wrapping_sub(ONES) & !quote;
+    let slash = slash.wrapping_sub(ONES) & !slash;
+    (quote | slash) & TOPS
+}
+
+/// A string value without its quotes; any other value as it stands.
+pub(crate) fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', text @ .., b'"'] => text,
+        other => other,
+    }
+}
+
+/// The text of a JSON string given without its quotes. Lone surrogates and invalid UTF-8 become U+FFFD; reading stops
+/// once `out` is `bytes_max` long.
+pub(crate) fn unescape(raw: &[u8], bytes_max: usize, out: &mut String) {
+    let mut rest = raw;
+    while out.len() < bytes_max && !rest.is_empty() {
+        let plain = rest
+            .iter()
+            .position(|&byte| byte == b'\\')
+            .unwrap_or(rest.len())
+            .min(bytes_max);
+        let (text, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+        out.push_str(&String::from_utf8_lossy(text));
+        rest = after;
+        if let Some(escape) = rest.strip_prefix(b"\\") {
+            let (character, used) = escaped(escape);
+            out.push(character);
+            rest = escape.get(used..).unwrap_or(&[]);
+        }
+    }
+}
+
+/// The character that an escape stands for, and how many bytes it takes after the backslash.
+fn escaped(escape: &[u8]) -> (char, usize) {
+    let simple = match escape.first() {
+        Some(b'n') => '\n',
+        Some(b't') => '\t',
+        Some(b'r') => '\r',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'u') => return unicode(escape),
+        Some(&byte) if byte.is_ascii() => char::from(byte),
+        _ => return (char::REPLACEMENT_CHARACTER, 0),
+    };
+    (simple, 1)
+}
+
+fn unicode(escape: &[u8]) -> (char, usize) {
+    let Some(high) = hex4(escape.get(1..5)) else {
+        return (char::REPLACEMENT_CHARACTER, 1);
+    };
+    if let Some(character) = char::from_u32(high) {
+        return (character, 5);
+    }
+    // A surrogate: the other half must follow.
+    if let Some(b"\\u") = escape.get(5..7)
+        && let Some(low) = hex4(escape.get(7..11))
+        && (0xd800..0xdc00).contains(&high)
+        && (0xdc00..0xe000).contains(&low)
+    {
+        let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            11,
+        );
+    }
+    (char::REPLACEMENT_CHARACTER, 5)
+}
+
+fn hex4(digits: Option<&[u8]>) -> Option<u32> {
+    digits?.iter().try_fold(0, |sum, &byte| {
+        Some(sum * 16 + char::from(byte).to_digit(16)?)
+    })
+}
+
+/// Writes `text` as a JSON string, with its quotes (RFC 8259 §7).
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                let low = DIGITS.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}

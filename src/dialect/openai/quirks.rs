@@ -1,0 +1,125 @@
+//! Where the providers of the OpenAI format differ: one row each. What the policy can say itself — base address, how
+//! the key is written — is not here.
+//!
+//! | provider | difference |
+//! |---|---|
+//! | Azure, with `api_version` | the model is a deployment in the path; the version is a query parameter |
+//! | Azure, without | `/openai/v1`, otherwise like OpenAI |
+//! | Perplexity | streams end after the finish chunk, without `[DONE]` |
+//! | Groq | no `[DONE]` after an error event (as with all: an error ends a stream) |
+//! | `openai_compatible`, vLLM, llama.cpp | unknown servers: `[DONE]` is not insisted on |
+
+use crate::dialect::Operation;
+use crate::policy::model::{Endpoint, Provider, ProviderKind};
+
+/// How a stream that went well ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StreamEnd {
+    /// With `[DONE]`: an end without it is a break-off, even after a finish reason.
+    Done,
+    /// With the end of the body after a finish reason; `[DONE]` may come.
+    Finish,
+}
+
+/// Whether this format is the provider's: this release speaks no other.
+pub const fn speaks(kind: ProviderKind) -> bool {
+    !matches!(
+        kind,
+        ProviderKind::Anthropic
+            | ProviderKind::Gemini
+            | ProviderKind::Vertex
+            | ProviderKind::Bedrock
+            | ProviderKind::Cohere
+    )
+}
+
+/// How the provider ends a stream.
+pub const fn stream_end(kind: ProviderKind) -> StreamEnd {
+    match kind {
+        ProviderKind::Perplexity | ProviderKind::OpenAiCompatible | ProviderKind::Vllm => {
+            StreamEnd::Finish
+        }
+        _ => StreamEnd::Done,
+    }
+}
+
+/// Whether `model` in the body must be the provider's name for it. Azure's deployments are named by the path, and what
+/// the body says does not matter.
+pub fn model_in_body(provider: &Provider, endpoint: &Endpoint) -> bool {
+    !matches!(azure_form(provider, endpoint), Some(AzureForm::Deployments))
+}
+
+/// Appends the request target — path and query — for `operation` with `model` at `endpoint`.
+pub fn path(
+    provider: &Provider,
+    endpoint: &Endpoint,
+    operation: Operation,
+    model: &str,
+    out: &mut Vec<u8>,
+) {
+    let base = endpoint.base_path.trim_end_matches('/');
+    out.extend_from_slice(base.as_bytes());
+    match azure_form(provider, endpoint) {
+        None | Some(AzureForm::Plain) => {}
+        Some(AzureForm::V1) => {
+            if !base.ends_with("/openai") {
+                out.extend_from_slice(b"/openai");
+            }
+            out.extend_from_slice(b"/v1");
+        }
+        Some(AzureForm::Deployments) => {
+            if !base.ends_with("/openai") {
+                out.extend_from_slice(b"/openai");
+            }
+            out.extend_from_slice(b"/deployments/");
+            percent_encode(model, out);
+        }
+    }
+    out.extend_from_slice(match operation {
+        Operation::Chat => b"/chat/completions",
+        Operation::Embeddings => b"/embeddings",
+    });
+    if provider.kind == ProviderKind::AzureOpenAi
+        && let Some(version) = &provider.api_version
+    {
+        out.extend_from_slice(b"?api-version=");
+        percent_encode(version, out);
+    }
+}
+
+/// The forms of Azure's paths.
+enum AzureForm {
+    /// `/openai/deployments/{model}/…`
+    Deployments,
+    /// `/openai/v1/…`, still to be written.
+    V1,
+    /// The base path has all of it: `/openai/v1`, a whole deployment, or `/models` of Azure AI inference.
+    Plain,
+}
+
+fn azure_form(provider: &Provider, endpoint: &Endpoint) -> Option<AzureForm> {
+    if provider.kind != ProviderKind::AzureOpenAi {
+        return None;
+    }
+    let base = endpoint.base_path.trim_end_matches('/');
+    Some(if !base.is_empty() && !base.ends_with("/openai") {
+        AzureForm::Plain
+    } else if provider.api_version.is_some() {
+        AzureForm::Deployments
+    } else {
+        AzureForm::V1
+    })
+}
+
+/// Appends `text` as one path segment or query value: all but unreserved characters become `%XX` (RFC 3986 §2.3).
+fn percent_encode(text: &str, out: &mut Vec<u8>) {
+    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(byte);
+        } else {
+            let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}

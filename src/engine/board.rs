@@ -1,0 +1,310 @@
+//! The board: what all cores know about all targets, in one place without a lock.
+//!
+//! ```text
+//!   cell = one target
+//!     gate      the breaker's word, streak and probe tokens   read by every pick, written at changes
+//!     pause     rate limit, missing model                     read by every pick, written at 429 and 404
+//!     inflight  requests under way                            one atomic add at each attempt's two ends
+//!     slots     one for each core: totals                     written by their core, read by the tick
+//!     windows   what the tick remembers                       the tick's own
+//!   key = one provider's credential                           read by every pick, written at 401
+//! ```
+//! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
+//! has no clock and no thread: somebody calls [`Board::tick`] about every [`crate::base::limits::TICK`].
+
+use std::ops::Deref;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::{Moment, ProviderId, TargetId, hash};
+use crate::engine::breaker::Rules;
+use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::slot::{Slot, Totals};
+use crate::engine::breaker::window::{Window, broken_rule};
+use crate::engine::breaker::word::{Rule, State, Word};
+use crate::engine::latency::{Histogram, Latencies};
+use crate::engine::pause::{Rest, Throttle};
+use crate::policy::Plan;
+
+/// The shared state of every target of one plan.
+#[derive(Debug)]
+pub struct Board {
+    cells: Box<[Cell]>,
+    keys: Box<[Padded<Rest>]>,
+    cores: usize,
+}
+
+/// A breaker changed between two ticks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Transition {
+    /// Whose breaker.
+    pub target: TargetId,
+    /// The core whose own breaker it is, where the policy says `scope = core`.
+    pub core: Option<u16>,
+    /// What the tick before saw.
+    pub from: State,
+    /// What it is now.
+    pub to: State,
+    /// The rule that made it refuse in the first place. From probing to refusing it was a probe that failed.
+    pub why: Option<Rule>,
+    /// The end of the cool-down, where it refuses now.
+    pub until: Option<Moment>,
+}
+
+/// One target as operators see it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TargetStatus {
+    /// The target.
+    pub target: TargetId,
+    /// Its breaker; with `scope = core` the one that lets the least through.
+    pub state: State,
+    /// When the cool-down ends, where it refuses.
+    pub until: Option<Moment>,
+    /// What made it refuse last.
+    pub why: Option<Rule>,
+    /// How often it began to refuse.
+    pub opened: u64,
+    /// Attempts under way.
+    pub inflight: u32,
+    /// Probes among them, where it probes.
+    pub probes: u32,
+    /// Counted attempts in the window.
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+    /// The end of the pause that the provider asked for.
+    pub throttled_until: Option<Moment>,
+    /// The end of the rest after the model was gone.
+    pub gone_until: Option<Moment>,
+    /// The end of the rest of its provider's key.
+    pub key_out_until: Option<Moment>,
+}
+
+impl Board {
+    /// A board for the targets of `plan` and `cores` workers (at least one). Its jitter hangs on the policy's text: use
+    /// [`Board::seeded`] where several gateways run the same policy.
+    pub fn new(plan: &Plan, cores: usize) -> Self {
+        Self::seeded(plan, cores, plan.policy.hash)
+    }
+
+    /// A board whose jitter hangs on `seed`.
+    ///
+    /// # Panics
+    /// If a target names a breaker that the plan does not have.
+    pub fn seeded(plan: &Plan, cores: usize, seed: u64) -> Self {
+        let cores = cores.max(1);
+        let policy = &plan.policy;
+        let cells = (0_u16..)
+            .zip(&policy.targets)
+            .filter_map(|(id, target)| {
+                let name_hash = hash::of_bytes(0, target.name.as_bytes());
+                let breaker = policy.breakers.get(target.breaker.index())?;
+                let gates = if breaker.per_core { cores } else { 1 };
+                Some(Cell {
+                    target: TargetId(id),
+                    provider: target.provider,
+                    name_hash,
+                    max_inflight: target.max_inflight,
+                    rules: Rules::new(breaker, hash::mix(seed, name_hash)),
+                    gates: many(gates),
+                    windows: many(gates),
+                    slots: many(cores),
+                    ttft: many(cores),
+                    pause: Padded::default(),
+                    inflight: Padded::default(),
+                })
+            })
+            .collect::<Box<[_]>>();
+        assert_eq!(
+            cells.len(),
+            policy.targets.len(),
+            "each target has a breaker"
+        );
+        let keys = many(policy.providers.len());
+        Self { cells, keys, cores }
+    }
+
+    /// Sums what the cores counted, judges every breaker and gives those that changed since the last tick, also where it
+    /// was a core that changed them. Reads one cache line for each core and target. One thread calls it.
+    pub fn tick(&self, now: Moment) -> Vec<Transition> {
+        let mut changed = Vec::new();
+        for cell in &self.cells {
+            for (index, (gate, window)) in cell.gates.iter().zip(&cell.windows).enumerate() {
+                let totals = cell.totals_of(index);
+                let (from, word) = judge(cell, gate, window, totals, now);
+                if from.epoch != word.epoch {
+                    changed.push(Transition {
+                        target: cell.target,
+                        core: (cell.gates.len() > 1)
+                            .then(|| u16::try_from(index).unwrap_or(u16::MAX)),
+                        from: from.state,
+                        to: word.state,
+                        why: word.rule,
+                        until: (word.state == State::Refusing).then_some(word.until),
+                    });
+                }
+            }
+        }
+        changed
+    }
+
+    /// All targets as they stand, in the order of their ids. Windows are as of the last tick.
+    pub fn status(&self, now: Moment) -> Vec<TargetStatus> {
+        self.cells
+            .iter()
+            .map(|cell| self.status_of(cell, now))
+            .collect()
+    }
+
+    /// The times to first content of one target since the start, over all cores.
+    pub fn latencies(&self, target: TargetId) -> Latencies {
+        let mut all = Latencies::new();
+        for histogram in self.cell(target).into_iter().flat_map(|cell| &cell.ttft) {
+            all.add(histogram);
+        }
+        all
+    }
+
+    /// The number of cores that it was made for.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    pub(crate) fn cell(&self, target: TargetId) -> Option<&Cell> {
+        self.cells.get(target.index())
+    }
+
+    pub(crate) fn key(&self, provider: ProviderId) -> Option<&Rest> {
+        self.keys.get(provider.index()).map(|key| &**key)
+    }
+
+    fn status_of(&self, cell: &Cell, now: Moment) -> TargetStatus {
+        let mut window = Totals::default();
+        let mut opened = 0_u64;
+        let mut probes = 0_u32;
+        let mut worst = Word::unpack(Word::FRESH);
+        for (index, (gate, kept)) in cell.gates.iter().zip(&cell.windows).enumerate() {
+            window = window.plus(kept.sum(cell.totals_of(index)));
+            opened = opened.saturating_add(gate.opened());
+            probes = probes.saturating_add(gate.probes_out());
+            let word = gate.word();
+            if index == 0 || word.state > worst.state {
+                worst = word;
+            }
+        }
+        TargetStatus {
+            target: cell.target,
+            state: worst.state,
+            until: (worst.state == State::Refusing).then_some(worst.until),
+            why: worst.rule,
+            opened,
+            inflight: cell.inflight.load(Relaxed),
+            probes,
+            requests: window.requests,
+            failures: window.failures,
+            throttled_until: cell.pause.throttle.until(now),
+            gone_until: cell.pause.gone.until(now),
+            key_out_until: self.key(cell.provider).and_then(|key| key.until(now)),
+        }
+    }
+}
+
+/// What is known about one target.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) target: TargetId,
+    pub(crate) provider: ProviderId,
+    pub(crate) name_hash: u64,
+    pub(crate) max_inflight: Option<u32>,
+    pub(crate) rules: Rules,
+    pub(crate) pause: Padded<Pause>,
+    pub(crate) inflight: Padded<AtomicU32>,
+    /// One, or one for each core.
+    gates: Box<[Padded<Gate>]>,
+    windows: Box<[Window]>,
+    slots: Box<[Padded<Slot>]>,
+    ttft: Box<[Padded<Histogram>]>,
+}
+
+/// Why a healthy target may be left out for a time.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    pub(crate) throttle: Throttle,
+    pub(crate) gone: Rest,
+}
+
+impl Cell {
+    /// The gate that `core` goes through.
+    pub(crate) fn gate(&self, core: usize) -> Option<&Gate> {
+        self.gates
+            .get(core)
+            .or_else(|| self.gates.first())
+            .map(|gate| &**gate)
+    }
+
+    /// Where `core` counts.
+    pub(crate) fn slot(&self, core: usize) -> Option<&Slot> {
+        self.slots.get(core).map(|slot| &**slot)
+    }
+
+    /// Where `core` keeps its times for the metrics.
+    pub(crate) fn ttft(&self, core: usize) -> Option<&Histogram> {
+        self.ttft.get(core).map(|histogram| &**histogram)
+    }
+
+    /// The totals that gate `index` is judged by: its core's own, or everybody's.
+    fn totals_of(&self, index: usize) -> Totals {
+        if self.gates.len() > 1 {
+            return self.slot(index).map(Slot::read).unwrap_or_default();
+        }
+        self.slots
+            .iter()
+            .fold(Totals::default(), |sum, slot| sum.plus(slot.read()))
+    }
+}
+
+/// One gate, one tick: the state that the last tick saw, and the state now.
+fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment) -> (Word, Word) {
+    let rules = &cell.rules;
+    let from = window.seen();
+    let word = gate.word();
+    match word.state {
+        State::Passing => {
+            // An epoch that began and ended unseen left counts behind. One that came after a tick that saw the gate
+            // refuse or probe starts from that tick's reading, which nothing has been added to before.
+            if from.state == State::Passing && from.epoch != word.epoch {
+                window.restart(now, totals, rules.window);
+            }
+            let counted = window.advance(now, totals, rules.window);
+            if let Some(rule) = broken_rule(counted, rules) {
+                gate.refuse(word, rule, now, rules);
+            }
+        }
+        State::Refusing | State::Probing => {
+            window.restart(now, totals, rules.window);
+            if word.state == State::Refusing && now >= word.until {
+                gate.probe(word, now, rules);
+            }
+        }
+    }
+    let word = gate.word();
+    window.see(word);
+    (from, word)
+}
+
+/// A value in cache lines of its own. Two lines, because the prefetcher of today's x86 cores fetches them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(T);
+
+impl<T> Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+fn many<T: Default>(count: usize) -> Box<[T]> {
+    std::iter::repeat_with(T::default).take(count).collect()
+}

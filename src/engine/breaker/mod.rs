@@ -1,0 +1,113 @@
+//! The breaker: when a target is left alone, and how it is let back in.
+//!
+//! ```text
+//!   core 0 ── totals ──┐                         one word per target
+//!   core 1 ── totals ──┼─ tick: sum, judge ────▶ (state, rule, level, epoch, until) ◀── every pick reads it
+//!   core N ── totals ──┘                                 ▲
+//!       └── `consecutive` reached ── compare-exchange ───┘
+//! ```
+//! Counts are summed over cores because a share of the traffic is too little to judge by: with sixteen cores and a
+//! window of 30 s, a core of its own sees 20 requests only above 10.7 requests a second, and lowering `min_requests`
+//! instead buys false alarms. Folder: [`slot`] what a core writes, [`window`] what the tick keeps, [`gate`] the state and
+//! its changes, [`word`] its packing.
+
+pub(crate) mod gate;
+pub(crate) mod slot;
+pub(crate) mod window;
+pub(crate) mod word;
+
+use crate::base::{Outcome, OutcomeSet, Span};
+use crate::policy::model::Breaker;
+
+pub use self::word::{Rule, State};
+
+/// A target's breaker settings, ready for the hot path. The policy's own fields; only what differs is described.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) window: Span,
+    pub(crate) min_requests: u32,
+    pub(crate) count: OutcomeSet,
+    pub(crate) error_rate: Option<u32>,
+    pub(crate) consecutive: Option<u32>,
+    /// The limits of the latency rules; unused ones are never exceeded.
+    pub(crate) slow_limits: [Span; Breaker::SLOW_MAX],
+    /// The share of samples that may be slower, in parts per million: p95 leaves 50,000.
+    pub(crate) slow_share: [u32; Breaker::SLOW_MAX],
+    pub(crate) cool_down: (Span, Span),
+    pub(crate) probes: u32,
+    pub(crate) need: u32,
+    pub(crate) share: u32,
+    pub(crate) obey_retry_after: bool,
+    pub(crate) throttle_max: Span,
+    /// What jitter is derived from: the target's name and the board's seed.
+    pub(crate) seed: u64,
+}
+
+impl Rules {
+    /// The outcomes that can be ill health at all. A rate limit, a bad request, a refused key, a missing model are
+    /// answered elsewhere: counting them would close a provider that works.
+    const ILL: OutcomeSet = OutcomeSet::EMPTY
+        .with(Outcome::S5xx)
+        .with(Outcome::Timeout)
+        .with(Outcome::Connect)
+        .with(Outcome::Tls)
+        .with(Outcome::Ttft)
+        .with(Outcome::StreamAbort)
+        .with(Outcome::Overloaded)
+        .with(Outcome::BadOutput);
+
+    /// From the policy.
+    pub(crate) fn new(breaker: &Breaker, seed: u64) -> Self {
+        let mut slow_limits = [Span::MAX; Breaker::SLOW_MAX];
+        let mut slow_share = [MILLION; Breaker::SLOW_MAX];
+        for ((limit, share), rule) in slow_limits
+            .iter_mut()
+            .zip(&mut slow_share)
+            .zip(&breaker.slow)
+        {
+            *limit = rule.limit;
+            *share = MILLION.saturating_sub(rule.percentile);
+        }
+        Self {
+            window: breaker.window,
+            min_requests: breaker.min_requests,
+            count: breaker.count,
+            error_rate: breaker.error_rate,
+            consecutive: breaker.consecutive,
+            slow_limits,
+            slow_share,
+            cool_down: breaker.cool_down,
+            probes: breaker.probes.clamp(1, gate::COUNT_MASK),
+            need: breaker.need.clamp(1, gate::COUNT_MASK),
+            share: breaker.share.min(MILLION),
+            obey_retry_after: breaker.obey_retry_after,
+            throttle_max: breaker.throttle_max,
+            seed,
+        }
+    }
+
+    /// What an outcome says about the target's health. One that the policy does not count says nothing: it is neither
+    /// in the numerator nor in the denominator of an error rate.
+    pub(crate) fn health_of(&self, outcome: Outcome) -> Option<Health> {
+        if outcome == Outcome::Ok {
+            return Some(Health::Well);
+        }
+        (Self::ILL.has(outcome) && self.count.has(outcome)).then_some(Health::Ill)
+    }
+
+    /// Whether a time without content is already beyond a latency rule.
+    pub(crate) fn is_slow(&self, ttft: Span) -> bool {
+        self.slow_limits.iter().any(|&limit| ttft > limit)
+    }
+}
+
+/// What an attempt says about its target.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Health {
+    /// It works.
+    Well,
+    /// It does not.
+    Ill,
+}
+
+const MILLION: u32 = 1_000_000;

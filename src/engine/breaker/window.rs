@@ -1,0 +1,141 @@
+//! The sliding window of one breaker, kept by whoever calls the tick: ten remembered readings of the totals, each a
+//! tenth of the window apart. Requests never touch it.
+//!
+//! ```text
+//!   tenth        t-9    t-8   …   t-1    t      now
+//!   reading       ├──────┼────…────┼─────┼───────┤
+//!                 └──── the window: now − reading(t-9), 0.9 to 1.0 of its length ────┘
+//! ```
+//! The reading that opens a tenth is the one of the tick before: what came between two ticks counts as new. So nothing
+//! is lost however rarely the tick comes, and a window reaches back at most one tick too far.
+//!
+//! The fields are atomics only because the board is shared; one thread writes them. Were two to tick at once, a window
+//! could be blurred by a tick, nothing else.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::{Moment, Span};
+use crate::engine::breaker::Rules;
+use crate::engine::breaker::slot::Totals;
+use crate::engine::breaker::word::{Rule, Word};
+use crate::policy::model::Breaker;
+
+/// The remembered readings, and the state that the last tick saw.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    marks: [Mark; TENTHS],
+    newest: Mark,
+    tenth: AtomicU64,
+    seen: AtomicU64,
+}
+
+impl Window {
+    /// Moves on to `now` and gives what the window holds.
+    pub(crate) fn advance(&self, now: Moment, totals: Totals, length: Span) -> Totals {
+        let tenth = tenth_of(now, length);
+        let last = self.tenth.load(Relaxed);
+        let missed = tenth.saturating_sub(last).min(TENTHS as u64);
+        if missed != 0 {
+            let before = self.newest.read();
+            for back in 0..missed {
+                self.mark(tenth.saturating_sub(back)).write(before);
+            }
+        }
+        self.newest.write(totals);
+        self.tenth.store(tenth.max(last), Relaxed);
+        self.sum(totals)
+    }
+
+    /// What the window holds at a reading, without moving it.
+    pub(crate) fn sum(&self, totals: Totals) -> Totals {
+        // The slot after the newest reading is the oldest one.
+        let oldest = self.tenth.load(Relaxed).wrapping_add(1);
+        totals.since(self.mark(oldest).read())
+    }
+
+    /// Forgets everything before this reading: a new epoch is judged on its own counts.
+    pub(crate) fn restart(&self, now: Moment, totals: Totals, length: Span) {
+        for mark in self.marks.iter().chain([&self.newest]) {
+            mark.write(totals);
+        }
+        self.tenth.store(tenth_of(now, length), Relaxed);
+    }
+
+    /// The state that the last tick saw.
+    pub(crate) fn seen(&self) -> Word {
+        Word::unpack(self.seen.load(Relaxed))
+    }
+
+    /// Remembers the state for the next tick.
+    pub(crate) fn see(&self, word: Word) {
+        self.seen.store(word.pack(), Relaxed);
+    }
+
+    fn mark(&self, tenth: u64) -> &Mark {
+        let index = usize::try_from(tenth % TENTHS as u64).unwrap_or(0);
+        let [first, ..] = &self.marks;
+        self.marks.get(index).unwrap_or(first)
+    }
+}
+
+/// The first rule that the window breaks, in the order of the language's reference: error rate, then the percentiles.
+///
+/// `p95(ttft) > limit` needs no percentile: it holds exactly when more than 5 % of the samples were above the limit.
+/// Counting those is exact at any rate and sums over cores, which percentiles do not. All prompts are judged together:
+/// the window does not tell short prompts from long ones.
+pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
+    let enough = u64::from(rules.min_requests.max(1));
+    let exceeds = |part: u64, whole: u64, ppm: u32| {
+        whole >= enough && u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(ppm)
+    };
+    if rules
+        .error_rate
+        .is_some_and(|rate| exceeds(window.failures, window.requests, rate))
+    {
+        return Some(Rule::ErrorRate);
+    }
+    (0_u8..)
+        .zip(window.slow)
+        .zip(rules.slow_share)
+        .find(|&((_, slow), share)| exceeds(slow, window.samples, share))
+        .map(|((index, _), _)| Rule::Slow(index))
+}
+
+/// One remembered reading.
+#[derive(Debug, Default)]
+struct Mark([AtomicU64; 3 + Breaker::SLOW_MAX]);
+
+impl Mark {
+    fn write(&self, totals: Totals) {
+        let [requests, failures, samples, slow @ ..] = &self.0;
+        requests.store(totals.requests, Relaxed);
+        failures.store(totals.failures, Relaxed);
+        samples.store(totals.samples, Relaxed);
+        for (cell, value) in slow.iter().zip(totals.slow) {
+            cell.store(value, Relaxed);
+        }
+    }
+
+    fn read(&self) -> Totals {
+        let [requests, failures, samples, slow @ ..] = &self.0;
+        let mut totals = Totals {
+            requests: requests.load(Relaxed),
+            failures: failures.load(Relaxed),
+            samples: samples.load(Relaxed),
+            ..Totals::default()
+        };
+        for (value, cell) in totals.slow.iter_mut().zip(slow) {
+            *value = cell.load(Relaxed);
+        }
+        totals
+    }
+}
+
+fn tenth_of(now: Moment, length: Span) -> u64 {
+    let tenth = (length.as_nanos() / TENTHS as u64).max(1);
+    now.as_nanos() / tenth
+}
+
+/// Ten steps bound the error of the window's length to a tenth at a cost of ten readings.
+const TENTHS: usize = 10;

@@ -1,0 +1,169 @@
+//! The one word that a pick reads about a breaker: what it is, why, since which epoch, and until when. Everything is
+//! in one `u64`, so that readers on all cores see a whole state or another whole state, never half of each.
+//!
+//! ```text
+//!   63   62 61   59 58    55 54          38 37                                0
+//!  ┌───────┬───────┬────────┬──────────────┬───────────────────────────────────┐
+//!  │ state │ rule  │ level  │    epoch     │  until, milliseconds from START   │
+//!  └───────┴───────┴────────┴──────────────┴───────────────────────────────────┘
+//! ```
+//! 38 bits of milliseconds are 8.7 years of uptime. An epoch of 17 bits comes round after 131,072 changes of state; an
+//! attempt would have to run through all of them to be mistaken for one of the present epoch.
+
+use crate::base::{Moment, Span};
+
+/// What a breaker does with requests. ("Open" and "closed" mean opposite things in different proxies.)
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum State {
+    /// Requests pass; their outcomes are counted.
+    Passing,
+    /// A few requests pass as probes; each of them decides.
+    Probing,
+    /// No request passes until the cool-down is over.
+    Refusing,
+}
+
+/// The rule of the policy that made a breaker refuse.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rule {
+    /// `open when consecutive >= …`
+    Consecutive,
+    /// `open when error_rate > …`
+    ErrorRate,
+    /// `open when pNN(ttft) > …`: the index into [`crate::policy::model::Breaker::slow`].
+    Slow(u8),
+}
+
+/// A packed state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Word {
+    /// What it does.
+    pub(crate) state: State,
+    /// What made it refuse first; none while it has never refused. Kept while it probes and when a probe fails.
+    pub(crate) rule: Option<Rule>,
+    /// How often the cool-down was doubled.
+    pub(crate) level: u8,
+    /// Counts changes of state; wraps.
+    pub(crate) epoch: u32,
+    /// Refusing: the end of the cool-down. Probing: from then on even a request without another target may probe.
+    /// Passing: from then on the next cool-down starts at its first length again.
+    pub(crate) until: Moment,
+}
+
+impl Word {
+    /// A breaker nobody has used yet, packed: all bits zero.
+    pub(crate) const FRESH: u64 = 0;
+    /// Fifteen doublings turn a second into nine hours: every sane maximum is reached before.
+    pub(crate) const LEVEL_MAX: u8 = 15;
+
+    const EPOCH_MASK: u32 = (1 << 17) - 1;
+    const UNTIL_MASK: u64 = (1 << 38) - 1;
+
+    /// The epoch after this one.
+    pub(crate) fn next_epoch(self) -> u32 {
+        self.epoch.wrapping_add(1) & Self::EPOCH_MASK
+    }
+
+    /// Into the one word. `until` is rounded up to milliseconds, so that nothing ends early.
+    pub(crate) fn pack(self) -> u64 {
+        let state = match self.state {
+            State::Passing => 0_u64,
+            State::Probing => 1,
+            State::Refusing => 2,
+        };
+        let rule = match self.rule {
+            None => 0,
+            Some(Rule::Consecutive) => 1,
+            Some(Rule::ErrorRate) => 2,
+            Some(Rule::Slow(index)) => u64::from(index.min(3)).saturating_add(3),
+        };
+        let until = self.until.as_nanos().div_ceil(MILLI).min(Self::UNTIL_MASK);
+        state << 62
+            | rule << 59
+            | u64::from(self.level.min(Self::LEVEL_MAX)) << 55
+            | u64::from(self.epoch & Self::EPOCH_MASK) << 38
+            | until
+    }
+
+    /// Out of the one word.
+    pub(crate) fn unpack(word: u64) -> Self {
+        let state = match word >> 62 {
+            0 => State::Passing,
+            1 => State::Probing,
+            _ => State::Refusing,
+        };
+        let rule = match (word >> 59) & 7 {
+            0 => None,
+            1 => Some(Rule::Consecutive),
+            2 => Some(Rule::ErrorRate),
+            slow => u8::try_from(slow.saturating_sub(3)).ok().map(Rule::Slow),
+        };
+        Self {
+            state,
+            rule,
+            level: u8::try_from((word >> 55) & 15).unwrap_or(Self::LEVEL_MAX),
+            epoch: epoch_of(word),
+            until: Moment::START + Span::from_millis(word & Self::UNTIL_MASK),
+        }
+    }
+}
+
+/// The state alone: what the request path asks of a packed word.
+pub(crate) fn passing(word: u64) -> bool {
+    word >> 62 == 0
+}
+
+/// The epoch alone.
+pub(crate) fn epoch_of(word: u64) -> u32 {
+    u32::try_from((word >> 38) & u64::from(Word::EPOCH_MASK)).unwrap_or(0)
+}
+
+const MILLI: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::{Rule, State, Word, epoch_of, passing};
+    use crate::base::{Moment, Span};
+
+    #[test]
+    fn a_word_survives_packing() {
+        for state in [State::Passing, State::Probing, State::Refusing] {
+            for rule in [
+                None,
+                Some(Rule::Consecutive),
+                Some(Rule::ErrorRate),
+                Some(Rule::Slow(3)),
+            ] {
+                for epoch in [0, 1, 131_071] {
+                    let word = Word {
+                        state,
+                        rule,
+                        level: 15,
+                        epoch,
+                        until: Moment::START + Span::from_millis(123_456),
+                    };
+                    assert_eq!(Word::unpack(word.pack()), word);
+                    assert_eq!(passing(word.pack()), state == State::Passing);
+                    assert_eq!(epoch_of(word.pack()), epoch);
+                }
+            }
+        }
+        assert_eq!(Word::unpack(Word::FRESH).pack(), Word::FRESH);
+    }
+
+    #[test]
+    fn until_is_rounded_up_and_epochs_wrap() {
+        let word = Word {
+            state: State::Refusing,
+            rule: None,
+            level: 0,
+            epoch: 131_071,
+            until: Moment::from_nanos(1),
+        };
+        assert_eq!(
+            Word::unpack(word.pack()).until,
+            Moment::from_nanos(1_000_000)
+        );
+        assert_eq!(word.next_epoch(), 0);
+    }
+}

@@ -1,0 +1,403 @@
+//! The chain: one request's way through its targets.
+//!
+//! ```text
+//!   new ─▶ next ─┬─ Attempt ─▶ content? ─▶ ended ──▶ next …          exactly one `ended` or `abandoned` per attempt
+//!                ├─ Wait(until) ────────────────────▶ next           at or after `until`
+//!                └─ Finish
+//! ```
+//! A chain owns no memory beyond itself, reads no clock and performs nothing: it says what to do and is told what came
+//! of it. What it must never do: send a request where a `forbid` masks, move on after content has reached the client,
+//! repeat after silence, sleep past the deadline, or keep a place in flight that it does not use.
+
+mod finish;
+mod record;
+mod repeat;
+mod report;
+mod start;
+mod survey;
+mod verdict;
+
+use crate::base::limits::HISTORY_ATTEMPTS_MAX;
+use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
+use crate::engine::balance::{bit, bits};
+use crate::engine::breaker::gate::Token;
+use crate::engine::core::Core;
+use crate::policy::model::{Action, AttemptFacts, Serve};
+use crate::policy::{Candidate, Decision, Plan};
+
+use self::finish::{Blocked, By, reject};
+use self::record::{History, PassedSet};
+use self::survey::{Survey, View};
+use self::verdict::{Verdict, verdict};
+
+pub use self::finish::{Finish, Message, Reason};
+pub use self::record::{AttemptRecord, PassedOver};
+
+/// One request's attempts.
+#[derive(Debug)]
+pub struct Chain {
+    decision: Decision,
+    /// The request's id, folded: where chance decides, it decides by this.
+    chance: u64,
+    begun: Moment,
+    deadline: Moment,
+    tried: u64,
+    /// How long the last attempt went without content.
+    waited: Span,
+    passed: PassedSet,
+    history: History,
+    running: Option<Running>,
+    waiting: Option<Waiting>,
+    committed: bool,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Ask this target.
+    Attempt(Attempt),
+    /// Ask again at this moment.
+    Wait(Moment),
+    /// It is over.
+    Finish(Finish),
+}
+
+/// One request to one target, and its timers. All of them lie within `deadline`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Attempt {
+    /// Where to.
+    pub target: TargetId,
+    /// Attempts before this one.
+    pub index: u8,
+    /// It tries whether a breaker may pass again.
+    pub probe: bool,
+    /// A connection must be there by then, else [`Outcome::Connect`].
+    pub connect_by: Moment,
+    /// The first content must be there by then, else [`Outcome::Ttft`].
+    pub content_by: Moment,
+    /// The longest time between two contents, else [`Outcome::Timeout`].
+    pub idle: Span,
+    /// The end of everything, else [`Outcome::Timeout`]. The request's deadline; a little earlier if other targets are
+    /// left and nothing has been sent.
+    pub deadline: Moment,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct End {
+    /// The word for it.
+    pub outcome: Outcome,
+    /// What the provider said about when to come again.
+    pub retry_after: Option<Span>,
+}
+
+impl Chain {
+    /// A chain for a request that `decision` was made for. Its deadline is the route's, from `now`.
+    ///
+    /// # Panics
+    /// If the decision is not of this plan.
+    pub fn new(plan: &Plan, decision: Decision, request: RequestId, now: Moment) -> Self {
+        let deadline = match action(plan, decision) {
+            Some(Action::Serve(serve)) => now + serve.deadline,
+            Some(Action::Reject(_)) => now,
+            None => Moment::NEVER,
+        };
+        assert!(
+            deadline != Moment::NEVER,
+            "a decision names a route, and a route ends"
+        );
+        Self {
+            decision,
+            chance: fold(request),
+            begun: now,
+            deadline,
+            tried: 0,
+            waited: Span::ZERO,
+            passed: PassedSet::default(),
+            history: History::default(),
+            running: None,
+            waiting: None,
+            committed: false,
+        }
+    }
+
+    /// What to do now.
+    ///
+    /// # Panics
+    /// While an attempt runs.
+    pub fn next(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Step {
+        assert!(
+            self.running.is_none(),
+            "an attempt ends before the next step"
+        );
+        let serve = match action(plan, self.decision) {
+            Some(Action::Serve(serve)) => serve,
+            Some(Action::Reject(_)) | None => {
+                let by = (self.decision.route, By::Route);
+                return Step::Finish(reject(now, plan, by, Reason::Route, Blocked::UNKNOWN));
+            }
+        };
+        if let Some(waiting) = self.waiting {
+            if now < waiting.until {
+                return Step::Wait(waiting.until);
+            }
+            self.waiting = None;
+            return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate, core);
+        }
+        let view = self.view(now, plan, serve);
+        let Some(last) = self.history.last() else {
+            return self.advance(now, &view, core);
+        };
+        // Nothing to add: the answer is there, or the client has the beginning of it, or has left.
+        let Some(outcome) = last
+            .outcome
+            .filter(|&outcome| outcome != Outcome::Ok && !self.committed)
+        else {
+            return Step::Finish(Finish::Stop);
+        };
+        let reason = Reason::Outcome(outcome);
+        match verdict(serve, outcome, self.waited) {
+            Verdict::Next => self.advance(now, &view, core),
+            Verdict::Jump(target) => self.jump(now, &view, target, core, reason),
+            Verdict::Stop => Step::Finish(Finish::Stop),
+            Verdict::Reject(line) => self.refuse(now, &view, By::Line(line), reason, core),
+            Verdict::Otherwise => self.refuse(now, &view, By::Otherwise, reason, core),
+        }
+    }
+
+    /// When all of it must be over.
+    pub fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    /// When it began.
+    pub fn begun(&self) -> Moment {
+        self.begun
+    }
+
+    /// Whether content has reached the client: from then on no other target may answer.
+    pub fn committed(&self) -> bool {
+        self.committed
+    }
+
+    /// What was decided for the request.
+    pub fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    /// The attempts so far, oldest first; the last one may be running.
+    pub fn attempts(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
+        self.history.iter()
+    }
+
+    /// Why the candidate at `index` of the route was passed over, at the newest occasion; `None` where nothing was ever
+    /// against it.
+    pub fn passed_over(&self, index: usize) -> Option<PassedOver> {
+        self.passed.at(bit(index))
+    }
+
+    fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
+        let last = self.history.last();
+        let facts = AttemptFacts {
+            index: self.history.len(),
+            last: last.and_then(|last| last.outcome),
+            last_target: last.map(|last| last.target),
+        };
+        View {
+            plan,
+            serve,
+            candidates: plan.program.candidates(self.decision.route),
+            forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
+            tried: self.tried,
+            remaining: last.is_some().then(|| self.deadline.since(now)),
+        }
+    }
+
+    /// The next candidate of the tiers; a repeat if there is none; else the end.
+    fn advance(&mut self, now: Moment, view: &View<'_>, core: &mut Core) -> Step {
+        if now >= self.deadline {
+            return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
+        }
+        let last = self.history.last().and_then(|last| last.outcome);
+        if self.attempts_left(view.serve) == 0 {
+            let reason = last.map_or(Reason::Deadline, Reason::Outcome);
+            return self.refuse(now, view, By::Otherwise, reason, core);
+        }
+        let mut survey = Survey::take(now, view, core, &mut self.passed);
+        if let Some(attempt) = self.start_any(now, view, &mut survey, core) {
+            return Step::Attempt(attempt);
+        }
+        match last {
+            Some(outcome) => match self.plan_repeat(now, view, core) {
+                Some(until) => Step::Wait(until),
+                None => {
+                    self.refuse_after(now, view, By::Otherwise, Reason::Outcome(outcome), &survey)
+                }
+            },
+            None => self.nobody(now, view, survey, core),
+        }
+    }
+
+    /// No attempt could begin at all: the policy is asked as if one had ended in the reason for that.
+    fn nobody(&mut self, now: Moment, view: &View<'_>, survey: Survey, core: &mut Core) -> Step {
+        if survey.only_masked() {
+            let forbidden = survey.met(PassedOver::Forbidden);
+            let reason = if forbidden {
+                Reason::Forbidden
+            } else {
+                Reason::Lacks
+            };
+            return self.refuse_after(now, view, By::Otherwise, reason, &survey);
+        }
+        let words = [
+            (PassedOver::BreakerOpen, Outcome::BreakerOpen),
+            (PassedOver::Throttled, Outcome::S429),
+            (PassedOver::AtCapacity, Outcome::Overloaded),
+            (PassedOver::KeyOut, Outcome::AuthFailed),
+            (PassedOver::ModelGone, Outcome::ModelGone),
+        ];
+        let outcome = words
+            .into_iter()
+            .find(|&(passed_over, _)| survey.met(passed_over))
+            .map_or(Outcome::Overloaded, |(_, outcome)| outcome);
+        let reason = Reason::Outcome(outcome);
+        match verdict(view.serve, outcome, Span::ZERO) {
+            Verdict::Jump(target) => self.jump(now, view, target, core, reason),
+            Verdict::Reject(line) => self.refuse_after(now, view, By::Line(line), reason, &survey),
+            // No next and no answer to stop at.
+            Verdict::Next | Verdict::Stop | Verdict::Otherwise => {
+                self.refuse_after(now, view, By::Otherwise, reason, &survey)
+            }
+        }
+    }
+
+    /// `-> target`, once. A target that cannot be asked now leads to `else`.
+    fn jump(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        target: TargetId,
+        core: &mut Core,
+        reason: Reason,
+    ) -> Step {
+        if now >= self.deadline {
+            return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
+        }
+        let mut survey = Survey::take(now, view, core, &mut self.passed);
+        let index = view
+            .candidates
+            .iter()
+            .position(|candidate| candidate.target == target);
+        if let Some(index) = index
+            && self.attempts_left(view.serve) != 0
+            && (survey.open | survey.half) & bit(index) != 0
+            && let Some(attempt) = self.start_one(now, view, &mut survey, index, core)
+        {
+            return Step::Attempt(attempt);
+        }
+        self.refuse_after(now, view, By::Otherwise, reason, &survey)
+    }
+
+    /// A refusal without a survey at hand.
+    fn refuse(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        by: By,
+        reason: Reason,
+        core: &Core,
+    ) -> Step {
+        let survey = Survey::take(now, view, core, &mut self.passed);
+        self.refuse_after(now, view, by, reason, &survey)
+    }
+
+    fn refuse_after(
+        &self,
+        now: Moment,
+        view: &View<'_>,
+        by: By,
+        reason: Reason,
+        survey: &Survey,
+    ) -> Step {
+        // Somebody is out for this request only: another one may come at once, so there is nothing to hint at.
+        let free = (survey.open | survey.half) & survey.tiers != 0
+            || survey.met(PassedOver::Tried)
+            || survey.met(PassedOver::NoTime);
+        let soonest = if free { Moment::NEVER } else { survey.soonest };
+        let blocked = Blocked {
+            soonest,
+            throttled: !free && survey.only_throttled(),
+        };
+        let by = (self.decision.route, by);
+        Step::Finish(reject(now, view.plan, by, reason, blocked))
+    }
+
+    /// Attempts that this request may still make.
+    fn attempts_left(&self, serve: &Serve) -> u8 {
+        let max = serve.attempts_max.clamp(1, ATTEMPTS_CEILING);
+        max.saturating_sub(self.history.len())
+    }
+
+    /// Notes that this request has been at `target`, which a route may name in two tiers.
+    fn mark_tried(&mut self, target: TargetId, candidates: &[Candidate]) {
+        for (index, candidate) in candidates.iter().enumerate() {
+            if candidate.target == target {
+                self.tried |= bit(index);
+            }
+        }
+    }
+}
+
+/// The attempt that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    target: TargetId,
+    started: Moment,
+    /// The breaker's epoch when it began: in another one its outcome has no say.
+    epoch: u32,
+    token: Option<Token>,
+    content: bool,
+}
+
+/// A repeat that waits for its time.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    until: Moment,
+    candidate: u8,
+}
+
+fn action(plan: &Plan, decision: Decision) -> Option<&Action> {
+    plan.policy
+        .routes
+        .get(decision.route.index())
+        .map(|route| &route.action)
+}
+
+/// Both halves of the id, so that ids which count up in either of them spread.
+fn fold(request: RequestId) -> u64 {
+    let [high, low] = [request.0 >> 64, request.0 & u128::from(u64::MAX)];
+    let half = |part: u128| u64::try_from(part).unwrap_or(0);
+    hash::mix(half(high), half(low))
+}
+
+/// The candidates of one tier.
+fn tier_set(tier: u8, of: u64, candidates: &[Candidate]) -> u64 {
+    bits(of)
+        .filter(|&index| {
+            candidates
+                .get(index)
+                .is_some_and(|candidate| candidate.tier == tier)
+        })
+        .fold(0, |set, index| set | bit(index))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "asserted in the same breath"
+)]
+const ATTEMPTS_CEILING: u8 = {
+    assert!(HISTORY_ATTEMPTS_MAX <= u8::MAX as usize);
+    HISTORY_ATTEMPTS_MAX as u8
+};

@@ -1,0 +1,221 @@
+//! What a chain remembers for the record, in a fixed number of bytes: its attempts, and why candidates were passed over.
+
+use crate::base::limits::HISTORY_ATTEMPTS_MAX;
+use crate::base::{Outcome, Span, TargetId};
+
+/// One attempt as the record shows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AttemptRecord {
+    /// Where it went.
+    pub target: TargetId,
+    /// How it ended; `None` while it runs, and where the client left.
+    pub outcome: Option<Outcome>,
+    /// It was a probe of a breaker.
+    pub probe: bool,
+    /// It repeated its target.
+    pub repeat: bool,
+    /// When it began, from the request's beginning, in whole microseconds.
+    pub started: Span,
+    /// From its beginning to its first content, if there was any.
+    pub ttft: Option<Span>,
+    /// When it ended, from the request's beginning.
+    pub ended: Option<Span>,
+}
+
+/// Why a candidate was not tried. In the order in which it is checked: the record has the first reason.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum PassedOver {
+    /// A `forbid` masks it. No detail of this may reach a client.
+    Forbidden = 1,
+    /// It lacks a capability that the route requires.
+    Lacks,
+    /// Its provider's key was refused or has no quota left.
+    KeyOut,
+    /// Its model was gone.
+    ModelGone,
+    /// Its breaker refuses, or all its probes are out.
+    BreakerOpen,
+    /// The provider asked for a pause.
+    Throttled,
+    /// As many requests as it may have are under way.
+    AtCapacity,
+    /// What is left of the request's deadline is less than it usually takes.
+    NoTime,
+    /// This request has been there.
+    Tried,
+}
+
+impl PassedOver {
+    /// Each reason, in the order of checking.
+    pub const ALL: [Self; 9] = [
+        Self::Forbidden,
+        Self::Lacks,
+        Self::KeyOut,
+        Self::ModelGone,
+        Self::BreakerOpen,
+        Self::Throttled,
+        Self::AtCapacity,
+        Self::NoTime,
+        Self::Tried,
+    ];
+
+    /// The word of logs and of `explain`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Lacks => "lacks",
+            Self::KeyOut => "key_out",
+            Self::ModelGone => "model_gone",
+            Self::BreakerOpen => "breaker_open",
+            Self::Throttled => "throttled",
+            Self::AtCapacity => "at_capacity",
+            Self::NoTime => "no_time",
+            Self::Tried => "tried",
+        }
+    }
+}
+
+/// One reason for each of 64 candidates, as four planes of bits: 32 bytes, and setting one costs four ors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassedSet {
+    planes: [u64; 4],
+}
+
+impl PassedSet {
+    /// Sets the reason of the candidate at `bit`. The last one counts.
+    pub(crate) fn set(&mut self, bit: u64, reason: PassedOver) {
+        for (digit, plane) in self.planes.iter_mut().enumerate() {
+            if reason as u8 & (1 << digit) == 0 {
+                *plane &= !bit;
+            } else {
+                *plane |= bit;
+            }
+        }
+    }
+
+    /// The reason of the candidate at `bit`, if it was passed over.
+    pub(crate) fn at(&self, bit: u64) -> Option<PassedOver> {
+        let code = self
+            .planes
+            .iter()
+            .enumerate()
+            .fold(0_u8, |code, (digit, plane)| {
+                code | u8::from(plane & bit != 0) << digit
+            });
+        PassedOver::ALL
+            .into_iter()
+            .find(|&reason| reason as u8 == code)
+    }
+}
+
+/// The attempts of one request, oldest first; the last one may be running.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct History {
+    entries: [Entry; HISTORY_ATTEMPTS_MAX],
+    len: u8,
+}
+
+impl History {
+    pub(crate) fn len(&self) -> u8 {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, target: TargetId, probe: bool, repeat: bool, started: Span) {
+        let slot = self.entries.get_mut(usize::from(self.len));
+        assert!(slot.is_some(), "attempts are bounded before they begin");
+        if let Some(slot) = slot {
+            *slot = Entry {
+                target,
+                probe,
+                repeat,
+                started: micros(started),
+                ttft: UNKNOWN,
+                ended: UNKNOWN,
+                outcome: None,
+            };
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn content(&mut self, ttft: Span) {
+        if let Some(entry) = self.last_mut() {
+            entry.ttft = micros(ttft);
+        }
+    }
+
+    pub(crate) fn end(&mut self, outcome: Option<Outcome>, ended: Span) {
+        if let Some(entry) = self.last_mut() {
+            entry.outcome = outcome;
+            entry.ended = micros(ended);
+        }
+    }
+
+    pub(crate) fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
+        let made = self
+            .entries
+            .get(..usize::from(self.len))
+            .unwrap_or_default();
+        made.iter().map(|entry| AttemptRecord {
+            target: entry.target,
+            outcome: entry.outcome,
+            probe: entry.probe,
+            repeat: entry.repeat,
+            started: Span::from_micros(u64::from(entry.started)),
+            ttft: known(entry.ttft),
+            ended: known(entry.ended),
+        })
+    }
+
+    pub(crate) fn last(&self) -> Option<AttemptRecord> {
+        self.iter().next_back()
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::from(self.len.checked_sub(1)?))
+    }
+}
+
+/// Sixteen bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    started: u32,
+    ttft: u32,
+    ended: u32,
+    target: TargetId,
+    outcome: Option<Outcome>,
+    probe: bool,
+    repeat: bool,
+}
+
+fn micros(span: Span) -> u32 {
+    u32::try_from(span.as_micros())
+        .unwrap_or(UNKNOWN)
+        .min(UNKNOWN - 1)
+}
+
+fn known(micros: u32) -> Option<Span> {
+    (micros != UNKNOWN).then_some(Span::from_micros(u64::from(micros)))
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::{PassedOver, PassedSet};
+
+    #[test]
+    fn every_reason_comes_back() {
+        let mut set = PassedSet::default();
+        for (bit, reason) in (0..).zip(PassedOver::ALL) {
+            set.set(1 << bit, PassedOver::Tried);
+            set.set(1 << bit, reason);
+        }
+        for (bit, reason) in (0..).zip(PassedOver::ALL) {
+            assert_eq!(set.at(1 << bit), Some(reason));
+        }
+        assert_eq!(set.at(1 << 63), None);
+    }
+}

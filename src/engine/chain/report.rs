@@ -1,0 +1,224 @@
+//! What came of an attempt: everything that it held goes back, and everybody learns from it.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::limits::{KEY_REST, MODEL_REST, QUOTA_REST};
+use crate::base::{Moment, Outcome, OutcomeSet, Span};
+use crate::engine::board::Cell;
+use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::word::{Rule, epoch_of, passing};
+use crate::engine::breaker::{Health, Rules};
+use crate::engine::chain::{Chain, End, Running};
+use crate::engine::core::Core;
+use crate::policy::Plan;
+
+impl Chain {
+    /// The first content of the running attempt has gone to the client. Later calls for the same attempt change nothing.
+    ///
+    /// # Panics
+    /// Without a running attempt.
+    pub fn content(&mut self, now: Moment, _plan: &Plan, core: &mut Core) {
+        let running = self.running.as_mut();
+        assert!(running.is_some(), "content comes from a running attempt");
+        let Some(running) = running.filter(|running| !running.content) else {
+            return;
+        };
+        running.content = true;
+        let (target, ttft) = (running.target, now.since(running.started));
+        self.committed = true;
+        self.history.content(ttft);
+        let stale = {
+            let Some(cell) = core.board.cell(target) else {
+                return;
+            };
+            if let Some(histogram) = cell.ttft(core.index) {
+                histogram.record(ttft);
+            }
+            running.token.is_some() || !is_current(running, cell, core)
+        };
+        if !stale {
+            sample(ttft, running, core);
+        }
+        core.learn_ttft(target, ttft);
+    }
+
+    /// The running attempt ended. Exactly once for each, unless [`Chain::abandoned`].
+    ///
+    /// # Panics
+    /// Without a running attempt.
+    pub fn ended(&mut self, now: Moment, _plan: &Plan, core: &mut Core, end: End) {
+        let Some(running) = self.release(now, core, Some(end.outcome)) else {
+            return;
+        };
+        let waited = now.since(running.started);
+        let silent = !running.content && SILENCE.has(end.outcome);
+        if silent {
+            core.learn_ttft(running.target, waited);
+        }
+        let Some(cell) = core.board.cell(running.target) else {
+            return;
+        };
+        judge(
+            now,
+            &running,
+            cell,
+            core,
+            end.outcome,
+            self.slow_probe(cell),
+        );
+        if silent && running.token.is_none() && is_current(&running, cell, core) {
+            sample(waited, &running, core);
+        }
+        rest(now, cell, core, end);
+        self.waited = if running.content { Span::ZERO } else { waited };
+    }
+
+    /// The client left while an attempt runs. That is nobody's failure; but if the wait was already beyond a latency
+    /// rule it is a slow answer, else impatient clients would hide how slow a target is.
+    ///
+    /// # Panics
+    /// Without a running attempt.
+    pub fn abandoned(&mut self, now: Moment, _plan: &Plan, core: &mut Core) {
+        let Some(running) = self.release(now, core, None) else {
+            return;
+        };
+        let Some(cell) = core.board.cell(running.target) else {
+            return;
+        };
+        if let (Some(token), Some(gate)) = (running.token, cell.gate(core.index)) {
+            gate.give_back(token);
+            return;
+        }
+        let waited = now.since(running.started);
+        if !running.content && cell.rules.is_slow(waited) && is_current(&running, cell, core) {
+            sample(waited, &running, core);
+        }
+    }
+
+    /// Ends the running attempt and gives its place in flight back.
+    fn release(&mut self, now: Moment, core: &Core, outcome: Option<Outcome>) -> Option<Running> {
+        let running = self.running.take();
+        assert!(running.is_some(), "an attempt ends exactly once");
+        let running = running?;
+        self.history.end(outcome, now.since(self.begun));
+        if let Some(cell) = core.board.cell(running.target) {
+            let before = cell.inflight.fetch_sub(1, Relaxed);
+            assert!(before != 0, "what ends had begun");
+        }
+        Some(running)
+    }
+
+    /// Whether the attempt was slower than the rule that closed its target, if it was one of latency: such a probe is an
+    /// answer and yet no cure.
+    fn slow_probe(&self, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
+        let ttft = self.history.last().and_then(|last| last.ttft);
+        let limits = cell.rules.slow_limits;
+        move |rule| match rule {
+            Rule::Slow(index) => {
+                let limit = limits.get(usize::from(index));
+                ttft.zip(limit).is_some_and(|(ttft, &limit)| ttft > limit)
+            }
+            Rule::Consecutive | Rule::ErrorRate => false,
+        }
+    }
+}
+
+/// The breaker's part.
+fn judge(
+    now: Moment,
+    running: &Running,
+    cell: &Cell,
+    core: &Core,
+    outcome: Outcome,
+    slow: impl Fn(Rule) -> bool,
+) {
+    let Some((gate, slot)) = cell.gate(core.index).zip(cell.slot(core.index)) else {
+        return;
+    };
+    let rules: &Rules = &cell.rules;
+    let health = rules.health_of(outcome);
+    if let Some(token) = running.token {
+        let too_slow = gate.word().rule.is_some_and(slow);
+        match health {
+            Some(Health::Well) if !too_slow => gate.won(token, now, rules),
+            Some(_) => gate.lost(token, now, rules),
+            None => {
+                gate.give_back(token);
+                false
+            }
+        };
+        return;
+    }
+    // An attempt of an earlier epoch: the breaker has been judged on its like already.
+    if !is_current(running, cell, core) {
+        return;
+    }
+    match health {
+        Some(Health::Well) => {
+            slot.success();
+            gate.succeeded();
+        }
+        Some(Health::Ill) => {
+            slot.failure();
+            gate.failed(now, rules);
+        }
+        None => {}
+    }
+}
+
+/// Pauses and rests, and their ends.
+fn rest(now: Moment, cell: &Cell, core: &Core, end: End) {
+    let key = core.board.key(cell.provider);
+    match end.outcome {
+        Outcome::S429 => cell.pause.throttle.pause(now, end.retry_after, &cell.rules),
+        // A server that is overloaded and says when to come back is taken at its word; one that does not is the breaker's.
+        Outcome::S5xx | Outcome::Overloaded if end.retry_after.is_some() => {
+            cell.pause.throttle.pause(now, end.retry_after, &cell.rules);
+        }
+        Outcome::AuthFailed => {
+            if let Some(key) = key {
+                key.begin(now + KEY_REST);
+            }
+        }
+        Outcome::QuotaExhausted => {
+            if let Some(key) = key {
+                key.begin(now + QUOTA_REST);
+            }
+        }
+        Outcome::ModelGone => cell.pause.gone.begin(now + MODEL_REST),
+        _ => {}
+    }
+    if ANSWERED.has(end.outcome) {
+        cell.pause.gone.clear();
+        if let Some(key) = key {
+            key.clear();
+        }
+    }
+    if end.outcome == Outcome::Ok {
+        cell.pause.throttle.calm();
+    }
+}
+
+/// Counts a time to first content for the latency rules.
+fn sample(ttft: Span, running: &Running, core: &Core) {
+    if let Some(cell) = core.board.cell(running.target)
+        && let Some(slot) = cell.slot(core.index)
+    {
+        slot.ttft(ttft, &cell.rules.slow_limits);
+    }
+}
+
+/// Whether the breaker is still in the epoch in which the attempt began, and passing. A change between this look and the
+/// count that follows lets one attempt through into the next window: nothing hangs on one.
+fn is_current(running: &Running, cell: &Cell, core: &Core) -> bool {
+    let packed = cell.gate(core.index).map(Gate::packed);
+    packed.is_some_and(|packed| passing(packed) && epoch_of(packed) == running.epoch)
+}
+
+/// The model answered, to this key: neither of them needs a rest.
+const ANSWERED: OutcomeSet = OutcomeSet::EMPTY
+    .with(Outcome::Ok)
+    .with(Outcome::ContextExceeded)
+    .with(Outcome::ContentFilter);
+/// Ends that mean a wait without content: the time is at least what it would have been.
+const SILENCE: OutcomeSet = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);

@@ -1,0 +1,270 @@
+//! Beginning an attempt: which candidate, whether it is a probe, what it holds while it runs, and its timers.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::limits::DEADLINE_RESERVE;
+use crate::base::{Moment, TargetId, hash};
+use crate::engine::balance::{Draw, bit, bits, pick, weight_of};
+use crate::engine::board::Cell;
+use crate::engine::breaker::gate::{Gate, Token};
+use crate::engine::breaker::word::{State, Word, epoch_of, passing};
+use crate::engine::chain::record::PassedOver;
+use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
+use crate::engine::chain::verdict::slow_line;
+use crate::engine::chain::{Attempt, Chain, Running, tier_set};
+use crate::engine::core::Core;
+use crate::policy::model::Then;
+
+impl Chain {
+    /// The first candidate that takes the request: tier by tier, probes by their share, then whoever `pick` names. When
+    /// nobody is left but half-open targets, the request probes one of those: it would be refused otherwise, so it has
+    /// nothing to lose.
+    pub(super) fn start_any(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &mut Survey,
+        core: &mut Core,
+    ) -> Option<Attempt> {
+        let draw = Draw {
+            route: self.decision.route,
+            chance: hash::mix(
+                self.chance,
+                u64::from(self.decision.route.0) << 8 | u64::from(self.history.len()),
+            ),
+            affinity: self.decision.affinity,
+        };
+        for (tier, rules) in (0_u8..).zip(&view.serve.tiers) {
+            let members = tier_set(tier, survey.open | survey.half, view.candidates);
+            for index in bits(survey.half & members) {
+                if self.draws_probe(now, view, survey, members, index, draw.chance, core)
+                    && let Some(attempt) = self.start_one(now, view, survey, index, core)
+                {
+                    return Some(attempt);
+                }
+            }
+            // Each round ends or takes one member out.
+            while survey.open & members != 0 {
+                let index = pick(
+                    &rules.pick,
+                    survey.open & members,
+                    view.candidates,
+                    draw,
+                    core,
+                )?;
+                if let Some(attempt) = self.start_one(now, view, survey, index, core) {
+                    return Some(attempt);
+                }
+            }
+        }
+        bits(survey.half & survey.tiers)
+            .find_map(|index| self.start_one(now, view, survey, index, core))
+    }
+
+    /// Begins an attempt at one candidate. If it turns out to be full, paused or taken meanwhile it is dropped from the
+    /// survey instead.
+    pub(super) fn start_one(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &mut Survey,
+        index: usize,
+        core: &mut Core,
+    ) -> Option<Attempt> {
+        let target = view.candidates.get(index)?.target;
+        let mut attempt = self.timers(now, view, survey, index)?;
+        let held = {
+            let cell = core.board.cell(target)?;
+            hold(now, cell, core, attempt.deadline)
+        };
+        let held = match held {
+            Ok(held) => held,
+            Err((reason, until)) => {
+                survey.drop(bit(index), reason, until, &mut self.passed);
+                return None;
+            }
+        };
+        attempt.probe = held.token.is_some();
+        let repeat = self.tried & bit(index) != 0;
+        self.history
+            .push(target, attempt.probe, repeat, now.since(self.begun));
+        self.mark_tried(target, view.candidates);
+        self.running = Some(Running {
+            target,
+            started: now,
+            epoch: held.epoch,
+            token: held.token,
+            content: false,
+        });
+        let policy = &view.plan.policy;
+        if let Some(settings) = policy.targets.get(target.index())
+            && let Some(retries) = policy.retries.get(settings.retries.index())
+        {
+            core.deposit(settings.provider, retries);
+        }
+        Some(attempt)
+    }
+
+    /// Whether this request is one of the few that try a half-open target: those that draw its weight, and of these its
+    /// `share`. They need somewhere else to go, so that a probe which fails costs its client nothing but time. When no
+    /// such request has come for the longest cool-down (a route with one attempt, say), others may: a breaker that
+    /// nobody may probe would never pass again.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the inputs of one decision, used once"
+    )]
+    fn draws_probe(
+        &self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &Survey,
+        members: u64,
+        index: usize,
+        chance: u64,
+        core: &Core,
+    ) -> bool {
+        let Some((candidate, cell)) = view.candidates.get(index).and_then(|candidate| {
+            core.board
+                .cell(candidate.target)
+                .map(|cell| (candidate, cell))
+        }) else {
+            return false;
+        };
+        let word = cell
+            .gate(core.index)
+            .map_or_else(|| Word::unpack(Word::FRESH), Gate::word);
+        let elsewhere =
+            survey.open & survey.tiers & !bit(index) != 0 && self.attempts_left(view.serve) > 1;
+        if !elsewhere && now < word.until {
+            return false;
+        }
+        let all = weight_of(survey.open & members | bit(index), view.candidates);
+        let (weight, all) = match (u64::from(candidate.weight), all) {
+            (weight, 0) => (weight.max(1), u64::from(members.count_ones())),
+            known => known,
+        };
+        let parts = weight.saturating_mul(u64::from(cell.rules.share));
+        let own = hash::mix(chance, cell.name_hash ^ u64::from(word.epoch));
+        hash::scale(own, all.saturating_mul(1_000_000)) < parts
+    }
+
+    /// The attempt's timers, from the target's settings, the route's and the request's deadline.
+    fn timers(
+        &self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &Survey,
+        index: usize,
+    ) -> Option<Attempt> {
+        let target = view.candidates.get(index)?.target;
+        let own = view.plan.policy.targets.get(target.index())?.timeouts;
+        let route = view.serve.timeouts;
+        let more = self.attempts_left(view.serve) > 1;
+        let others = more && survey.open & survey.tiers & !bit(index) != 0;
+        let reserved = self.deadline - DEADLINE_RESERVE;
+        let deadline = if others && reserved > now {
+            reserved
+        } else {
+            self.deadline
+        };
+        let mut content_by = now + route.ttft.unwrap_or(own.ttft);
+        if let Some((limit, then)) = slow_line(view.serve) {
+            let armed = match then {
+                Then::Next => others,
+                Then::Jump(to) => more && can_jump(*to, target, view, survey),
+                Then::Stop | Then::Reject(_) => true,
+            };
+            if armed {
+                content_by = content_by.min(now + limit);
+            }
+        }
+        Some(Attempt {
+            target,
+            index: self.history.len(),
+            probe: false,
+            connect_by: (now + route.connect.unwrap_or(own.connect)).min(deadline),
+            content_by: content_by.min(deadline),
+            idle: route.idle.unwrap_or(own.idle),
+            deadline,
+        })
+    }
+}
+
+fn can_jump(to: TargetId, from: TargetId, view: &View<'_>, survey: &Survey) -> bool {
+    to != from
+        && view
+            .candidates
+            .iter()
+            .position(|candidate| candidate.target == to)
+            .is_some_and(|index| (survey.open | survey.half) & bit(index) != 0)
+}
+
+/// What an attempt holds while it runs, besides its place in flight.
+struct Held {
+    epoch: u32,
+    token: Option<Token>,
+}
+
+/// Takes all that an attempt needs, or nothing: a place in flight, a token if the target is half-open, and the turn to
+/// test a key or a model whose rest is over.
+fn hold(
+    now: Moment,
+    cell: &Cell,
+    core: &Core,
+    deadline: Moment,
+) -> Result<Held, (PassedOver, Moment)> {
+    let gate = cell
+        .gate(core.index)
+        .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
+    let packed = gate.packed();
+    let mut token = None;
+    if !passing(packed) {
+        let word = Word::unpack(packed);
+        if word.state == State::Refusing {
+            return Err((PassedOver::BreakerOpen, word.until));
+        }
+        token = gate.take(word, now, deadline, &cell.rules);
+        if token.is_none() {
+            return Err((PassedOver::BreakerOpen, now + BUSY_HINT));
+        }
+    }
+    let taken = claim(now, cell, core, deadline);
+    if let (Err(_), Some(token)) = (taken, token) {
+        gate.give_back(token);
+    }
+    taken.map(|()| Held {
+        epoch: epoch_of(packed),
+        token,
+    })
+}
+
+fn claim(
+    now: Moment,
+    cell: &Cell,
+    core: &Core,
+    deadline: Moment,
+) -> Result<(), (PassedOver, Moment)> {
+    let before = cell.inflight.fetch_add(1, Relaxed);
+    let busy = now + BUSY_HINT;
+    let refused = if cell.max_inflight.is_some_and(|max| before >= max) {
+        Some(PassedOver::AtCapacity)
+    } else if !cell.pause.gone.claim(now, deadline) {
+        Some(PassedOver::ModelGone)
+    } else if core
+        .board
+        .key(cell.provider)
+        .is_some_and(|key| !key.claim(now, deadline))
+    {
+        // A turn to test the model that was taken a line above lapses at the deadline.
+        Some(PassedOver::KeyOut)
+    } else {
+        None
+    };
+    match refused {
+        Some(reason) => {
+            cell.inflight.fetch_sub(1, Relaxed);
+            Err((reason, busy))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,187 @@
+//! The candidate set of one attempt: who is left, and why the others are not.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::limits::ROUTE_TARGETS_MAX;
+use crate::base::{Moment, Span};
+use crate::engine::balance::bit;
+use crate::engine::board::Cell;
+use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::word::{State, Word, passing};
+use crate::engine::chain::record::{PassedOver, PassedSet};
+use crate::engine::core::Core;
+use crate::policy::model::Serve;
+use crate::policy::{Candidate, Plan};
+
+/// What the survey goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) serve: &'a Serve,
+    pub(crate) candidates: &'a [Candidate],
+    /// Masked for this attempt.
+    pub(crate) forbidden: u64,
+    /// This request has been there.
+    pub(crate) tried: u64,
+    /// What is left of the deadline, after the first attempt.
+    pub(crate) remaining: Option<Span>,
+}
+
+/// Sets over the route's candidates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Survey {
+    /// May be asked.
+    pub(crate) open: u64,
+    /// May be asked, but as a probe.
+    pub(crate) half: u64,
+    /// Members of tiers, as opposed to targets that only a jump reaches.
+    pub(crate) tiers: u64,
+    /// The reasons of tier members that are neither, as a set over [`PassedOver`].
+    pub(crate) reasons: u16,
+    /// When the first of these may be asked again; [`Moment::NEVER`] if waiting cures none.
+    pub(crate) soonest: Moment,
+}
+
+impl Survey {
+    /// Looks at every candidate, in the order of [`PassedOver`], and notes the reasons in `passed`.
+    pub(crate) fn take(now: Moment, view: &View<'_>, core: &Core, passed: &mut PassedSet) -> Self {
+        assert!(
+            view.candidates.len() <= ROUTE_TARGETS_MAX,
+            "a route's targets fit one word"
+        );
+        let mut survey = Self {
+            open: 0,
+            half: 0,
+            tiers: 0,
+            reasons: 0,
+            soonest: Moment::NEVER,
+        };
+        for (index, &candidate) in view.candidates.iter().enumerate() {
+            let bit = bit(index);
+            if candidate.tier != Candidate::JUMP {
+                survey.tiers |= bit;
+            }
+            match standing(now, bit, candidate, view, core) {
+                Standing::Open => survey.open |= bit,
+                Standing::Half => survey.half |= bit,
+                Standing::Out(reason, until) => survey.drop(bit, reason, until, passed),
+            }
+        }
+        survey
+    }
+
+    /// Takes the candidate at `bit` out, for `reason` and until then.
+    pub(crate) fn drop(
+        &mut self,
+        bit: u64,
+        reason: PassedOver,
+        until: Moment,
+        passed: &mut PassedSet,
+    ) {
+        self.open &= !bit;
+        self.half &= !bit;
+        passed.set(bit, reason);
+        if self.tiers & bit != 0 {
+            self.reasons |= flag(reason);
+            self.soonest = self.soonest.min(until);
+        }
+    }
+
+    /// Whether `reason` stood in the way of a tier member.
+    pub(crate) fn met(&self, reason: PassedOver) -> bool {
+        self.reasons & flag(reason) != 0
+    }
+
+    /// Whether the rate limit is all that stands in the way, masked targets aside.
+    pub(crate) fn only_throttled(&self) -> bool {
+        let masked = flag(PassedOver::Forbidden) | flag(PassedOver::Lacks);
+        self.reasons & !masked == flag(PassedOver::Throttled)
+    }
+
+    /// Whether masks are all that stands in the way.
+    pub(crate) fn only_masked(&self) -> bool {
+        let masked = flag(PassedOver::Forbidden) | flag(PassedOver::Lacks);
+        self.reasons & !masked == 0
+    }
+}
+
+/// How one candidate stands.
+enum Standing {
+    Open,
+    Half,
+    Out(PassedOver, Moment),
+}
+
+fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: &Core) -> Standing {
+    if view.forbidden & bit != 0 {
+        return Standing::Out(mask_of(candidate, view), Moment::NEVER);
+    }
+    let Some(cell) = core.board.cell(candidate.target) else {
+        return Standing::Out(PassedOver::Forbidden, Moment::NEVER);
+    };
+    let half = match health(now, cell, core) {
+        Ok(half) => half,
+        Err((reason, until)) => return Standing::Out(reason, until),
+    };
+    if let (Some(remaining), Some(usual)) = (view.remaining, core.usual_ttft(candidate.target))
+        && usual > remaining
+    {
+        return Standing::Out(PassedOver::NoTime, Moment::NEVER);
+    }
+    if view.tried & bit != 0 {
+        return Standing::Out(PassedOver::Tried, Moment::NEVER);
+    }
+    if half { Standing::Half } else { Standing::Open }
+}
+
+/// What the board says about one target: whether it is only to be probed, or why and until when it is out.
+pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (PassedOver, Moment)> {
+    if let Some(until) = core.board.key(cell.provider).and_then(|key| key.until(now)) {
+        return Err((PassedOver::KeyOut, until));
+    }
+    if let Some(until) = cell.pause.gone.until(now) {
+        return Err((PassedOver::ModelGone, until));
+    }
+    let packed = cell.gate(core.index).map_or(Word::FRESH, Gate::packed);
+    let mut half = false;
+    if !passing(packed) {
+        let word = Word::unpack(packed);
+        if word.state == State::Refusing {
+            return Err((PassedOver::BreakerOpen, word.until));
+        }
+        half = true;
+    }
+    if let Some(until) = cell.pause.throttle.until(now) {
+        return Err((PassedOver::Throttled, until));
+    }
+    if cell
+        .max_inflight
+        .is_some_and(|max| cell.inflight.load(Relaxed) >= max)
+    {
+        return Err((PassedOver::AtCapacity, now + BUSY_HINT));
+    }
+    Ok(half)
+}
+
+/// Which mask it was: the program's bits do not say.
+fn mask_of(candidate: Candidate, view: &View<'_>) -> PassedOver {
+    let caps = view
+        .plan
+        .policy
+        .targets
+        .get(candidate.target.index())
+        .and_then(|target| target.caps);
+    if caps.is_some_and(|caps| !caps.covers(view.serve.require)) {
+        PassedOver::Lacks
+    } else {
+        PassedOver::Forbidden
+    }
+}
+
+const fn flag(reason: PassedOver) -> u16 {
+    1 << reason as u8
+}
+
+/// What a client is told to wait where only slots or probes are taken: they come back within an answer's time, and the
+/// header knows whole seconds only.
+pub(crate) const BUSY_HINT: Span = Span::from_secs(1);

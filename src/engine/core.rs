@@ -1,0 +1,98 @@
+//! What one core keeps for itself: moving averages, turns of round robin, the budget for repeats. No other core sees it.
+
+use std::sync::Arc;
+
+use crate::base::{Moment, ProviderId, RouteId, Span, TargetId};
+use crate::engine::board::Board;
+use crate::engine::budget::Budget;
+use crate::engine::latency::Average;
+use crate::policy::Plan;
+use crate::policy::model::Retries;
+
+/// One worker's part of the engine.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) board: Arc<Board>,
+    pub(crate) index: usize,
+    pub(crate) speeds: Box<[Speed]>,
+    budgets: Box<[Budget]>,
+    /// One turn for each candidate of each route, flat.
+    turns: Box<[i64]>,
+    /// Where a route's turns begin.
+    first_turn: Box<[usize]>,
+}
+
+/// What one core knows about one target's speed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Speed {
+    pub(crate) ttft: Average,
+    /// Somebody was sent to find out; the others do not follow before the answer is there.
+    pub(crate) asked: bool,
+}
+
+impl Core {
+    /// The part of core `index` (from 0, below the board's number of cores).
+    ///
+    /// # Panics
+    /// If the board has no slot for it.
+    pub fn new(board: Arc<Board>, plan: &Plan, index: usize) -> Self {
+        assert!(index < board.cores(), "the board has a slot for each core");
+        let policy = &plan.policy;
+        let mut first_turn = Vec::with_capacity(policy.routes.len());
+        let mut turns = 0_usize;
+        for (route, _) in (0_u16..).zip(&policy.routes) {
+            first_turn.push(turns);
+            turns = turns.saturating_add(plan.program.candidates(RouteId(route)).len());
+        }
+        Self {
+            board,
+            index,
+            speeds: vec![Speed::default(); policy.targets.len()].into(),
+            budgets: vec![Budget::default(); policy.providers.len()].into(),
+            turns: vec![0; turns].into(),
+            first_turn: first_turn.into(),
+        }
+    }
+
+    /// The board that it shares with the other cores.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// The turns of a route's candidates.
+    pub(crate) fn turns(&mut self, route: RouteId) -> &mut [i64] {
+        let first = self
+            .first_turn
+            .get(route.index())
+            .copied()
+            .unwrap_or(usize::MAX);
+        self.turns.get_mut(first..).unwrap_or_default()
+    }
+
+    /// The usual time to first content, once one is known.
+    pub(crate) fn usual_ttft(&self, target: TargetId) -> Option<Span> {
+        self.speeds.get(target.index())?.ttft.value()
+    }
+
+    /// A time to first content was seen, or a time that passed without any.
+    pub(crate) fn learn_ttft(&mut self, target: TargetId, ttft: Span) {
+        if let Some(speed) = self.speeds.get_mut(target.index()) {
+            speed.ttft.add(ttft);
+        }
+    }
+
+    /// A request goes to `provider`.
+    pub(crate) fn deposit(&mut self, provider: ProviderId, retries: &Retries) {
+        if let Some(budget) = self.budgets.get_mut(provider.index()) {
+            budget.deposit(retries);
+        }
+    }
+
+    /// Whether a repeat at `provider` can be paid.
+    pub(crate) fn pay(&mut self, now: Moment, provider: ProviderId, retries: &Retries) -> bool {
+        let cores = self.board.cores();
+        self.budgets
+            .get_mut(provider.index())
+            .is_some_and(|budget| budget.take(now, retries, cores))
+    }
+}

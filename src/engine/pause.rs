@@ -1,0 +1,110 @@
+//! Pauses that are not ill health: a rate limit's ([`Throttle`]), and the long rest of a key that is refused or of a
+//! model that is gone ([`Rest`]). Both are one word that a healthy request only reads.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::base::limits::PAUSE_FIRST;
+use crate::base::{Moment, Span, hash};
+use crate::engine::breaker::Rules;
+
+/// When a rate-limited target may be asked again.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    until: AtomicU64,
+    level: AtomicU32,
+}
+
+impl Throttle {
+    /// The end of the pause, if one is running.
+    pub(crate) fn until(&self, now: Moment) -> Option<Moment> {
+        let until = Moment::from_nanos(self.until.load(Relaxed));
+        (now < until).then_some(until)
+    }
+
+    /// The provider asked for a pause. Its hint is obeyed up to the policy's maximum; a hint of nothing is none. Without
+    /// one the pause doubles from [`PAUSE_FIRST`], once for each pause that did not help, not once for each of the
+    /// requests that were under way when it began. A tenth is added at random so that the cores do not return together.
+    pub(crate) fn pause(&self, now: Moment, hint: Option<Span>, rules: &Rules) {
+        let hint = hint.filter(|&hint| rules.obey_retry_after && hint > Span::ZERO);
+        if let Some(hint) = hint {
+            let until = now + lengthened(hint, now, rules).min(rules.throttle_max);
+            self.until.fetch_max(until.as_nanos(), Relaxed);
+            return;
+        }
+        let running = self.until.load(Relaxed);
+        if now.as_nanos() < running {
+            return;
+        }
+        let level = self.level.load(Relaxed);
+        let pause = PAUSE_FIRST.saturating_mul(1_u64 << level.min(LEVEL_MAX));
+        let until = now + lengthened(pause, now, rules).min(rules.throttle_max);
+        if self
+            .until
+            .compare_exchange(running, until.as_nanos(), Relaxed, Relaxed)
+            .is_ok()
+        {
+            self.level.store(level.saturating_add(1), Relaxed);
+        }
+    }
+
+    /// The target answered well: the next pause is a first one again.
+    pub(crate) fn calm(&self) {
+        if self.level.load(Relaxed) != 0 {
+            self.level.store(0, Relaxed);
+        }
+    }
+}
+
+/// A long rest that ends with one request as its test. Zero: not resting.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    until: AtomicU64,
+}
+
+impl Rest {
+    /// The end of the rest, while it lasts. After it, and until the test has succeeded, it is for [`Rest::claim`] to say
+    /// who may go.
+    pub(crate) fn until(&self, now: Moment) -> Option<Moment> {
+        let until = Moment::from_nanos(self.until.load(Relaxed));
+        (now < until).then_some(until)
+    }
+
+    /// Begins a rest, or begins it again.
+    pub(crate) fn begin(&self, until: Moment) {
+        self.until.store(until.as_nanos(), Relaxed);
+    }
+
+    /// Whether this request may go: always when nothing rests, and for one request when a rest is over. That request
+    /// has until `lease` to prove that all is well; if it never reports, another one may try then.
+    pub(crate) fn claim(&self, now: Moment, lease: Moment) -> bool {
+        let until = self.until.load(Relaxed);
+        if until == 0 {
+            return true;
+        }
+        now.as_nanos() >= until
+            && self
+                .until
+                .compare_exchange(until, lease.as_nanos(), Relaxed, Relaxed)
+                .is_ok()
+    }
+
+    /// An answer proved that there is nothing to rest for.
+    pub(crate) fn clear(&self) {
+        if self.until.load(Relaxed) != 0 {
+            self.until.store(0, Relaxed);
+        }
+    }
+}
+
+fn lengthened(pause: Span, now: Moment, rules: &Rules) -> Span {
+    let tenth = pause.as_nanos() / 10;
+    let extra = hash::scale(
+        hash::mix(rules.seed, now.as_nanos()),
+        tenth.saturating_add(1),
+    );
+    pause.saturating_add(Span::from_nanos(extra))
+}
+
+/// Seventeen minutes; the policy's maximum is smaller.
+const LEVEL_MAX: u32 = 10;

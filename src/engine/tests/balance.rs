@@ -1,0 +1,192 @@
+//! Picks: shares within bounds, keys that stay, and nobody left out for ever.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
+
+use crate::base::{Outcome, Span, TargetId, hash};
+use crate::engine::tests::world::{MS, Setup, World, target};
+use crate::policy::model::Pick;
+
+fn one_tier(pick: Pick, weights: Vec<u32>) -> World {
+    Setup {
+        tiers: vec![(pick, weights)],
+        ..Setup::default()
+    }
+    .build()
+}
+
+/// Where `count` requests go, whose candidates are masked by these bits.
+fn spread(world: &mut World, count: u64, forbidden: u64) -> BTreeMap<TargetId, u64> {
+    let mut counts = BTreeMap::new();
+    for i in 0..count {
+        world.affinity = hash::mix(77, i);
+        let mut chain = world.masked(forbidden);
+        *counts
+            .entry(world.attempt(&mut chain, 0).target)
+            .or_insert(0) += 1;
+        world.end(&mut chain, 0, Outcome::Ok);
+    }
+    counts
+}
+
+/// Where the key goes.
+fn home(world: &mut World, key: u64, forbidden: u64) -> TargetId {
+    world.affinity = key;
+    let mut chain = world.masked(forbidden);
+    let home = world.attempt(&mut chain, 0).target;
+    world.end(&mut chain, 0, Outcome::Ok);
+    home
+}
+
+fn weights() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(0_u32..100, 2..8)
+}
+
+proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, ..Default::default() })]
+
+    #[test]
+    fn shares_are_weights_over_what_is_left(weights in weights(), mask in 0_u64..256, which in 0_usize..3) {
+        let pick = [Pick::Weighted, Pick::RoundRobin, Pick::Hash(Vec::new())][which].clone();
+        let all = (1_u64 << weights.len()) - 1;
+        let left: Vec<usize> = (0..weights.len()).filter(|i| !mask & all & 1 << i != 0).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let total: u32 = left.iter().map(|&i| weights[i]).sum();
+        let mut world = one_tier(pick, weights.clone());
+        let n = 2_000_u32;
+        let counts = spread(&mut world, u64::from(n), mask & all);
+        prop_assert_eq!(counts.values().sum::<u64>(), u64::from(n));
+        for i in left {
+            let got = counts.get(&TargetId(u16::try_from(i).unwrap())).copied().unwrap_or(0);
+            if total == 0 {
+                prop_assert!(got > 0);
+                continue;
+            }
+            let share = f64::from(weights[i]) / f64::from(total);
+            let expected = f64::from(n) * share;
+            // Six standard deviations, and one request of rounding.
+            let bound = 6.0 * (expected * (1.0 - share)).sqrt() + 1.0;
+            #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
+            let off = (got as f64 - expected).abs();
+            prop_assert!(off <= bound, "{} of {}: {} instead of {}", i, n, got, expected);
+            prop_assert!(weights[i] != 0 || got == 0);
+        }
+    }
+
+    #[test]
+    fn a_target_that_leaves_takes_only_its_own_keys(weights in weights(), gone in 0_usize..8) {
+        let gone = gone % weights.len();
+        let mut world = one_tier(Pick::Hash(Vec::new()), weights);
+        for key in 0..200 {
+            let key = hash::mix(9, key);
+            let before = home(&mut world, key, 0);
+            let after = home(&mut world, key, 1 << gone);
+            prop_assert!(after.index() != gone);
+            prop_assert!(before == after || before.index() == gone);
+        }
+    }
+}
+
+#[test]
+fn round_robin_is_smooth() {
+    let mut world = one_tier(Pick::RoundRobin, vec![5, 1, 1]);
+    let order: Vec<u16> = (0..7)
+        .map(|_| world.once(Outcome::Ok).unwrap().target.0)
+        .collect();
+    assert_eq!(order, [0, 0, 1, 0, 2, 0, 0]);
+}
+
+#[test]
+fn weight_zero_is_for_when_nothing_else_is_left() {
+    for pick in [
+        Pick::Weighted,
+        Pick::RoundRobin,
+        Pick::LeastBusy,
+        Pick::LeastLatency,
+    ] {
+        let mut world = one_tier(pick, vec![1, 0]);
+        for _ in 0..100 {
+            assert_eq!(world.once(Outcome::Ok).unwrap().target, target('a'));
+        }
+        world.open('a');
+        assert_eq!(world.once(Outcome::Ok).unwrap().target, target('b'));
+    }
+}
+
+#[test]
+fn the_less_busy_of_two_goes() {
+    let mut world = Setup {
+        tiers: vec![(Pick::LeastBusy, vec![1, 1])],
+        max_inflight: Some(50),
+        ..Setup::default()
+    }
+    .build();
+    let mut chains: Vec<_> = (0..60).map(|_| world.chain()).collect();
+    for chain in &mut chains {
+        world.attempt(chain, 0);
+        let [a, b] = ['a', 'b'].map(|name| world.status(name).inflight);
+        assert!(a.abs_diff(b) <= 1);
+    }
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}
+
+#[test]
+fn without_a_capacity_busy_is_measured_by_weight() {
+    let mut world = one_tier(Pick::LeastBusy, vec![3, 1]);
+    let mut chains: Vec<_> = (0..40).map(|_| world.chain()).collect();
+    for chain in &mut chains {
+        world.attempt(chain, 0);
+    }
+    assert!(world.status('a').inflight.abs_diff(30) <= 1);
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}
+
+#[test]
+fn the_fastest_goes_and_the_others_are_not_forgotten() {
+    let mut world = one_tier(Pick::LeastLatency, vec![1, 1, 1]);
+    let mut counts = [0_u32; 3];
+    let mut first = Vec::new();
+    for i in 0..3_200 {
+        let mut chain = world.chain();
+        let index = world.attempt(&mut chain, 0).target.index();
+        if i < 3 {
+            first.push(index);
+        }
+        counts[index] += 1;
+        world.now = world.now + [Span::from_millis(30), Span::from_millis(10), MS][index];
+        world.content(&mut chain, 0);
+        world.end(&mut chain, 0, Outcome::Ok);
+    }
+    first.sort_unstable();
+    assert_eq!(
+        first,
+        [0, 1, 2],
+        "each is asked once before any is asked twice"
+    );
+    // One in sixteen is spread over all three: 67 each.
+    assert!(
+        (40..100).contains(&counts[0]) && (40..100).contains(&counts[1]),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn nobody_follows_to_a_target_that_has_not_answered_yet() {
+    let mut world = one_tier(Pick::LeastLatency, vec![1, 1]);
+    let mut chains: Vec<_> = (0..2).map(|_| world.chain()).collect();
+    let targets: Vec<_> = chains
+        .iter_mut()
+        .map(|chain| world.attempt(chain, 0).target)
+        .collect();
+    assert_ne!(targets[0], targets[1]);
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}

@@ -1,0 +1,8 @@
+//! The engine through its own doors: `world` builds a plan and its cores, the other modules are one topic each.
+
+mod balance;
+mod breaker;
+mod chain;
+mod pauses;
+mod threads;
+mod world;

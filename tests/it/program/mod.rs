@@ -1,0 +1,175 @@
+//! The lowered program against the meaning of the policy: [`naive`] reads the model, the program must agree.
+
+mod cases;
+mod naive;
+mod world;
+
+use proptest::collection::vec;
+use proptest::prelude::ProptestConfig;
+use proptest::prelude::Strategy;
+use proptest::prop_assert_eq;
+use proptest::proptest;
+use proptest::strategy::BoxedStrategy;
+use proptest::test_runner::TestCaseError;
+
+use switchover::policy::Policy;
+use switchover::policy::Program;
+use switchover::policy::model::AttemptFacts;
+use switchover::policy::model::Cond;
+use switchover::policy::model::IntFact;
+use switchover::policy::model::Route;
+use switchover::policy::model::StrFact;
+use switchover::policy::model::Test;
+
+use self::naive::World;
+use self::world::Reads;
+use self::world::Request;
+
+/// Route, candidates and masks of every request and attempt.
+fn agrees(
+    policy: &Policy,
+    requests: &[Request],
+    attempts: &[AttemptFacts],
+) -> Result<(), TestCaseError> {
+    let program = Program::lower(policy).unwrap();
+    for request in requests {
+        request.with_facts(program.needs(), |facts| {
+            let decision = program.decide(facts);
+            let world = World {
+                policy,
+                needs: program.needs(),
+                facts,
+                target: None,
+                attempt: AttemptFacts::default(),
+            };
+            prop_assert_eq!(decision.route, world.route(), "{:?}", request);
+            let candidates = program.candidates(decision.route).iter();
+            let candidates = candidates.map(|have| (have.target, have.tier, have.weight));
+            let candidates: Vec<_> = candidates.collect();
+            prop_assert_eq!(candidates, world.candidates(decision.route));
+            for attempt in attempts {
+                let world = World {
+                    attempt: *attempt,
+                    ..world
+                };
+                prop_assert_eq!(
+                    program.forbidden(&decision, attempt),
+                    world.forbidden(decision.route),
+                    "{:?} {:?}",
+                    request,
+                    attempt
+                );
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn routes(
+    depth: u32,
+    count: impl Into<proptest::collection::SizeRange>,
+) -> BoxedStrategy<Vec<Route>> {
+    let route = (world::cond(Reads::Request, depth), world::action());
+    let route = route.prop_map(|(when, action)| world::route(when, action));
+    vec(route, count).boxed()
+}
+
+/// Routes as people write them in bulk: one model and one team each, some ranges, some that pin nothing.
+fn many_routes(count: u64) -> Vec<Route> {
+    let one_of = |fact, value: String| {
+        Cond::Test(Test::OneOf {
+            fact,
+            values: vec![value.into()],
+            negated: false,
+        })
+    };
+    let route = |number: u64| {
+        let model = one_of(StrFact::Model, format!("model-{}", number % 97));
+        let team = one_of(StrFact::KeyTeam, format!("team-{}", number / 97 % 13));
+        let tokens = Cond::Test(Test::Within {
+            fact: IntFact::TokensIn,
+            low: number,
+            high: number + number % 400,
+            negated: number.is_multiple_of(11),
+        });
+        let when = match number % 7 {
+            0 => Cond::All(vec![team, tokens]),
+            1 => Cond::Any(vec![
+                Cond::All(vec![model, tokens]),
+                Cond::Not(Box::new(team)),
+            ]),
+            2 => Cond::All(vec![Cond::Not(Box::new(model)), team, tokens]),
+            _ => Cond::All(vec![model, team, tokens]),
+        };
+        let targets = [u16::try_from(number % 10).unwrap()];
+        let tiers = vec![world::tier(
+            switchover::policy::model::Pick::Weighted,
+            targets,
+        )];
+        world::route(
+            when,
+            world::serve(tiers, &[], switchover::policy::Caps::NONE),
+        )
+    };
+    (0..count).map(route).collect()
+}
+
+fn bulk_request() -> impl Strategy<Value = Request> {
+    (world::request(), 0..100_u64, 0..14_u64, 0..4_000_u64).prop_map(|(request, m, t, tokens)| {
+        let mut request = request;
+        if m < 99 {
+            request.model = format!("model-{m}");
+        }
+        if t < 13 {
+            request.key.team = Some(format!("team-{t}").into());
+        }
+        request.tokens_in = tokens;
+        request
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_routes_match_as_the_model_says(
+        routes in routes(3, 0..40),
+        requests in vec(world::request(), 8),
+    ) {
+        agrees(&world::policy(routes, Vec::new()), &requests, &[AttemptFacts::default()])?;
+    }
+
+    #[test]
+    fn random_forbids_mask_as_the_model_says(
+        routes in routes(1, 1..6),
+        forbids in vec(world::cond(Reads::Everything, 2), 1..5),
+        requests in vec(world::request(), 4),
+        attempts in vec(world::attempt(), 6),
+    ) {
+        agrees(&world::policy(routes, forbids), &requests, &attempts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn deep_conditions_that_do_not_multiply_out_stay_exact(
+        routes in routes(6, 300..340),
+        requests in vec(world::request(), 24),
+    ) {
+        agrees(&world::policy(routes, Vec::new()), &requests, &[])?;
+    }
+
+    #[test]
+    fn policies_that_are_split_into_blocks_stay_exact(
+        mut routes in routes(2, 60),
+        requests in vec(bulk_request(), 60),
+    ) {
+        // Random routes last, so that they do not hide the others.
+        let random = std::mem::replace(&mut routes, many_routes(3_000));
+        routes.extend(random);
+        agrees(&world::policy(routes, Vec::new()), &requests, &[AttemptFacts::default()])?;
+    }
+}
