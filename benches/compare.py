@@ -143,8 +143,8 @@ class Rig:
             return {"command": ["nginx", "-p", folder, "-c", path]}
         io = {"switchover": "io_uring", "switchover epoll": "epoll"}[name]
         return {"command": [self.binary, "serve", os.path.join(HERE, "bench.policy"), "--cores", "1", "--io", io,
-                            "--set", f"upstream=http://127.0.0.1:{upstream}/v1",
-                            "--set", f"front=127.0.0.1:{port}", "--set", f"backdoor=127.0.0.1:{free_port()}"],
+                            "--set", f'upstream="http://127.0.0.1:{upstream}/v1"',
+                            "--set", f'front="127.0.0.1:{port}"', "--set", f'backdoor="127.0.0.1:{free_port()}"'],
                 "BENCH_KEY": "sk-provider-0000000000000000000000000000000000"}
 
     def upstream(self, *options):
