@@ -16,6 +16,8 @@ pub const RESPONSE_FIELDS_MAX: usize = 200;
 pub const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A whole answer that is held back so that a failure inside it can still move to another target.
 pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// An error's body from a provider: what is beyond cannot change what kind of error it is.
+pub const ERROR_BYTES_MAX: usize = 64 * 1024;
 /// Events of a stream that are held back until the first content.
 pub const HELD_BYTES_MAX: usize = 64 * 1024;
 /// One server-sent event: image data and signatures come in one line.

@@ -9,6 +9,16 @@ pub enum Operation {
     Embeddings,
 }
 
+impl Operation {
+    /// The path at which a client asks for it.
+    pub const fn client_path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Embeddings => "/v1/embeddings",
+        }
+    }
+}
+
 /// What a client's request line names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClientRoute<'a> {

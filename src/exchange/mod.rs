@@ -1,1 +1,374 @@
-//! Layer 3: one request from first byte to last.
+//! Layer 3: one client connection's requests, each from first byte to last, as a pure state machine.
+//!
+//! The law: the owner calls [`Exchange::poll`], performs the one [`Action`] it is given, and reports with
+//! [`Exchange::handle`]; then it polls again. The machine never reads a clock, never blocks, never touches a socket:
+//! the live runtime and the simulator drive the very same code.
+//!
+//! ```text
+//!            ┌──────────────────────────── next request ───────────────────────────────┐
+//!            ▼                                                                         │
+//!   AwaitRequest → AwaitBody → ┌ Dial → SendRequest → AwaitHead ┬→ AwaitAnswer ┬→ Reply ┤
+//!                              │ ▲                              ├→ AwaitContent┤        │
+//!                              │ └── Pause ←── chain: next ◄────┴───── failure ┘        │
+//!                              └───────────────── Relay ⇄ Forward (committed) ──────────┘
+//! ```
+//! Buffers travel with the actions (completion-based I/O owns the memory it works on) and come back with the inputs.
+
+mod answer;
+mod buffer;
+mod context;
+mod decide;
+mod intake;
+mod outbound;
+mod relay;
+mod reply;
+
+use std::ops::Range;
+
+use crate::base::{Moment, ProviderId, Span};
+use crate::dialect::openai::ClientError;
+use crate::engine::{Attempt, Chain};
+use crate::ops::Ending;
+
+pub use self::context::{Context, Outlet, Outlets, Scratch};
+
+use self::answer::Answer;
+use self::buffer::Buffer;
+use self::intake::Request;
+use self::outbound::Upstream;
+
+/// What the machine waits for.
+#[derive(Debug)]
+pub enum Action {
+    /// Read from the client into the spare capacity of `into`.
+    ReadClient {
+        /// Comes back with [`Input::ClientRead`].
+        into: Vec<u8>,
+        /// Give up then.
+        until: Moment,
+    },
+    /// Send `bytes[range]` to the client, all of it.
+    SendClient {
+        /// Comes back with [`Input::ClientSent`].
+        bytes: Vec<u8>,
+        /// What to send.
+        range: Range<usize>,
+        /// Give up then.
+        until: Moment,
+    },
+    /// Tell the client that nothing more comes (half-close); no input follows.
+    FinishClient,
+    /// Get a connection to an endpoint of a provider.
+    Dial {
+        /// Whose endpoint.
+        provider: ProviderId,
+        /// Which of its endpoints.
+        endpoint: u16,
+        /// Not one from the pool: that one has just failed.
+        fresh: bool,
+        /// Give up then.
+        until: Moment,
+    },
+    /// Send `bytes[range]` to the provider, all of it.
+    SendUpstream {
+        /// Comes back with [`Input::UpstreamSent`].
+        bytes: Vec<u8>,
+        /// What to send.
+        range: Range<usize>,
+        /// Give up then.
+        until: Moment,
+    },
+    /// Read from the provider into the spare capacity of `into`.
+    ReadUpstream {
+        /// Comes back with [`Input::UpstreamRead`].
+        into: Vec<u8>,
+        /// Give up then.
+        until: Moment,
+    },
+    /// Let the provider's connection go: back to the pool, or closed. No input follows.
+    Release {
+        /// It stands at a message boundary and may serve another request.
+        reuse: bool,
+    },
+    /// Do nothing until then.
+    Wait {
+        /// Report with [`Input::Waited`].
+        until: Moment,
+    },
+    /// The client's connection is over. The last action.
+    Close,
+}
+
+/// Why an operation did not do what it was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Broken {
+    /// Reset, refused, or another error of the transport.
+    Reset,
+    /// The action's `until` came first.
+    TimedOut,
+    /// The client went away while the provider was being waited for.
+    ClientGone,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DialFailure {
+    /// No address, refused or unreachable.
+    Connect,
+    /// The handshake failed, or the certificate does not prove the name.
+    Tls,
+    /// Not established in time.
+    TimedOut,
+    /// The client went away meanwhile.
+    ClientGone,
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub enum Input {
+    /// After [`Action::ReadClient`]: how many bytes were appended; 0 is the end.
+    ClientRead(Vec<u8>, Result<usize, Broken>),
+    /// After [`Action::SendClient`].
+    ClientSent(Vec<u8>, Result<(), Broken>),
+    /// After [`Action::Dial`]: whether the connection came from the pool.
+    Dialed(Result<Reused, DialFailure>),
+    /// After [`Action::SendUpstream`].
+    UpstreamSent(Vec<u8>, Result<(), Broken>),
+    /// After [`Action::ReadUpstream`]: how many bytes were appended; 0 is the end.
+    UpstreamRead(Vec<u8>, Result<usize, Broken>),
+    /// After [`Action::Wait`]: whether the client is still there.
+    Waited(Result<(), Broken>),
+}
+
+/// Whether a connection has served requests before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reused(pub bool);
+
+/// What the machine is doing, named for what it awaits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// The head of a request, or nothing yet.
+    AwaitRequest,
+    /// The rest of its body.
+    AwaitBody,
+    /// `100 Continue` is on its way.
+    Continue,
+    /// A connection to the running attempt's provider.
+    Dial,
+    /// The request is on its way to the provider.
+    SendRequest,
+    /// The head of the answer.
+    AwaitHead,
+    /// The whole body of an answer that is not a stream, or of an error.
+    AwaitAnswer,
+    /// The first content of a stream.
+    AwaitContent,
+    /// More of a stream that the client has begun to receive.
+    Relay,
+    /// Bytes of such a stream are on their way to the client.
+    Forward,
+    /// A pause before the next attempt.
+    Pause(Moment),
+    /// A whole answer is on its way to the client.
+    Reply,
+    /// The unread rest of a refused request is being drained.
+    Linger,
+    /// Over.
+    Closed,
+}
+
+/// What follows when everything was sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum After {
+    /// Relay more of the stream.
+    Relay,
+    /// The next request of this connection.
+    NextRequest,
+    /// Close at once.
+    Close,
+    /// Half-close and drain, so that the answer is not lost to a reset.
+    Linger,
+}
+
+/// The machine of one client connection.
+#[derive(Debug)]
+pub struct Exchange {
+    state: State,
+    after: After,
+    /// What has arrived from the client and is not used up.
+    inbox: Buffer,
+    /// What has arrived from the provider, and what goes to the client.
+    outbox: Buffer,
+    /// The part of a buffer that the next send action sends.
+    sending: Range<usize>,
+    request: Request,
+    answer: Answer,
+    chain: Option<Chain>,
+    attempt: Option<Attempt>,
+    /// What to tell the client if the policy says to give it the last outcome's own answer.
+    last_error: Option<ClientError<'static>>,
+    upstream: Upstream,
+    /// When the state's own operation has to be done.
+    until: Moment,
+    /// What the record will say once the last byte has been handed over: status and ending.
+    ending: (u16, Ending),
+    /// Bytes drained while lingering.
+    drained: usize,
+    /// Half-close before the next read.
+    finish_client: bool,
+}
+
+impl Exchange {
+    /// A machine for a connection that has just been accepted.
+    pub fn new(now: Moment) -> Self {
+        Self {
+            state: State::AwaitRequest,
+            after: After::NextRequest,
+            inbox: Buffer::default(),
+            outbox: Buffer::default(),
+            sending: 0..0,
+            request: Request::default(),
+            answer: Answer::default(),
+            chain: None,
+            attempt: None,
+            last_error: None,
+            upstream: Upstream::default(),
+            until: now + HEAD_TIMEOUT,
+            ending: (0, Ending::Refused),
+            drained: 0,
+            finish_client: false,
+        }
+    }
+
+    /// Whether no request is at hand: nothing is lost by closing now.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::AwaitRequest && self.inbox.is_empty()
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Action {
+        if let Some(reuse) = self.upstream.release.take() {
+            self.upstream.open = false;
+            return Action::Release { reuse };
+        }
+        if std::mem::take(&mut self.finish_client) {
+            return Action::FinishClient;
+        }
+        match self.state {
+            State::AwaitRequest | State::AwaitBody | State::Linger => Action::ReadClient {
+                into: self.inbox.lend_for_read(),
+                until: self.until,
+            },
+            State::Continue | State::Forward | State::Reply => Action::SendClient {
+                bytes: self.outbox.lend_for_send(),
+                range: self.sending.clone(),
+                until: self.until,
+            },
+            State::Dial => self.dial(),
+            State::SendRequest => Action::SendUpstream {
+                bytes: self.inbox.lend_for_send(),
+                range: self.sending.clone(),
+                until: self.until,
+            },
+            State::AwaitHead | State::AwaitAnswer | State::AwaitContent | State::Relay => {
+                Action::ReadUpstream {
+                    into: self.outbox.lend_for_read(),
+                    until: self.until,
+                }
+            }
+            State::Pause(until) => Action::Wait { until },
+            State::Closed => Action::Close,
+        }
+    }
+
+    /// Takes what became of the last action.
+    pub fn handle(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
+        match input {
+            Input::ClientRead(bytes, read) => {
+                self.inbox.take_back(bytes);
+                self.client_read(now, read, context);
+            }
+            Input::ClientSent(bytes, sent) => {
+                self.outbox.take_back(bytes);
+                self.client_sent(now, sent, context);
+            }
+            Input::Dialed(dialed) => self.dialed(now, dialed, context),
+            Input::UpstreamSent(bytes, sent) => {
+                self.inbox.take_back(bytes);
+                self.upstream_sent(now, sent, context);
+            }
+            Input::UpstreamRead(bytes, read) => {
+                self.outbox.take_back(bytes);
+                self.upstream_read(now, read, context);
+            }
+            Input::Waited(Ok(())) => self.next_step(now, context),
+            Input::Waited(Err(_)) => self.client_gone(now, context),
+        }
+    }
+
+    fn client_sent(&mut self, now: Moment, sent: Result<(), Broken>, context: &mut Context<'_>) {
+        if sent.is_err() {
+            return self.client_gone(now, context);
+        }
+        if self.state == State::Continue {
+            self.state = State::AwaitBody;
+            self.until = now + BODY_GAP_TIMEOUT;
+            return;
+        }
+        if self.after == After::Relay {
+            return self.relay_on(now);
+        }
+        let (status, ending) = self.ending;
+        self.keep_record(now, status, ending, context);
+        match self.after {
+            After::NextRequest => self.begin_next(now, context),
+            After::Linger => {
+                self.state = State::Linger;
+                self.finish_client = true;
+                self.inbox.clear();
+                self.drained = 0;
+                self.until = now + LINGER_TIMEOUT;
+            }
+            After::Close | After::Relay => self.state = State::Closed,
+        }
+    }
+
+    /// `100 Continue`, for a client that waits for it.
+    fn send_continue(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.outbox.stock(context.scratch);
+        let start = self.outbox.end();
+        self.outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.sending = start..self.outbox.end();
+        self.until = now + SEND_TIMEOUT;
+        self.state = State::Continue;
+    }
+
+    /// The connection stays: whatever the client sent ahead is the next request.
+    fn begin_next(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.outbox.unstock(context.scratch);
+        self.inbox.advance_to(self.request.next());
+        self.request.reset();
+        self.answer.reset();
+        self.chain = None;
+        self.last_error = None;
+        self.state = State::AwaitRequest;
+        if self.inbox.is_empty() {
+            self.inbox.rest();
+            self.until = now + IDLE_TIMEOUT;
+        } else {
+            self.until = now + HEAD_TIMEOUT;
+            self.look_for_head(now, context);
+        }
+    }
+}
+
+/// A client may take this long from the first byte of a head to its last.
+const HEAD_TIMEOUT: Span = Span::from_secs(10);
+/// A kept connection may rest this long between two requests; just above the 60 s that load balancers commonly use.
+const IDLE_TIMEOUT: Span = Span::from_secs(75);
+/// A client may pause this long inside a body.
+const BODY_GAP_TIMEOUT: Span = Span::from_secs(30);
+/// A client may leave its receive window closed this long.
+const SEND_TIMEOUT: Span = Span::from_secs(60);
+/// How long the unread rest of a refused request is drained, so that the refusal is read before the reset.
+const LINGER_TIMEOUT: Span = Span::from_secs(2);

@@ -701,6 +701,22 @@ impl Policy {
             .get(self.targets.get(target.index())?.provider.index())
     }
 
+    /// What clients may call models: the aliases and the ids of all targets, sorted, each once.
+    pub fn model_names(&self) -> Vec<&str> {
+        let aliases = self.aliases.iter().map(|alias| &*alias.from);
+        let ids = self
+            .targets
+            .iter()
+            .filter_map(|target| match &target.model {
+                ModelName::Fixed(id) => Some(&**id),
+                ModelName::Asked => None,
+            });
+        let mut names: Vec<&str> = aliases.chain(ids).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The catch-all route: the last one.
     pub fn default_route(&self) -> RouteId {
         RouteId(u16::try_from(self.routes.len().saturating_sub(1)).unwrap_or(u16::MAX))

@@ -1,3 +1,298 @@
-//! Layer 5: the only I/O.
+//! Layer 5: the only I/O. Workers, listeners, connections, TLS, timers and the control thread.
+//!
+//! ```text
+//!   control thread ── tick, wall clock, admin address
+//!   resolver thread ─ addresses
+//!   worker 0 … n ──── listener → connection tasks ── exchange (pure) ── pool → providers
+//!                     sweeper: deadlines and vanished clients
+//! ```
+//! A worker shares nothing on the request path but read-mostly words. Reads and writes of a connection are never
+//! dropped half-way: whoever wants one to end shuts its socket down (see `sweep`).
 
+mod clock;
+mod connection;
+mod control;
+mod dial;
+mod driver;
+mod fd;
+mod link;
+mod log;
+mod peer;
+mod pool;
+mod secrets;
+mod shared;
 pub mod simulated;
+mod status;
+mod sweep;
+mod tls;
+mod worker;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use crate::base::{Moment, hash};
+use crate::engine::TargetStatus;
+use crate::ops::Totals;
+use crate::policy::{Plan, Policy};
+
+pub use self::clock::now;
+pub use self::driver::{Driver, Io};
+pub use self::log::note;
+
+use self::shared::Shared;
+use self::simulated::{Control, SimulatedProvider, SimulatedServers};
+use self::worker::Worker;
+
+/// What the command line may set over the policy.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--admin`
+    pub admin: Option<String>,
+    /// `--cores`
+    pub cores: Option<u16>,
+    /// `--io`
+    pub io: Io,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    simulated: Option<SimulatedServers>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin: SocketAddr,
+    /// What the workers run on.
+    pub driver: Driver,
+}
+
+impl Gateway {
+    /// Starts a gateway that runs `policy`. When this returns, every worker listens.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting, each a sentence: missing secrets, unusable certificates, addresses that
+    /// cannot be bound, a policy too complex to lower.
+    pub fn start(mut policy: Policy, options: &Options) -> Result<Self, Vec<String>> {
+        let one = |error: String| vec![error];
+        let driver = Driver::choose(options.io).map_err(|error| one(no_ring(&error)))?;
+        let cores = usable_cores(options.cores.or(policy.server.cores));
+        let simulated = start_simulated(&mut policy).map_err(one)?;
+        let listen_at = options.listen.as_deref().unwrap_or(&policy.server.listen);
+        let admin_at = options.admin.as_deref().unwrap_or(&policy.server.admin);
+        let listen = address(listen_at, "listen").map_err(one)?;
+        let admin = address(admin_at, "admin").map_err(one)?;
+        guard_exposure(listen.ip(), &policy).map_err(one)?;
+        let plan = Plan::new(policy).map_err(|error| one(error.to_string()))?;
+        let admin = bind(admin, "admin").map_err(one)?;
+        let admin_address = admin.local_addr().map_err(|error| one(error.to_string()))?;
+        // Bound once without sharing, so that a second gateway on the same port is an error and not a silent partner.
+        let probe = bind(listen, "listen").map_err(one)?;
+        let listen = probe.local_addr().map_err(|error| one(error.to_string()))?;
+        drop(probe);
+        let shared = Arc::new(Shared::new(plan, cores.len(), listen)?);
+        spawn_resolver(&shared);
+        let workers = spawn_workers(&shared, driver, &cores);
+        let control = Arc::clone(&shared);
+        let count = cores.len();
+        spawn("control", move || control::run(&control, admin, count));
+        let gateway = Self {
+            shared,
+            simulated,
+            workers,
+            listen,
+            admin: admin_address,
+            driver,
+        };
+        gateway.await_workers(count)?;
+        Ok(gateway)
+    }
+
+    /// Waits until all workers listen.
+    fn await_workers(&self, count: usize) -> Result<(), Vec<String>> {
+        while self.shared.ready.load(Ordering::Acquire) < count {
+            if self.workers.iter().any(JoinHandle::is_finished) {
+                return Err(vec![format!("a worker cannot listen on {}", self.listen)]);
+            }
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Ends gently: requests in flight are finished, idle connections closed. Returns when all workers are done or
+    /// `grace_over` says that the patience has run out.
+    pub fn drain(&self, mut grace_over: impl FnMut() -> bool) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        while !grace_over() && !self.workers.iter().all(JoinHandle::is_finished) {
+            thread::park_timeout(DRAIN_LOOK);
+        }
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan
+    }
+
+    /// How many workers there are.
+    pub fn cores(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Sums over all cores.
+    pub fn totals(&self) -> Totals {
+        self.shared.counters.totals()
+    }
+
+    /// The targets as of now.
+    pub fn targets(&self, now: Moment) -> Vec<TargetStatus> {
+        self.shared.board.status(now)
+    }
+
+    /// Control over a simulated provider of the plan.
+    pub fn simulated(&self, name: &str) -> Option<&Control> {
+        Some(&self.simulated.as_ref()?.find(name)?.control)
+    }
+}
+
+/// A simulated provider answers on a port of its own on loopback; from there on it is a provider like any other.
+fn start_simulated(policy: &mut Policy) -> Result<Option<SimulatedServers>, String> {
+    let wanted: Vec<SimulatedProvider> = policy
+        .providers
+        .iter()
+        .filter_map(|provider| {
+            Some(SimulatedProvider {
+                name: provider.name.clone(),
+                simulation: provider.simulation.clone()?,
+                seed: hash::of_bytes(policy.hash, provider.name.as_bytes()),
+            })
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let servers = SimulatedServers::start(wanted, clock::unix_seconds())
+        .map_err(|error| format!("the simulated providers cannot be started: {error}"))?;
+    for provider in &mut policy.providers {
+        let Some(server) = servers.find(&provider.name) else {
+            continue;
+        };
+        for endpoint in &mut provider.endpoints {
+            endpoint.host = server.address.ip().to_string().into();
+            endpoint.port = server.address.port();
+        }
+    }
+    Ok(Some(servers))
+}
+
+fn address(text: &str, what: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map(|mut found| found.next());
+    match found {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(format!("`{what} = \"{text}\"` names no address")),
+        Err(error) => Err(format!(
+            "`{what} = \"{text}\"` is not an address with a port: {error}"
+        )),
+    }
+}
+
+/// The command line may open what the policy has not: the same rule holds for it.
+fn guard_exposure(ip: IpAddr, policy: &Policy) -> Result<(), String> {
+    if ip.is_loopback() || policy.server.anonymous {
+        return Ok(());
+    }
+    Err(format!(
+        "anyone who reaches {ip} could spend on your keys: listen on a loopback address, or say \
+         `clients {{ anonymous = allow }}` in the policy"
+    ))
+}
+
+fn bind(address: SocketAddr, what: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| {
+        format!("`{what}` cannot be bound to {address}: {error}; is another gateway running?")
+    })
+}
+
+fn no_ring(error: &io::Error) -> String {
+    format!(
+        "io_uring is not available here ({error}): containers often forbid it (seccomp), and \
+         `sysctl kernel.io_uring_disabled` may; use `--io auto` or `--io epoll`"
+    )
+}
+
+/// The CPUs that the process may use, as many as are wanted.
+fn usable_cores(wanted: Option<u16>) -> Vec<Option<usize>> {
+    let allowed: Vec<usize> = rustix::thread::sched_getaffinity(None)
+        .map(|set| {
+            (0..rustix::thread::CpuSet::MAX_CPU)
+                .filter(|&cpu| set.is_set(cpu))
+                .collect()
+        })
+        .unwrap_or_default();
+    let quota = thread::available_parallelism().map_or(1, usize::from);
+    let count = wanted.map_or_else(
+        || quota.min(allowed.len().max(1)),
+        |n| usize::from(n.max(1)),
+    );
+    (0..count)
+        .map(|index| allowed.get(index).copied())
+        .collect()
+}
+
+fn spawn_workers(
+    shared: &Arc<Shared>,
+    driver: Driver,
+    cores: &[Option<usize>],
+) -> Vec<JoinHandle<io::Result<()>>> {
+    let seed = hash::mix(clock::unix_seconds(), u64::from(std::process::id()));
+    let workers = cores.iter().enumerate().map(|(index, &cpu)| {
+        let shared = Arc::clone(shared);
+        spawn(&format!("worker-{index}"), move || {
+            pin(cpu);
+            // Made on its own thread: it is not shared, and its memory shall lie near its core.
+            let worker = Worker::new(shared, index, hash::mix(seed, index as u64));
+            driver.run(worker.run())?
+        })
+    });
+    workers.collect()
+}
+
+/// Keeps a worker on its core. Without it all is well, only slower.
+fn pin(cpu: Option<usize>) {
+    if let Some(cpu) = cpu {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(cpu);
+        let _ = rustix::thread::sched_setaffinity(None, &set);
+    }
+}
+
+fn spawn_resolver(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    spawn::<()>("resolver", move || {
+        loop {
+            shared.peers.resolve();
+            thread::park_timeout(RESOLVE_EVERY);
+        }
+    });
+}
+
+/// A thread with a name that tools show.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> JoinHandle<io::Result<T>> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    builder
+        .spawn(body)
+        .unwrap_or_else(|error| thread::spawn(move || Err(error)))
+}
+
+/// How often draining is looked at.
+const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+/// How often names are looked up again; load balancers of providers commonly have a TTL of 60 s.
+const RESOLVE_EVERY: std::time::Duration = std::time::Duration::from_secs(30);

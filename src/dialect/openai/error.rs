@@ -106,7 +106,7 @@ impl<'a> ClientError<'a> {
     }
 
     /// A policy's `reject(status, "message")`.
-    pub fn rejected(status: u16, message: &'a str) -> Self {
+    pub fn rejected(status: u16, message: Cow<'a, str>) -> Self {
         let (kind, code) = match status {
             429 => ("rate_limit_error", "rate_limit_exceeded"),
             401 => (INVALID, "invalid_api_key"),
@@ -120,7 +120,7 @@ impl<'a> ClientError<'a> {
             kind: Cow::Borrowed(kind),
             code: Some(Cow::Borrowed(code)),
             param: None,
-            message: Cow::Borrowed(message),
+            message,
         }
     }
 }

@@ -23,6 +23,17 @@ pub enum State {
     Refusing,
 }
 
+impl State {
+    /// The word of logs, of the admin address and of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Probing => "probing",
+            Self::Refusing => "refusing",
+        }
+    }
+}
+
 /// The rule of the policy that made a breaker refuse.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rule {
@@ -32,6 +43,17 @@ pub enum Rule {
     ErrorRate,
     /// `open when pNN(ttft) > …`: the index into [`crate::policy::model::Breaker::slow`].
     Slow(u8),
+}
+
+impl Rule {
+    /// The word of the policy language for what the rule looks at.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consecutive => "consecutive",
+            Self::ErrorRate => "error_rate",
+            Self::Slow(_) => "ttft",
+        }
+    }
 }
 
 /// A packed state.

@@ -33,10 +33,20 @@ use self::verdict::{Verdict, verdict};
 pub use self::finish::{Finish, Message, Reason};
 pub use self::record::{AttemptRecord, PassedOver};
 
+/// How the client wants its answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// In one piece: the first content is the last, so that its time says how long the answer is.
+    Whole,
+    /// As a stream: rules about the time to the first content apply.
+    Stream,
+}
+
 /// One request's attempts.
 #[derive(Debug)]
 pub struct Chain {
     decision: Decision,
+    form: Form,
     /// The request's id, folded: where chance decides, it decides by this.
     chance: u64,
     begun: Moment,
@@ -96,7 +106,13 @@ impl Chain {
     ///
     /// # Panics
     /// If the decision is not of this plan.
-    pub fn new(plan: &Plan, decision: Decision, request: RequestId, now: Moment) -> Self {
+    pub fn new(
+        plan: &Plan,
+        decision: Decision,
+        form: Form,
+        request: RequestId,
+        now: Moment,
+    ) -> Self {
         let deadline = match action(plan, decision) {
             Some(Action::Serve(serve)) => now + serve.deadline,
             Some(Action::Reject(_)) => now,
@@ -108,6 +124,7 @@ impl Chain {
         );
         Self {
             decision,
+            form,
             chance: fold(request),
             begun: now,
             deadline,

@@ -52,7 +52,9 @@ impl Chain {
         };
         let waited = now.since(running.started);
         let silent = !running.content && SILENCE.has(end.outcome);
-        if silent {
+        let whole = !running.content && end.outcome == Outcome::Ok;
+        if silent || whole {
+            // A whole answer's time is no time to the first content, but it compares targets all the same.
             core.learn_ttft(running.target, waited);
         }
         let Some(cell) = core.board.cell(running.target) else {

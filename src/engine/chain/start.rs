@@ -11,7 +11,7 @@ use crate::engine::breaker::word::{State, Word, epoch_of, passing};
 use crate::engine::chain::record::PassedOver;
 use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
-use crate::engine::chain::{Attempt, Chain, Running, tier_set};
+use crate::engine::chain::{Attempt, Chain, Form, Running, tier_set};
 use crate::engine::core::Core;
 use crate::policy::model::Then;
 
@@ -168,7 +168,9 @@ impl Chain {
             self.deadline
         };
         let mut content_by = now + route.ttft.unwrap_or(own.ttft);
-        if let Some((limit, then)) = slow_line(view.serve) {
+        if self.form == Form::Stream
+            && let Some((limit, then)) = slow_line(view.serve)
+        {
             let armed = match then {
                 Then::Next => others,
                 Then::Jump(to) => more && can_jump(*to, target, view, survey),

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span};
 use crate::engine::tests::world::{Setup, World, breaker};
-use crate::engine::{Chain, Core, End, State, Step};
+use crate::engine::{Chain, Core, End, Form, State, Step};
 use crate::policy::Decision;
 use crate::policy::model::{Breaker, Pick};
 
@@ -39,7 +39,7 @@ fn storm(world: &mut World, requests: u64, work: impl Fn(usize, u64) -> Outcome 
             route: RouteId(0),
             ..Decision::default()
         };
-        let mut chain = Chain::new(plan, decision, id, now);
+        let mut chain = Chain::new(plan, decision, Form::Stream, id, now);
         if let Step::Attempt(attempt) = chain.next(now, plan, core) {
             if attempt.probe {
                 probes.seen();

@@ -6,7 +6,9 @@ use crate::base::{
     BreakerId, Moment, Outcome, OutcomeSet, ProviderId, RequestId, RetriesId, RouteId, Span,
     TargetId, hash,
 };
-use crate::engine::{Attempt, Board, Chain, Core, End, Finish, Rule, State, Step, TargetStatus};
+use crate::engine::{
+    Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
+};
 use crate::policy::model::{
     Action, At, Auth, Breaker, Cond, FallbackLine, Member, ModelName, Otherwise, Pick, Provider,
     ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier, Timeouts,
@@ -225,7 +227,7 @@ impl World {
             armed: 0,
             affinity: self.affinity,
         };
-        Chain::new(&self.plan, decision, id, self.now)
+        Chain::new(&self.plan, decision, Form::Stream, id, self.now)
     }
 
     pub(super) fn next(&mut self, chain: &mut Chain, core: usize) -> Step {

@@ -165,7 +165,7 @@ fn sentences_are_bounded_between_characters() {
 #[test]
 fn an_event_is_one_data_line() {
     let mut out = Vec::new();
-    error_event(&mut out, &ClientError::rejected(503, "line\none"));
+    error_event(&mut out, &ClientError::rejected(503, "line\none".into()));
     let text = String::from_utf8(out).unwrap();
     let data = text
         .strip_prefix("data: ")
@@ -203,7 +203,7 @@ fn lists_of_models() {
 proptest! {
     #[test]
     fn any_text_survives_the_envelope(text in any::<String>()) {
-        let value = envelope(&ClientError::rejected(400, &text));
+        let value = envelope(&ClientError::rejected(400, text.as_str().into()));
         prop_assert_eq!(value["error"]["message"].as_str(), Some(text.as_str()));
     }
 

@@ -1,0 +1,320 @@
+//! The provider's answer: its head, then a whole body that is judged before the client sees any of it, or a stream
+//! that is held until its first content. What is judged bad here never happened for the client.
+//!
+//! ```text
+//!   outbox  │ room │ provider's head │ body … │ raw bytes not yet decoded │
+//!                                    body.start  body.end
+//! ```
+
+use std::ops::Range;
+
+use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
+use crate::base::{Moment, Outcome, Span};
+use crate::dialect::openai::{ClientError, outcome_of, response_field_passes, retry_after};
+use crate::engine::End;
+use crate::exchange::context::Context;
+use crate::exchange::outbound::Failure;
+use crate::exchange::relay::Stream;
+use crate::exchange::{Broken, Exchange, State};
+use crate::policy::model::ProviderKind;
+use crate::wire::h1::response::{self, ContentType, ResponseHead};
+use crate::wire::h1::{Framing, HeadSearch, chunked, write};
+
+/// What is known of the answer at hand.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    search: Option<HeadSearch>,
+    /// Any byte has come.
+    begun: bool,
+    pub(super) status: u16,
+    framing: Framing,
+    decoder: chunked::Decoder,
+    keep_alive: bool,
+    /// Something came that does not belong to the answer, or the request was not read to its end.
+    spoilt: bool,
+    /// The body has come to its proper end.
+    pub(super) ended: bool,
+    /// Decoded body; places in the outbox.
+    pub(super) body: Range<usize>,
+    /// Body bytes that came, also those that have been passed on.
+    pub(super) bytes: u64,
+    retry_after: Option<Span>,
+    /// Field lines for the client.
+    pub(super) fields: Vec<u8>,
+    pub(super) stream: Stream,
+}
+
+impl Answer {
+    /// Forgets the answer, but not its memory.
+    pub(super) fn reset(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        let stream = std::mem::take(&mut self.stream).emptied();
+        *self = Self {
+            fields,
+            stream,
+            ..Self::default()
+        };
+    }
+
+    /// The connection is of no more use after this answer.
+    pub(super) const fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+
+    /// Whether the next answer on this connection begins where this one ended.
+    pub(super) const fn leaves_connection_clean(&self) -> bool {
+        self.ended && self.keep_alive && !self.spoilt
+    }
+
+    /// Takes in what lies behind the body in `raw`; tells whether it was well framed. `from` is where `raw` begins.
+    fn decode(&mut self, raw: &mut [u8], from: usize) -> Result<(), chunked::BadChunk> {
+        let there = raw.len();
+        let (produced, consumed) = match self.framing {
+            Framing::None => (0, 0),
+            Framing::UntilClose => (there, there),
+            Framing::Length(length) => {
+                let left = usize::try_from(length.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+                let taken = there.min(left);
+                self.ended = taken == left;
+                (taken, taken)
+            }
+            Framing::Chunked => {
+                let step = self.decoder.decode(raw)?;
+                self.ended = step.done;
+                (step.produced, step.consumed)
+            }
+        };
+        self.body.end = from + produced;
+        self.bytes += produced as u64;
+        self.spoilt |= consumed < there;
+        Ok(())
+    }
+}
+
+impl Exchange {
+    pub(super) fn upstream_read(
+        &mut self,
+        now: Moment,
+        read: Result<usize, Broken>,
+        context: &mut Context<'_>,
+    ) {
+        let count = match read {
+            Ok(count) => count,
+            Err(Broken::ClientGone) => return self.client_gone(now, context),
+            Err(Broken::TimedOut) => return self.answer_late(now, context),
+            Err(Broken::Reset) => return self.answer_cut(now, context),
+        };
+        if count == 0 {
+            return self.answer_over(now, context);
+        }
+        self.answer.begun = true;
+        if self.state == State::AwaitHead {
+            return self.look_for_answer(now, context);
+        }
+        self.take_answer(now, context);
+    }
+
+    fn look_for_answer(&mut self, now: Moment, context: &mut Context<'_>) {
+        loop {
+            let unread = self.outbox.unread();
+            if self
+                .answer
+                .search
+                .as_mut()
+                .is_some_and(|search| !search.may_be_complete(unread))
+            {
+                return;
+            }
+            match response::parse(unread, &mut context.scratch.fields) {
+                Ok(None) => {
+                    let mut search = HeadSearch::response();
+                    search.may_be_complete(unread);
+                    self.answer.search = Some(search);
+                    return;
+                }
+                // 100 and 103 announce; the answer is still to come (RFC 9110 section 15.2).
+                Ok(Some(head)) if head.is_interim() => {
+                    self.outbox
+                        .advance_to(self.outbox.from() + head.len as usize);
+                    self.answer.search = None;
+                }
+                Ok(Some(head)) => return self.take_answer_head(now, &head, context),
+                Err(_) => {
+                    return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+                }
+            }
+        }
+    }
+
+    fn take_answer_head(&mut self, now: Moment, head: &ResponseHead, context: &mut Context<'_>) {
+        let unread = self.outbox.unread();
+        let fields = &context.scratch.fields;
+        let answer = &mut self.answer;
+        answer.status = head.status;
+        answer.framing = head.framing;
+        answer.keep_alive = head.keep_alive;
+        let body_at = self.outbox.from() + head.len as usize;
+        answer.body = body_at..body_at;
+        answer.ended = head.framing == Framing::None;
+        if is_success(head.status) {
+            for (name, value) in fields.end_to_end(unread) {
+                if response_field_passes(name) {
+                    write::field(name, value, &mut answer.fields);
+                }
+            }
+        } else {
+            answer.retry_after = retry_after(fields.iter(unread), &[], context.unix);
+        }
+        if head.encoded {
+            // We asked for `identity`. Bytes that cannot be judged are not passed on.
+            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        }
+        let streams = is_success(head.status)
+            && (head.content_type == ContentType::EventStream
+                || (self.request.stream
+                    && head.content_type != ContentType::Json
+                    && head.content_type != ContentType::Html));
+        if streams {
+            self.state = State::AwaitContent;
+        } else {
+            self.state = State::AwaitAnswer;
+            if let Framing::Length(length) = head.framing {
+                let length = usize::try_from(length)
+                    .unwrap_or(usize::MAX)
+                    .min(ANSWER_BYTES_MAX);
+                let there = self.outbox.end() - body_at;
+                self.outbox.expect(length.saturating_sub(there));
+            }
+        }
+        self.take_answer(now, context);
+    }
+
+    /// Takes in what has come behind the known part of the body.
+    fn take_answer(&mut self, now: Moment, context: &mut Context<'_>) {
+        let from = self.answer.body.end;
+        let raw = self.outbox.all_mut().get_mut(from..).unwrap_or_default();
+        if self.answer.decode(raw, from).is_err() {
+            return self.answer_cut(now, context);
+        }
+        self.outbox.truncate(self.answer.body.end);
+        match self.state {
+            State::AwaitAnswer => self.take_whole(now, context),
+            _ => self.take_events(now, context),
+        }
+    }
+
+    fn take_whole(&mut self, now: Moment, context: &mut Context<'_>) {
+        let length = self.answer.body.len();
+        let max = if is_success(self.answer.status) {
+            ANSWER_BYTES_MAX
+        } else {
+            ERROR_BYTES_MAX
+        };
+        if self.answer.ended {
+            self.judge(now, context);
+        } else if length <= max {
+            self.await_more(now);
+        } else if is_success(self.answer.status) {
+            self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        } else {
+            // Enough of an error to know it by.
+            self.judge(now, context);
+        }
+    }
+
+    /// The next read may take as long as two contents may lie apart.
+    pub(super) fn await_more(&mut self, now: Moment) {
+        if let Some(attempt) = &self.attempt {
+            self.until = attempt.deadline.min(now + attempt.idle);
+        }
+    }
+
+    /// A body that is not a stream is complete: is it an answer?
+    fn judge(&mut self, now: Moment, context: &mut Context<'_>) {
+        let body = self
+            .outbox
+            .all()
+            .get(self.answer.body.clone())
+            .unwrap_or_default();
+        let status = self.answer.status;
+        let outcome = outcome_of(self.provider_kind(context), status, body);
+        if outcome != Outcome::Ok {
+            let hint = self.answer.retry_after;
+            let hint = hint.or_else(|| retry_after(std::iter::empty(), body, context.unix));
+            let error = ClientError::of_answer(outcome, status, body);
+            return self.attempt_failed(
+                now,
+                Failure {
+                    outcome,
+                    retry_after: hint,
+                    error,
+                },
+                context,
+            );
+        }
+        let reuse = self.answer.leaves_connection_clean();
+        self.release(reuse);
+        self.attempt = None;
+        if let Some(chain) = &mut self.chain {
+            chain.ended(
+                now,
+                context.plan,
+                context.core,
+                End {
+                    outcome,
+                    retry_after: None,
+                },
+            );
+        }
+        self.reply_with_answer(now, context);
+    }
+
+    pub(super) fn provider_kind(&self, context: &Context<'_>) -> ProviderKind {
+        self.attempt
+            .and_then(|attempt| context.plan.policy.provider_of(attempt.target))
+            .map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind)
+    }
+
+    /// The timer of the running state fired.
+    fn answer_late(&mut self, now: Moment, context: &mut Context<'_>) {
+        let outcome = match self.state {
+            State::Relay => return self.break_off(now, Outcome::Timeout, context),
+            State::AwaitContent => Outcome::Ttft,
+            State::AwaitHead if self.request.stream => Outcome::Ttft,
+            _ => Outcome::Timeout,
+        };
+        self.attempt_failed(now, Failure::of(outcome), context);
+    }
+
+    /// The provider ended its direction.
+    fn answer_over(&mut self, now: Moment, context: &mut Context<'_>) {
+        if self.answer.framing == Framing::UntilClose && self.state != State::AwaitHead {
+            self.answer.ended = true;
+            return match self.state {
+                State::AwaitAnswer => self.judge(now, context),
+                _ => self.take_events(now, context),
+            };
+        }
+        self.answer_cut(now, context);
+    }
+
+    /// The answer broke off, or its framing is broken.
+    fn answer_cut(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.answer.spoil();
+        match self.state {
+            State::Relay => self.break_off(now, Outcome::StreamAbort, context),
+            State::AwaitHead if self.upstream.reused && !self.answer.begun => {
+                self.dial_again(now, context);
+            }
+            State::AwaitHead if !self.answer.begun => {
+                self.attempt_failed(now, Failure::of(Outcome::Connect), context);
+            }
+            _ => self.attempt_failed(now, Failure::of(Outcome::StreamAbort), context),
+        }
+    }
+}
+
+const fn is_success(status: u16) -> bool {
+    200 <= status && status < 300
+}

@@ -1,0 +1,141 @@
+//! What an exchange works with while it handles one input: the plan, its core's engine, and memory that is reused.
+
+use bytes::Bytes;
+
+use crate::base::{ProviderId, RequestId, Secret};
+use crate::engine::Core;
+use crate::ops::Journal;
+use crate::policy::model::{AuthStyle, Provider};
+use crate::policy::{Plan, WallTime};
+use crate::wire::h1::Fields;
+use crate::wire::json::Inspector;
+
+/// Lent to [`super::Exchange::handle`] for the length of one call.
+#[expect(
+    missing_debug_implementations,
+    reason = "holds a closure, and is never kept"
+)]
+pub struct Context<'a> {
+    /// The plan that decides.
+    pub plan: &'a Plan,
+    /// How providers are addressed.
+    pub outlets: &'a Outlets,
+    /// This core's part of the engine.
+    pub core: &'a mut Core,
+    /// Reused memory.
+    pub scratch: &'a mut Scratch,
+    /// Where the request's record goes.
+    pub journal: &'a mut Journal,
+    /// Names the next request.
+    pub next_id: &'a mut dyn FnMut() -> RequestId,
+    /// The wall clock for `now.*`.
+    pub wall: WallTime,
+    /// Unix seconds, for dates in `Retry-After`.
+    pub unix: u64,
+    /// The process is about to end: answers close their connections.
+    pub draining: bool,
+}
+
+/// Memory of one core that no request keeps across an operation, and a stock of buffers.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) fields: Fields,
+    pub(super) head: Vec<u8>,
+    pub(super) inspector: Inspector,
+    stock: Vec<Vec<u8>>,
+}
+
+impl Scratch {
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        self.stock
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
+    }
+
+    pub(super) fn give_buffer(&mut self, buffer: Vec<u8>) {
+        let usual = (BUFFER_BYTES..=BUFFER_BYTES * 4).contains(&buffer.capacity());
+        if usual && self.stock.len() < STOCK_MAX {
+            self.stock.push(buffer);
+        }
+    }
+}
+
+/// How each provider is addressed, indexed by [`ProviderId`].
+#[derive(Debug)]
+pub struct Outlets(Vec<Outlet>);
+
+/// The fields of a request head that a provider always gets.
+#[derive(Debug)]
+pub struct Outlet {
+    /// `host: …` for each endpoint.
+    hosts: Vec<Bytes>,
+    /// The credential's whole field line; empty without one.
+    credential: Secret,
+}
+
+impl Outlets {
+    /// One for each provider, in order.
+    pub const fn new(outlets: Vec<Outlet>) -> Self {
+        Self(outlets)
+    }
+
+    /// How many endpoints the provider has.
+    pub(super) fn endpoints(&self, provider: ProviderId) -> u16 {
+        self.0
+            .get(provider.index())
+            .map_or(1, |outlet| u16::try_from(outlet.hosts.len()).unwrap_or(1))
+    }
+
+    /// Appends the fields for one of the provider's endpoints.
+    pub(super) fn write_fields(&self, provider: ProviderId, endpoint: u16, out: &mut Vec<u8>) {
+        if let Some(outlet) = self.0.get(provider.index()) {
+            out.extend_from_slice(
+                outlet
+                    .hosts
+                    .get(usize::from(endpoint))
+                    .map_or(b"", |host| host),
+            );
+            out.extend_from_slice(outlet.credential.expose());
+        }
+    }
+}
+
+impl Outlet {
+    /// The fields for `provider`, which knows us by `credential`. The secret must be free of line ends.
+    pub fn new(provider: &Provider, credential: Option<(AuthStyle, Secret)>) -> Self {
+        let hosts = provider.endpoints.iter().map(|endpoint| {
+            let default = if endpoint.tls { 443 } else { 80 };
+            let host = &endpoint.host;
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host.to_string()
+            };
+            let port = endpoint.port;
+            if port == default {
+                Bytes::from(format!("host: {host}\r\n"))
+            } else {
+                Bytes::from(format!("host: {host}:{port}\r\n"))
+            }
+        });
+        let mut line = Vec::new();
+        if let Some((style, secret)) = credential {
+            line.extend_from_slice(match style {
+                AuthStyle::Bearer => b"authorization: Bearer ".as_slice(),
+                AuthStyle::ApiKey => b"api-key: ",
+                AuthStyle::XApiKey => b"x-api-key: ",
+            });
+            line.extend_from_slice(secret.expose());
+            line.extend_from_slice(b"\r\n");
+        }
+        Self {
+            hosts: hosts.collect(),
+            credential: Secret::new(line),
+        }
+    }
+}
+
+/// A buffer for answers: one read takes up to this much from a provider.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// Buffers that a core keeps: 1 MiB.
+const STOCK_MAX: usize = 64;

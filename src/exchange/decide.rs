@@ -1,0 +1,132 @@
+//! From a complete request to a decision: the facts that the plan asks for, and no others.
+
+use std::borrow::Cow;
+
+use crate::base::Moment;
+use crate::dialect::openai::Refusal;
+use crate::engine::{Chain, Form};
+use crate::exchange::Exchange;
+use crate::exchange::context::Context;
+use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
+use crate::wire::h1::request;
+use crate::wire::json::{BadJson, DocumentFacts, Key, value};
+
+impl Exchange {
+    /// Reads the facts, lets the plan decide, and begins the first attempt.
+    pub(super) fn decide(&mut self, now: Moment, context: &mut Context<'_>) {
+        let body = self
+            .inbox
+            .all()
+            .get(self.request.body.clone())
+            .unwrap_or_default();
+        let scan = self.request.scan();
+        let place = scan.value(Key::Model).unwrap_or_default();
+        let Some(asked) = value::string(body, place).filter(|model| !model.is_empty()) else {
+            return self.refuse(now, Refusal::ModelMissing, context);
+        };
+        let model = resolve_alias(&context.plan.policy, asked);
+        self.request.stream = scan
+            .value(Key::Stream)
+            .and_then(|place| value::bool(body, place))
+            .unwrap_or(false);
+        let decision = match self.facts(&model, body, context) {
+            Ok(decision) => decision,
+            Err(error) => return self.refuse_body(now, error, context),
+        };
+        self.request.notes.set_model(body, place, &model);
+        let tail = self.request.body.start + place.end as usize;
+        self.request.tail = tail..self.request.body.end;
+        self.request.route = Some(decision.route);
+        let form = if self.request.stream {
+            Form::Stream
+        } else {
+            Form::Whole
+        };
+        self.chain = Some(Chain::new(
+            context.plan,
+            decision,
+            form,
+            self.request.id,
+            now,
+        ));
+        self.next_step(now, context);
+    }
+
+    /// Collects what the plan reads, and asks it.
+    fn facts(
+        &self,
+        model: &str,
+        body: &[u8],
+        context: &mut Context<'_>,
+    ) -> Result<Decision, BadJson> {
+        let program = &context.plan.program;
+        let needs = program.needs();
+        let scratch = &mut *context.scratch;
+        let document = if needs_document(needs) {
+            scratch.inspector.inspect(body, &needs.meta)?
+        } else {
+            DocumentFacts::default()
+        };
+        let meta: Vec<Option<&str>> = (0..needs.meta.len())
+            .map(|index| scratch.inspector.metadata(index))
+            .collect();
+        let unread = self.inbox.unread();
+        let mut headers: Vec<Option<&str>> = Vec::new();
+        if !needs.headers.is_empty() {
+            // The table was other requests' meanwhile.
+            let parsed = request::parse(unread, &mut scratch.fields);
+            debug_assert!(matches!(parsed, Ok(Some(_))), "the head was parsed before");
+            headers.extend(needs.headers.iter().map(|name| {
+                let value = scratch.fields.value(unread, name)?;
+                std::str::from_utf8(value).ok()
+            }));
+        }
+        let scan = self.request.scan();
+        let number = |key| scan.value(key).and_then(|place| value::u64(body, place));
+        let max_out = number(Key::MaxCompletionTokens).or_else(|| number(Key::MaxTokens));
+        Ok(program.decide(&Facts {
+            model,
+            path: self.request.operation.client_path(),
+            method: "POST",
+            stream: self.request.stream,
+            tokens_in: document.tokens_in,
+            max_out: max_out.unwrap_or_default(),
+            has: caps(document),
+            headers: &headers,
+            meta: &meta,
+            key: &KeyFacts::default(),
+            now: context.wall,
+        }))
+    }
+}
+
+/// What the client calls the model, or what it stands for.
+fn resolve_alias<'a>(policy: &'a Policy, asked: Cow<'a, str>) -> Cow<'a, str> {
+    match policy.aliases.iter().find(|alias| *alias.from == *asked) {
+        Some(alias) => Cow::Borrowed(&alias.to),
+        None => asked,
+    }
+}
+
+fn needs_document(needs: &Needs) -> bool {
+    needs.tokens_in || !needs.has.is_empty() || !needs.meta.is_empty()
+}
+
+fn caps(document: DocumentFacts) -> Caps {
+    let DocumentFacts {
+        tokens_in: _,
+        tools,
+        images,
+        audio,
+        json_schema,
+    } = document;
+    [
+        (tools, Caps::TOOLS),
+        (images, Caps::IMAGES),
+        (audio, Caps::AUDIO),
+        (json_schema, Caps::JSON_SCHEMA),
+    ]
+    .into_iter()
+    .filter(|&(has, _)| has)
+    .fold(Caps::NONE, |all, (_, cap)| all.union(cap))
+}

@@ -1,0 +1,448 @@
+//! The client's side of a request: its head, its body, and the decision that follows from them.
+//!
+//! ```text
+//!   inbox   │ … │ head │ prefix "model": │ token │ tail … │ next request …
+//!           0   from   body                              body.end / next
+//! ```
+//! The body stays where it arrived. `prefix` and `token` (what stands before the model's name, and the name as it was
+//! spelt) are copied out, because the provider's head and the provider's name for the model will be written over them.
+
+use std::ops::Range;
+
+use crate::base::{Moment, RequestId, RouteId};
+use crate::dialect::openai::{Refusal, request_field_passes};
+use crate::dialect::{ClientRoute, Operation, client_route};
+use crate::exchange::context::Context;
+use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
+use crate::policy::model::ProviderKind;
+use crate::wire::Extent;
+use crate::wire::h1::request::{self, Method, RequestHead};
+use crate::wire::h1::{Fields, Framing, HeadSearch, Version, chunked, write};
+use crate::wire::json::{Key, KeySet, TopLevel};
+
+/// What is known of the request at hand.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: RequestId,
+    /// When its head was complete; taken by the record.
+    pub(super) started: Option<Moment>,
+    pub(super) route: Option<RouteId>,
+    pub(super) operation: Operation,
+    pub(super) stream: bool,
+    pub(super) client: Client,
+    search: Option<HeadSearch>,
+    framing: Framing,
+    decoder: chunked::Decoder,
+    scan: TopLevel,
+    /// The body as far as it has arrived, without its framing; places in the inbox.
+    pub(super) body: Range<usize>,
+    body_bytes: u64,
+    /// Where the next request begins.
+    next: usize,
+    /// Everything is there.
+    complete: bool,
+    pub(super) notes: Notes,
+    /// The body behind the model's name; places in the inbox.
+    pub(super) tail: Range<usize>,
+}
+
+/// What the client's head says about the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Client {
+    pub(super) keep_alive: bool,
+    /// HTTP/1.0: no chunks.
+    pub(super) old: bool,
+    /// `HEAD`: no body in the answer.
+    pub(super) head_only: bool,
+}
+
+/// Parts of the request that are copied out of the inbox, one after the other in one reused piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    bytes: Vec<u8>,
+    common: Range<usize>,
+    special: Range<usize>,
+    prefix: Range<usize>,
+    token: Range<usize>,
+    model: Range<usize>,
+}
+
+impl Notes {
+    fn clear(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        if bytes.capacity() > NOTES_BYTES_KEPT {
+            bytes = Vec::new();
+        }
+        *self = Self {
+            bytes,
+            ..Self::default()
+        };
+    }
+
+    fn add(&mut self, part: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(part);
+        start..self.bytes.len()
+    }
+
+    fn part(&self, place: &Range<usize>) -> &[u8] {
+        self.bytes.get(place.clone()).unwrap_or_default()
+    }
+
+    /// Field lines that go to any provider.
+    pub(super) fn common_fields(&self) -> &[u8] {
+        self.part(&self.common)
+    }
+
+    /// Field lines that go to some kinds of provider only.
+    pub(super) fn special_fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.part(&self.special)
+            .split_inclusive(|&byte| byte == b'\n')
+    }
+
+    /// The body before the model's name.
+    pub(super) fn prefix(&self) -> &[u8] {
+        self.part(&self.prefix)
+    }
+
+    /// The model's name as the client spelt it, quotes included.
+    pub(super) fn token(&self) -> &[u8] {
+        self.part(&self.token)
+    }
+
+    /// The model's name, after aliases.
+    pub(super) fn model(&self) -> &str {
+        std::str::from_utf8(self.part(&self.model)).unwrap_or_default()
+    }
+
+    /// Whether `model` is spelt by the token, so that it can stay as it is.
+    pub(super) fn spells(&self, model: &str) -> bool {
+        self.token()
+            .get(1..self.token.len().saturating_sub(1))
+            .is_some_and(|spelt| spelt == model.as_bytes() && !spelt.contains(&b'\\'))
+    }
+
+    /// Copies out what stands before the model's name, the name as it was spelt, and the name that is meant.
+    pub(super) fn set_model(&mut self, body: &[u8], token: Extent, model: &str) {
+        self.prefix = self.add(body.get(..token.start as usize).unwrap_or_default());
+        self.token = self.add(token.of(body));
+        self.model = self.add(model.as_bytes());
+    }
+
+    fn set_fields(&mut self, head: &[u8], fields: &Fields) {
+        self.common = self.add_fields(head, fields, |name| {
+            request_field_passes(ProviderKind::OpenAi, name)
+        });
+        self.special = self.add_fields(head, fields, |name| {
+            !request_field_passes(ProviderKind::OpenAi, name)
+                && PARTICULAR_KINDS
+                    .into_iter()
+                    .any(|kind| request_field_passes(kind, name))
+        });
+    }
+
+    fn add_fields(
+        &mut self,
+        head: &[u8],
+        fields: &Fields,
+        passes: impl Fn(&[u8]) -> bool,
+    ) -> Range<usize> {
+        let start = self.bytes.len();
+        for (name, value) in fields.end_to_end(head).filter(|(name, _)| passes(name)) {
+            write::field(name, value, &mut self.bytes);
+        }
+        start..self.bytes.len()
+    }
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            id: RequestId::default(),
+            started: None,
+            route: None,
+            operation: Operation::Chat,
+            stream: false,
+            client: Client::default(),
+            search: None,
+            framing: Framing::None,
+            decoder: chunked::Decoder::new(),
+            scan: TopLevel::new(ASKED),
+            body: 0..0,
+            body_bytes: 0,
+            next: 0,
+            complete: false,
+            notes: Notes::default(),
+            tail: 0..0,
+        }
+    }
+}
+
+impl Request {
+    /// Forgets the request, but not its memory.
+    pub(super) fn reset(&mut self) {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.clear();
+        *self = Self {
+            notes,
+            ..Self::default()
+        };
+    }
+
+    /// A number of its own: where chance decides, it decides by this.
+    pub(super) fn pick_seed(&self) -> u64 {
+        let low = self.id.0 & u128::from(u64::MAX);
+        u64::try_from(low).unwrap_or_default()
+    }
+
+    /// Bytes of the body.
+    pub(super) const fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Where the next request begins.
+    pub(super) const fn next(&self) -> usize {
+        self.next
+    }
+
+    /// Whether nothing of it is still to be read.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The scan of the body's top level.
+    pub(super) const fn scan(&self) -> &TopLevel {
+        &self.scan
+    }
+
+    /// Everything in the inbox moved that far back.
+    pub(super) const fn shift(&mut self, by: usize) {
+        self.body.start += by;
+        self.body.end += by;
+        self.tail.start += by;
+        self.tail.end += by;
+        self.next += by;
+    }
+}
+
+impl Exchange {
+    pub(super) fn client_read(
+        &mut self,
+        now: Moment,
+        read: Result<usize, Broken>,
+        context: &mut Context<'_>,
+    ) {
+        let count = read.unwrap_or_default();
+        match self.state {
+            State::AwaitRequest if count > 0 => {
+                if self.request.search.is_none() {
+                    self.until = now + HEAD_TIMEOUT;
+                }
+                self.look_for_head(now, context);
+            }
+            State::AwaitRequest => match read {
+                Err(Broken::TimedOut) if !self.inbox.is_empty() => {
+                    self.refuse(now, Refusal::RequestTimeout, context);
+                }
+                _ => self.state = State::Closed,
+            },
+            State::AwaitBody if count > 0 => {
+                self.until = now + BODY_GAP_TIMEOUT;
+                self.take_body(now, context);
+            }
+            // An incomplete body is never forwarded, and a client that ended it is not answered.
+            State::AwaitBody if read == Err(Broken::TimedOut) => {
+                self.refuse(now, Refusal::RequestTimeout, context);
+            }
+            State::Linger if count > 0 => self.drain(count),
+            _ => self.state = State::Closed,
+        }
+    }
+
+    fn drain(&mut self, count: usize) {
+        self.drained += count;
+        self.inbox.clear();
+        if self.drained > LINGER_BYTES_MAX {
+            self.state = State::Closed;
+        }
+    }
+
+    /// Parses the head if it may be complete.
+    pub(super) fn look_for_head(&mut self, now: Moment, context: &mut Context<'_>) {
+        let unread = self.inbox.unread();
+        if self
+            .request
+            .search
+            .as_mut()
+            .is_some_and(|search| !search.may_be_complete(unread))
+        {
+            return;
+        }
+        match request::parse(unread, &mut context.scratch.fields) {
+            Ok(None) => {
+                let mut search = HeadSearch::request();
+                search.may_be_complete(unread);
+                self.request.search = Some(search);
+            }
+            Ok(Some(head)) => self.take_head(now, &head, context),
+            Err(refusal) => {
+                self.request.id = (context.next_id)();
+                self.request.started = Some(now);
+                self.refuse_head(now, refusal, context);
+            }
+        }
+    }
+
+    fn take_head(&mut self, now: Moment, head: &RequestHead, context: &mut Context<'_>) {
+        let unread = self.inbox.unread();
+        let request = &mut self.request;
+        request.id = (context.next_id)();
+        request.started = Some(now);
+        request.client = Client {
+            keep_alive: head.keep_alive && !context.draining,
+            old: head.version == Version::Http10,
+            head_only: head.method == Method::Head,
+        };
+        request.framing = head.framing;
+        let body_at = self.inbox.from() + head.len as usize;
+        request.body = body_at..body_at;
+        request.next = body_at;
+        request.complete = matches!(head.framing, Framing::None | Framing::Length(0));
+        request.notes.set_fields(unread, &context.scratch.fields);
+        let encoded = context
+            .scratch
+            .fields
+            .value(unread, "content-encoding")
+            .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let route = client_route(head.method.as_str(unread), head.path(unread));
+        match route {
+            ClientRoute::Chat | ClientRoute::Embeddings if encoded => {
+                self.refuse(now, Refusal::EncodedBody, context);
+            }
+            ClientRoute::Chat => self.begin_body(now, Operation::Chat, head, context),
+            ClientRoute::Embeddings => self.begin_body(now, Operation::Embeddings, head, context),
+            other => {
+                // Copied, because the reply may move the buffer that the path lies in.
+                let local = LocalRoute::of(other);
+                self.answer_locally(now, local, context);
+            }
+        }
+    }
+
+    fn begin_body(
+        &mut self,
+        now: Moment,
+        operation: Operation,
+        head: &RequestHead,
+        context: &mut Context<'_>,
+    ) {
+        self.request.operation = operation;
+        let max = context.plan.policy.server.body_max;
+        let there = self.inbox.end() - self.request.body.start;
+        match head.framing {
+            Framing::None | Framing::UntilClose | Framing::Length(0) => {
+                return self.refuse(now, Refusal::BadJson, context);
+            }
+            Framing::Length(length) if length > max => {
+                return self.refuse(now, Refusal::BodyTooLarge, context);
+            }
+            Framing::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                self.inbox.expect(length.saturating_sub(there));
+            }
+            Framing::Chunked => {}
+        }
+        self.state = State::AwaitBody;
+        self.until = now + BODY_GAP_TIMEOUT;
+        if there > 0 {
+            self.take_body(now, context);
+        } else if head.expect_continue {
+            self.send_continue(now, context);
+        }
+    }
+
+    /// Takes in what has arrived behind the known part of the body.
+    fn take_body(&mut self, now: Moment, context: &mut Context<'_>) {
+        let request = &mut self.request;
+        let end = self.inbox.end();
+        match request.framing {
+            Framing::Length(length) => {
+                let whole = request.body.start + usize::try_from(length).unwrap_or(usize::MAX);
+                request.body.end = end.min(whole);
+                request.next = request.body.end;
+                request.complete = request.body.end == whole;
+            }
+            _ => {
+                let raw = self
+                    .inbox
+                    .all_mut()
+                    .get_mut(request.body.end..)
+                    .unwrap_or_default();
+                let Ok(step) = request.decoder.decode(raw) else {
+                    return self.refuse(now, Refusal::BadRequest, context);
+                };
+                request.next = request.body.end + step.consumed;
+                request.body.end += step.produced;
+                request.complete = step.done;
+                if !step.done {
+                    self.inbox.truncate(request.body.end);
+                }
+            }
+        }
+        request.body_bytes = request.body.len() as u64;
+        if request.body_bytes > context.plan.policy.server.body_max {
+            return self.refuse(now, Refusal::BodyTooLarge, context);
+        }
+        let body = self
+            .inbox
+            .all()
+            .get(request.body.clone())
+            .unwrap_or_default();
+        if let Err(error) = request.scan.feed(body) {
+            return self.refuse_body(now, error, context);
+        }
+        if self.request.complete {
+            self.decide(now, context);
+        }
+    }
+}
+
+/// What the gateway answers itself.
+#[derive(Clone, Debug)]
+pub(super) enum LocalRoute {
+    Models,
+    Model(String),
+    Refused(Refusal, Option<&'static str>),
+}
+
+impl LocalRoute {
+    fn of(route: ClientRoute<'_>) -> Self {
+        match route {
+            ClientRoute::Models => Self::Models,
+            ClientRoute::Model(id) => Self::Model(id.to_owned()),
+            ClientRoute::MethodNotAllowed { allow } => {
+                Self::Refused(Refusal::MethodNotAllowed, Some(allow))
+            }
+            ClientRoute::Unknown { hint } => Self::Refused(Refusal::UnknownPath(hint), None),
+            ClientRoute::Chat | ClientRoute::Embeddings => Self::Refused(Refusal::Internal, None),
+        }
+    }
+}
+
+/// What the scan of a body looks for.
+const ASKED: KeySet = KeySet::EMPTY
+    .with(Key::Model)
+    .with(Key::Stream)
+    .with(Key::MaxTokens)
+    .with(Key::MaxCompletionTokens);
+/// Kinds of provider that get fields of their own.
+const PARTICULAR_KINDS: [ProviderKind; 3] = [
+    ProviderKind::OpenRouter,
+    ProviderKind::Xai,
+    ProviderKind::Fireworks,
+];
+/// Memory for notes that an idle connection keeps.
+const NOTES_BYTES_KEPT: usize = 1024;
+/// How much of a refused request's rest is read away.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;

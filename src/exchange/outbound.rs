@@ -1,0 +1,301 @@
+//! The provider's side of a request: an attempt begins, a connection is found, the request goes out.
+//!
+//! The head for the provider and the provider's name for the model are written right before the rest of the body, over
+//! the client's head: one send, and no copy of the body.
+//!
+//! ```text
+//!   before  │ room │ client's head │ prefix │ token │ tail … │
+//!   after       │ provider's head │ prefix │ its name │ tail … │      one send from here to the end of the tail
+//! ```
+
+use std::ops::Range;
+
+use crate::base::{Moment, Outcome, ProviderId, Span, hash};
+use crate::dialect::openai::{ClientError, model_in_body, path, request_field_passes};
+use crate::engine::{Attempt, End, Step};
+use crate::exchange::context::Context;
+use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
+use crate::ops::Ending;
+use crate::policy::model::ModelName;
+use crate::wire::h1::write;
+use crate::wire::json::patch;
+
+/// The running attempt's connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Upstream {
+    provider: ProviderId,
+    endpoint: u16,
+    endpoints: u16,
+    endpoints_tried: u16,
+    /// The owner holds a connection.
+    pub(super) open: bool,
+    /// To be let go at the next poll; whether it may be reused.
+    pub(super) release: Option<bool>,
+    /// It came from the pool.
+    pub(super) reused: bool,
+    /// Dial past the pool.
+    fresh: bool,
+    /// How long a connect may take.
+    connect: Span,
+    /// When the request began to go out.
+    pub(super) sent: Moment,
+    /// Where the head lies in the inbox, credential and all, until it has been sent.
+    head: Range<usize>,
+}
+
+/// How an attempt failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) outcome: Outcome,
+    /// What the provider said about when to come back.
+    pub(super) retry_after: Option<Span>,
+    /// What the client is told if the policy says to give it this outcome's own answer.
+    pub(super) error: ClientError<'static>,
+}
+
+impl Failure {
+    /// Without any words of the provider's.
+    pub(super) const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            retry_after: None,
+            error: ClientError::of_outcome(outcome),
+        }
+    }
+}
+
+impl Exchange {
+    /// Asks the chain what to do now: the next attempt, a pause, or an end.
+    pub(super) fn next_step(&mut self, now: Moment, context: &mut Context<'_>) {
+        let Some(chain) = &mut self.chain else {
+            self.state = State::Closed;
+            return;
+        };
+        match chain.next(now, context.plan, context.core) {
+            Step::Attempt(attempt) => self.begin_attempt(now, attempt, context),
+            Step::Wait(until) => self.state = State::Pause(until),
+            Step::Finish(finish) => self.finish(now, finish, context),
+        }
+    }
+
+    fn begin_attempt(&mut self, now: Moment, attempt: Attempt, context: &mut Context<'_>) {
+        let policy = &context.plan.policy;
+        let provider = policy
+            .targets
+            .get(attempt.target.index())
+            .map(|target| target.provider);
+        let provider = provider.unwrap_or_default();
+        let endpoints = context.outlets.endpoints(provider);
+        // Another endpoint for each request, without a counter that cores would have to share.
+        let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        self.upstream = Upstream {
+            provider,
+            endpoint: u16::try_from(first).unwrap_or_default(),
+            endpoints,
+            connect: attempt.connect_by.since(now),
+            open: self.upstream.open,
+            release: self.upstream.release,
+            ..Upstream::default()
+        };
+        self.until = attempt.connect_by;
+        self.attempt = Some(attempt);
+        self.answer.reset();
+        self.outbox.stock(context.scratch);
+        self.state = State::Dial;
+    }
+
+    pub(super) const fn dial(&self) -> Action {
+        Action::Dial {
+            provider: self.upstream.provider,
+            endpoint: self.upstream.endpoint,
+            fresh: self.upstream.fresh,
+            until: self.until,
+        }
+    }
+
+    pub(super) fn dialed(
+        &mut self,
+        now: Moment,
+        dialed: Result<Reused, DialFailure>,
+        context: &mut Context<'_>,
+    ) {
+        let failure = match dialed {
+            Ok(Reused(reused)) => {
+                self.upstream.open = true;
+                self.upstream.reused = reused;
+                return self.send_request(now, context);
+            }
+            Err(DialFailure::ClientGone) => return self.client_gone(now, context),
+            Err(failure) => failure,
+        };
+        // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
+        self.upstream.endpoints_tried += 1;
+        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.until {
+            self.upstream.endpoint = (self.upstream.endpoint + 1) % self.upstream.endpoints;
+            return;
+        }
+        let outcome = match failure {
+            DialFailure::Tls => Outcome::Tls,
+            _ => Outcome::Connect,
+        };
+        self.attempt_failed(now, Failure::of(outcome), context);
+    }
+
+    fn send_request(&mut self, now: Moment, context: &mut Context<'_>) {
+        let Some(attempt) = self.attempt else { return };
+        let head = std::mem::take(&mut context.scratch.head);
+        let (head, head_bytes) = self.write_request(&attempt, head, context);
+        let put = self.inbox.put_before(self.request.tail.start, &head);
+        context.scratch.head = head;
+        self.request.shift(put.moved);
+        self.upstream.head = put.start..put.start + head_bytes;
+        self.sending = put.start..self.request.tail.end;
+        self.until = attempt.content_by.min(attempt.deadline);
+        self.upstream.sent = now;
+        self.state = State::SendRequest;
+    }
+
+    /// Writes the head, and the body up to and including the model's name; tells how long the head is.
+    fn write_request(
+        &self,
+        attempt: &Attempt,
+        mut out: Vec<u8>,
+        context: &Context<'_>,
+    ) -> (Vec<u8>, usize) {
+        let policy = &context.plan.policy;
+        let notes = &self.request.notes;
+        out.clear();
+        let (Some(target), Some(provider)) = (
+            policy.targets.get(attempt.target.index()),
+            policy.provider_of(attempt.target),
+        ) else {
+            return (out, 0);
+        };
+        let Some(endpoint) = provider.endpoints.get(usize::from(self.upstream.endpoint)) else {
+            return (out, 0);
+        };
+        let model = match &target.model {
+            ModelName::Fixed(name) => name,
+            ModelName::Asked => notes.model(),
+        };
+        out.extend_from_slice(b"POST ");
+        path(provider, endpoint, self.request.operation, model, &mut out);
+        out.extend_from_slice(FIXED_FIELDS);
+        context
+            .outlets
+            .write_fields(self.upstream.provider, self.upstream.endpoint, &mut out);
+        out.extend_from_slice(notes.common_fields());
+        for line in notes.special_fields() {
+            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+            if request_field_passes(provider.kind, name) {
+                out.extend_from_slice(line);
+            }
+        }
+        out.extend_from_slice(b"content-length: ");
+        let mut name = Vec::new();
+        let token = if notes.spells(model) || !model_in_body(provider, endpoint) {
+            notes.token()
+        } else {
+            patch::string(model, &mut name);
+            &name
+        };
+        let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
+        write::decimal(body_bytes as u64, &mut out);
+        out.extend_from_slice(b"\r\n\r\n");
+        let head_bytes = out.len();
+        out.extend_from_slice(notes.prefix());
+        out.extend_from_slice(token);
+        (out, head_bytes)
+    }
+
+    pub(super) fn upstream_sent(
+        &mut self,
+        now: Moment,
+        sent: Result<(), Broken>,
+        context: &mut Context<'_>,
+    ) {
+        // The credential does not stay in memory that the next request reads into.
+        self.inbox.wipe(self.upstream.head.clone());
+        match sent {
+            Ok(()) => self.state = State::AwaitHead,
+            Err(Broken::ClientGone) => self.client_gone(now, context),
+            Err(Broken::TimedOut) => {
+                self.attempt_failed(now, Failure::of(Outcome::Timeout), context)
+            }
+            Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
+            Err(Broken::Reset) => {
+                // It may have answered before it had read everything, and closed.
+                self.answer.spoil();
+                self.state = State::AwaitHead;
+            }
+        }
+    }
+
+    /// A connection from the pool was closed by its peer before it answered with any byte: a fresh one, for free.
+    pub(super) fn dial_again(&mut self, now: Moment, context: &mut Context<'_>) {
+        let deadline = self.attempt.map_or(now, |attempt| attempt.deadline);
+        if now >= deadline {
+            return self.attempt_failed(now, Failure::of(Outcome::Connect), context);
+        }
+        self.upstream.release = Some(false);
+        self.upstream.reused = false;
+        self.upstream.fresh = true;
+        self.until = deadline.min(now + self.upstream.connect);
+        self.answer.reset();
+        self.outbox.clear();
+        self.state = State::Dial;
+    }
+
+    /// Lets the provider's connection go, if one is held.
+    pub(super) const fn release(&mut self, reuse: bool) {
+        if self.upstream.open {
+            self.upstream.release = Some(reuse);
+        }
+    }
+
+    /// The running attempt came to nothing that the client could have.
+    pub(super) fn attempt_failed(
+        &mut self,
+        now: Moment,
+        failure: Failure,
+        context: &mut Context<'_>,
+    ) {
+        let reuse = self.answer.leaves_connection_clean();
+        self.release(reuse);
+        self.attempt = None;
+        let Failure {
+            outcome,
+            retry_after,
+            error,
+        } = failure;
+        if let Some(chain) = &mut self.chain {
+            chain.ended(
+                now,
+                context.plan,
+                context.core,
+                End {
+                    outcome,
+                    retry_after,
+                },
+            );
+        }
+        self.last_error = Some(error);
+        self.next_step(now, context);
+    }
+
+    /// The client left: its provider must not go on working.
+    pub(super) fn client_gone(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.release(false);
+        if self.attempt.take().is_some()
+            && let Some(chain) = &mut self.chain
+        {
+            chain.abandoned(now, context.plan, context.core);
+        }
+        self.keep_record(now, 0, Ending::ClientGone, context);
+        self.state = State::Closed;
+    }
+}
+
+/// What every request head says behind its path.
+const FIXED_FIELDS: &[u8] = b" HTTP/1.1\r\ncontent-type: application/json\r\n\
+    accept-encoding: identity\r\nvia: 1.1 switchover\r\n";

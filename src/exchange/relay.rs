@@ -1,0 +1,365 @@
+//! A stream on its way to the client: held until its first content, then relayed event by event as it arrives.
+//!
+//! Before the first content a failure is invisible to the client; after it the client gets an error event in its own
+//! format and a body that does not end properly, never a clean end and never another target's words.
+//!
+//! ```text
+//!   outbox  │ head or nothing │ size line │ whole events … │ CR LF │ the beginning of the next event, set aside
+//!                               body.start       ready
+//! ```
+
+use crate::base::limits::HELD_BYTES_MAX;
+use crate::base::{Moment, Outcome, Span};
+use crate::dialect::openai::{
+    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, stream_end,
+};
+use crate::engine::End;
+use crate::exchange::context::Context;
+use crate::exchange::outbound::Failure;
+use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
+use crate::ops::Ending;
+use crate::policy::model::ProviderKind;
+use crate::wire::h1::write;
+use crate::wire::sse::{Event, EventTooLong, Splitter};
+
+/// Where the relay of a stream stands.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    splitter: Splitter,
+    /// Whole events end here; place in the outbox.
+    ready: usize,
+    /// Data of an event that has several lines.
+    data: Vec<u8>,
+    /// The beginning of an event that is not complete, while what precedes it is being sent.
+    set_aside: Vec<u8>,
+    finish_seen: bool,
+    done_seen: bool,
+    /// The client has the head and some events.
+    committed: bool,
+    /// When the last content came.
+    content: Moment,
+}
+
+/// What a batch of events amounts to.
+#[derive(Debug, Eq, PartialEq)]
+enum Batch {
+    /// Nothing that the client waits for.
+    Quiet,
+    /// At least one event has content, or says how the answer ended.
+    Content,
+    /// The provider reports an error; events before it are good.
+    Error,
+}
+
+impl Stream {
+    /// An empty one with the same memory.
+    pub(super) fn emptied(self) -> Self {
+        let Self {
+            mut data,
+            mut set_aside,
+            ..
+        } = self;
+        data.clear();
+        set_aside.clear();
+        Self {
+            data,
+            set_aside,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the provider said all it had to say.
+    const fn is_finished(&self, kind: ProviderKind) -> bool {
+        match stream_end(kind) {
+            StreamEnd::Done => self.done_seen,
+            StreamEnd::Finish => self.done_seen || self.finish_seen,
+        }
+    }
+}
+
+impl Exchange {
+    /// Looks at the events that have become complete.
+    pub(super) fn take_events(&mut self, now: Moment, context: &mut Context<'_>) {
+        if self.answer.stream.ready < self.answer.body.start {
+            self.answer.stream.ready = self.answer.body.start;
+        }
+        let batch = match self.read_events() {
+            Ok(batch) => batch,
+            Err(EventTooLong) if self.answer.stream.committed => {
+                return self.break_off(now, Outcome::BadOutput, context);
+            }
+            Err(EventTooLong) => {
+                return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+            }
+        };
+        if self.answer.stream.committed {
+            self.take_committed(now, &batch, context);
+        } else {
+            self.take_held(now, &batch, context);
+        }
+    }
+
+    /// Walks over the complete events; on an error event it stops in front of it.
+    fn read_events(&mut self) -> Result<Batch, EventTooLong> {
+        let stream = &mut self.answer.stream;
+        let bytes = self
+            .outbox
+            .all()
+            .get(..self.answer.body.end)
+            .unwrap_or_default();
+        let mut batch = Batch::Quiet;
+        loop {
+            let rest = bytes.get(stream.ready..).unwrap_or_default();
+            let event = match stream.splitter.next(rest)? {
+                Some(event) => event,
+                None if self.answer.ended => {
+                    match std::mem::take(&mut stream.splitter).finish(rest) {
+                        Some(event) => event,
+                        None => return Ok(batch),
+                    }
+                }
+                None => return Ok(batch),
+            };
+            match classify(&event, rest, &mut stream.data) {
+                EventKind::Lifecycle => {}
+                EventKind::Content => batch = Batch::Content,
+                EventKind::Finish => {
+                    stream.finish_seen = true;
+                    batch = Batch::Content;
+                }
+                EventKind::Done => stream.done_seen = true,
+                EventKind::Error => return Ok(Batch::Error),
+            }
+            stream.ready += event.len;
+        }
+    }
+
+    /// Nothing has been sent yet.
+    fn take_held(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
+        let held = self.answer.body.len();
+        match batch {
+            Batch::Error => {
+                let failure = self.error_in_stream(context);
+                self.attempt_failed(now, failure, context);
+            }
+            Batch::Content => self.commit(now, context),
+            // A provider that says so much before it says anything is taken at its word.
+            Batch::Quiet if held > HELD_BYTES_MAX && !self.answer.ended => {
+                self.commit(now, context)
+            }
+            Batch::Quiet if self.answer.stream.done_seen => {
+                self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+            }
+            Batch::Quiet if self.answer.ended => {
+                let outcome = if held == 0 {
+                    Outcome::BadOutput
+                } else {
+                    Outcome::StreamAbort
+                };
+                self.attempt_failed(now, Failure::of(outcome), context);
+            }
+            Batch::Quiet => {}
+        }
+    }
+
+    /// What the error event in front of the reader says.
+    fn error_in_stream(&self, context: &Context<'_>) -> Failure {
+        let from = self.answer.stream.ready;
+        let event = self
+            .outbox
+            .all()
+            .get(from..self.answer.body.end)
+            .unwrap_or_default();
+        let data = error_data(event);
+        let outcome = outcome_of_error(self.provider_kind(context), data);
+        Failure {
+            outcome,
+            retry_after: None,
+            error: ClientError::of_answer(outcome, 400, data),
+        }
+    }
+
+    /// The client gets its head and what was held, and from now on everything as it comes.
+    fn commit(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.answer.stream.committed = true;
+        self.answer.stream.content = now;
+        if let Some(chain) = &mut self.chain {
+            chain.content(now, context.plan, context.core);
+        }
+        let from = self.answer.body.start;
+        let mut head = std::mem::take(&mut context.scratch.head);
+        self.write_stream_head(&mut head, context);
+        self.forward(now, from, head, context);
+    }
+
+    fn take_committed(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
+        match batch {
+            Batch::Content => self.answer.stream.content = now,
+            Batch::Quiet => {}
+            Batch::Error => {
+                let failure = self.error_in_stream(context);
+                return self.break_off_with(now, failure, context);
+            }
+        }
+        let kind = self.provider_kind(context);
+        if self.answer.ended && !self.answer.stream.is_finished(kind) {
+            return self.break_off(now, Outcome::StreamAbort, context);
+        }
+        if self.answer.stream.ready > self.answer.body.start || self.answer.ended {
+            let mut head = std::mem::take(&mut context.scratch.head);
+            head.clear();
+            self.forward(now, self.answer.body.start, head, context);
+        } else {
+            self.await_content(now);
+        }
+    }
+
+    /// Sends the complete events from `from` on, behind `head`; and the end of the body, if this is it.
+    fn forward(&mut self, now: Moment, from: usize, mut head: Vec<u8>, context: &mut Context<'_>) {
+        let ready = self.answer.stream.ready;
+        let length = ready - from;
+        let chunked = !self.request.client.old;
+        let rest = self
+            .outbox
+            .all()
+            .get(ready..self.answer.body.end)
+            .unwrap_or_default();
+        self.answer.stream.set_aside.clear();
+        self.answer.stream.set_aside.extend_from_slice(rest);
+        self.outbox.truncate(ready);
+        if chunked && length > 0 {
+            write::chunk_size(length as u64, &mut head);
+            self.outbox.push(b"\r\n");
+        }
+        let over = self.answer.ended;
+        if over && chunked {
+            self.outbox.push(write::LAST_CHUNK);
+        }
+        let put = self.outbox.put_before(from, &head);
+        head.clear();
+        context.scratch.head = head;
+        self.sending = put.start..self.outbox.end();
+        self.until = now + SEND_TIMEOUT;
+        self.state = State::Forward;
+        self.after = if over {
+            self.end_stream(now, context)
+        } else {
+            After::Relay
+        };
+    }
+
+    /// The stream has come to its proper end, and so has the attempt.
+    fn end_stream(&mut self, now: Moment, context: &mut Context<'_>) -> After {
+        let reuse = self.answer.leaves_connection_clean();
+        self.release(reuse);
+        self.attempt = None;
+        if let Some(chain) = &mut self.chain {
+            let end = End {
+                outcome: Outcome::Ok,
+                retry_after: None,
+            };
+            chain.ended(now, context.plan, context.core, end);
+        }
+        self.ending = (self.answer.status, Ending::Answered);
+        let client = self.request.client;
+        if client.keep_alive && !client.old {
+            After::NextRequest
+        } else {
+            After::Close
+        }
+    }
+
+    /// What was forwarded has been sent: goes on with the stream.
+    pub(super) fn relay_on(&mut self, now: Moment) {
+        let set_aside = std::mem::take(&mut self.answer.stream.set_aside);
+        self.outbox.clear();
+        self.answer.body = self.outbox.end()..self.outbox.end() + set_aside.len();
+        self.answer.stream.ready = self.answer.body.start;
+        self.outbox.push(&set_aside);
+        self.answer.stream.set_aside = set_aside;
+        self.state = State::Relay;
+        self.await_content(now);
+    }
+
+    /// The gap timer runs from content to content: comments, pings and empty deltas do not wind it up again.
+    fn await_content(&mut self, now: Moment) {
+        let Some(attempt) = &self.attempt else { return };
+        let gap = if self.answer.stream.done_seen {
+            // All is said; only the end of the body is missing.
+            now + END_TIMEOUT
+        } else {
+            self.answer.stream.content + attempt.idle
+        };
+        self.until = gap.min(attempt.deadline);
+    }
+
+    /// The stream broke after its first content.
+    pub(super) fn break_off(&mut self, now: Moment, outcome: Outcome, context: &mut Context<'_>) {
+        let kind = self.provider_kind(context);
+        if self.answer.stream.is_finished(kind) && outcome != Outcome::BadOutput {
+            // Nothing is missing but the framing of its end.
+            self.answer.spoil();
+            self.answer.ended = true;
+            let mut head = std::mem::take(&mut context.scratch.head);
+            head.clear();
+            return self.forward(now, self.answer.body.start, head, context);
+        }
+        self.break_off_with(now, Failure::of(outcome), context);
+    }
+
+    /// The client is told so in its own format, and its body does not end properly.
+    fn break_off_with(&mut self, now: Moment, failure: Failure, context: &mut Context<'_>) {
+        let Failure {
+            outcome,
+            retry_after,
+            error,
+        } = failure;
+        self.outbox
+            .truncate(self.answer.stream.ready.max(self.answer.body.start));
+        let mut event = Vec::new();
+        error_event(&mut event, &error);
+        self.outbox.push(&event);
+        self.answer.body.end = self.outbox.end();
+        self.answer.stream.ready = self.outbox.end();
+        self.answer.ended = false;
+        self.answer.spoil();
+        let mut head = std::mem::take(&mut context.scratch.head);
+        head.clear();
+        self.forward(now, self.answer.body.start, head, context);
+        self.after = After::Close;
+        self.release(false);
+        self.attempt = None;
+        if let Some(chain) = &mut self.chain {
+            chain.ended(
+                now,
+                context.plan,
+                context.core,
+                End {
+                    outcome,
+                    retry_after,
+                },
+            );
+        }
+        self.ending = (self.answer.status, Ending::Failed);
+    }
+}
+
+fn classify(event: &Event, bytes: &[u8], data: &mut Vec<u8>) -> EventKind {
+    let named_error = event.name(bytes) == b"error";
+    match event.data(bytes, data) {
+        None => EventKind::Lifecycle,
+        Some(_) if named_error => EventKind::Error,
+        Some(data) => event_kind(data),
+    }
+}
+
+/// The data of the first event of `bytes`, which is known to have some on one line.
+fn error_data(bytes: &[u8]) -> &[u8] {
+    let line = bytes
+        .split(|&byte| byte == b'\n' || byte == b'\r')
+        .find_map(|line| line.strip_prefix(b"data:"));
+    line.unwrap_or_default().trim_ascii()
+}
+
+/// After `[DONE]` the body's end may take this long; then the connection is given up and the answer is complete.
+const END_TIMEOUT: Span = Span::from_secs(1);

@@ -1,0 +1,150 @@
+//! The control thread: it sums up the cores' breaker windows, keeps the wall clock, and answers operators at the admin
+//! address. Nothing on the request path waits for it.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use monoio::buf::{IoBuf, IoBufMut, SliceMut};
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
+use monoio::net::{TcpListener, TcpStream};
+
+use crate::base::Span;
+use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
+use crate::runtime::clock;
+use crate::runtime::driver::{Driver, Io};
+use crate::runtime::log;
+use crate::runtime::shared::Shared;
+use crate::runtime::status;
+use crate::wire::h1;
+use crate::wire::h1::Fields;
+use crate::wire::h1::write as head;
+
+/// Runs until the process ends.
+///
+/// # Errors
+/// The admin socket cannot be used.
+pub(super) fn run(shared: &Arc<Shared>, admin: StdListener, workers: usize) -> io::Result<()> {
+    let driver = Driver::choose(Io::Epoll)?;
+    driver.run(async {
+        let listener = Rc::new(TcpListener::from_std(admin)?);
+        monoio::spawn(answer_operators(listener, Arc::clone(shared), workers));
+        tick(shared).await;
+        Ok(())
+    })?
+}
+
+async fn tick(shared: &Shared) {
+    let mut ticks: u64 = 0;
+    loop {
+        monoio::time::sleep(TICK.as_std()).await;
+        let now = clock::now();
+        for transition in shared.board.tick(now) {
+            log::transition(&shared.plan, &transition);
+        }
+        ticks = ticks.wrapping_add(1);
+        if ticks.is_multiple_of(TICKS_PER_SECOND) {
+            shared.refresh_time();
+        }
+    }
+}
+
+async fn answer_operators(listener: Rc<TcpListener>, shared: Arc<Shared>, workers: usize) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                monoio::spawn(answer_operator(stream, Arc::clone(&shared), workers));
+            }
+            Err(_) => monoio::time::sleep(TICK.as_std()).await,
+        }
+    }
+}
+
+/// One request a connection: operators' tools do not mind, and nothing lingers.
+async fn answer_operator(mut stream: TcpStream, shared: Arc<Shared>, workers: usize) {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    let mut fields = Fields::default();
+    let reply = loop {
+        match h1::request::parse(&bytes, &mut fields) {
+            Ok(Some(request)) => {
+                break reply_to(request.path(&bytes), &shared, workers);
+            }
+            Err(refusal) => {
+                break reply(
+                    refusal.status,
+                    &format!("{{\"error\":\"{}\"}}", refusal.reason),
+                );
+            }
+            Ok(None) if bytes.len() >= REQUEST_HEAD_BYTES_MAX => return,
+            Ok(None) => {}
+        }
+        bytes.reserve(HEAD_BYTES);
+        let (from, to) = (bytes.len(), bytes.capacity());
+        // The future may be dropped: the connection ends with it.
+        let reading = stream.read(bytes.slice_mut(from..to));
+        let Ok((read, slice)) = monoio::time::timeout(PATIENCE.as_std(), reading).await else {
+            return;
+        };
+        bytes = SliceMut::into_inner(slice);
+        if !read.is_ok_and(|count| count > 0) {
+            return;
+        }
+    };
+    send(&mut stream, reply).await;
+}
+
+async fn send(stream: &mut TcpStream, mut reply: Vec<u8>) {
+    let mut sent = 0;
+    while sent < reply.len() {
+        let end = reply.len();
+        let (count, slice) = stream.write(reply.slice(sent..end)).await;
+        reply = slice.into_inner();
+        match count {
+            Ok(count) if count > 0 => sent += count,
+            _ => return,
+        }
+    }
+    // Nobody is left to tell if this fails.
+    let _ = stream.shutdown().await;
+}
+
+fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
+    match path {
+        "/healthz" => {
+            if shared.draining.load(Ordering::Relaxed) {
+                reply(503, "{\"status\":\"draining\"}")
+            } else if shared.ready.load(Ordering::Acquire) < workers {
+                reply(503, "{\"status\":\"starting\"}")
+            } else {
+                reply(200, "{\"status\":\"ready\"}")
+            }
+        }
+        "/status" => reply(200, &status::json(shared, clock::now())),
+        _ => reply(
+            404,
+            "{\"error\":\"unknown path; there are /healthz and /status\"}",
+        ),
+    }
+}
+
+fn reply(status: u16, body: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 128);
+    head::status_line(status, &mut out);
+    out.extend_from_slice(
+        b"content-type: application/json\r\nconnection: close\r\ncontent-length: ",
+    );
+    head::decimal(body.len() as u64, &mut out);
+    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(body.as_bytes());
+    out
+}
+
+/// How often windows are summed up: a breaker that trips is seen by all cores within this time.
+const TICK: Span = Span::from_millis(100);
+const TICKS_PER_SECOND: u64 = 10;
+/// Room for an operator's request head.
+const HEAD_BYTES: usize = 2048;
+/// How long an operator's tool may take to send its request.
+const PATIENCE: Span = Span::from_secs(5);

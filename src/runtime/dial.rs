@@ -1,0 +1,128 @@
+//! Opening a connection to a provider: addresses in turn, then TLS, within one deadline and only while the client waits.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use monoio::net::TcpStream;
+
+use crate::base::{Moment, Span};
+use crate::exchange::{Broken, DialFailure};
+use crate::runtime::clock;
+use crate::runtime::link::Link;
+use crate::runtime::peer::Peer;
+use crate::runtime::sweep::{TICK, Watch};
+use crate::runtime::tls::Session;
+
+/// Opens a connection to `peer`.
+pub(super) async fn dial(peer: &Peer, watch: &Watch, until: Moment) -> Result<Link, DialFailure> {
+    let addresses = known_addresses(peer, watch, until).await?;
+    let stream = connect_any(&addresses, watch, until).await?;
+    let Some(config) = &peer.tls else {
+        return Ok(Link::plain(stream));
+    };
+    let session = Session::client(config, &peer.host).map_err(|_| DialFailure::Tls)?;
+    let mut link = Link::secured(stream, session);
+    // From here on a late handshake is ended by the sweeper, as any read is.
+    watch.set_upstream(Some(link.socket()));
+    watch.await_upstream(clock::now(), until);
+    let shaken = link.handshake().await;
+    watch.set_upstream(None);
+    match (watch.fired(), shaken) {
+        (Some(Broken::ClientGone), _) => Err(DialFailure::ClientGone),
+        (Some(_), _) => Err(DialFailure::TimedOut),
+        (None, Err(_)) => Err(DialFailure::Tls),
+        (None, Ok(())) => Ok(link),
+    }
+}
+
+/// The resolver works ahead of requests; only the first ones after the start may have to wait for it.
+async fn known_addresses(
+    peer: &Peer,
+    watch: &Watch,
+    until: Moment,
+) -> Result<Arc<[SocketAddr]>, DialFailure> {
+    loop {
+        let addresses = peer.addresses();
+        if !addresses.is_empty() {
+            return Ok(addresses);
+        }
+        pause(watch, (clock::now() + TICK).min(until))
+            .await
+            .map_err(|_| DialFailure::ClientGone)?;
+        if clock::now() >= until {
+            return Err(DialFailure::Connect);
+        }
+    }
+}
+
+async fn connect_any(
+    addresses: &[SocketAddr],
+    watch: &Watch,
+    until: Moment,
+) -> Result<TcpStream, DialFailure> {
+    let mut failure = DialFailure::Connect;
+    for (tried, &address) in addresses.iter().enumerate() {
+        let now = clock::now();
+        let left = u64::try_from(addresses.len().saturating_sub(tried))
+            .unwrap_or(1)
+            .max(1);
+        let share = Span::from_nanos(until.since(now).as_nanos() / left).max(ADDRESS_TIME_MIN);
+        match connect(address, watch, (now + share).min(until)).await {
+            Ok(stream) => {
+                // Without it small writes wait for acknowledgements; a failure costs latency only.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(DialFailure::ClientGone) => return Err(DialFailure::ClientGone),
+            Err(other) => failure = other,
+        }
+    }
+    Err(failure)
+}
+
+/// A connect may be dropped half-way (its descriptor goes with it), so that it can race a timer.
+async fn connect(
+    address: SocketAddr,
+    watch: &Watch,
+    until: Moment,
+) -> Result<TcpStream, DialFailure> {
+    let mut connecting = pin!(TcpStream::connect_addr(address));
+    let mut timer = pin!(pause(watch, until));
+    poll_fn(|task| {
+        if let Poll::Ready(connected) = connecting.as_mut().poll(task) {
+            return Poll::Ready(connected.map_err(|error: io::Error| match error.kind() {
+                io::ErrorKind::TimedOut => DialFailure::TimedOut,
+                _ => DialFailure::Connect,
+            }));
+        }
+        timer
+            .as_mut()
+            .poll(task)
+            .map(|waited| Err(waited.map_or(DialFailure::ClientGone, |()| DialFailure::TimedOut)))
+    })
+    .await
+}
+
+/// Waits, and stops waiting when the client leaves.
+///
+/// # Errors
+/// The client left.
+pub(super) async fn pause(watch: &Watch, until: Moment) -> Result<(), Broken> {
+    loop {
+        if watch.client_gone() {
+            return Err(Broken::ClientGone);
+        }
+        let now = clock::now();
+        if now >= until {
+            return Ok(());
+        }
+        monoio::time::sleep(until.since(now).min(TICK).as_std()).await;
+    }
+}
+
+/// Each address gets at least this long before the next is tried (RFC 8305 section 5 recommends 250 ms).
+const ADDRESS_TIME_MIN: Span = Span::from_millis(250);

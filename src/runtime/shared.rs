@@ -1,0 +1,131 @@
+//! What all cores share: built once from a policy, read by everyone, written to by nobody but the control thread.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use rustls::ServerConfig;
+
+use crate::base::Secret;
+use crate::engine::Board;
+use crate::exchange::{Outlet, Outlets};
+use crate::ops::Counters;
+use crate::policy::model::Auth;
+use crate::policy::{Plan, Policy, WallTime};
+use crate::runtime::clock;
+use crate::runtime::peer::Peers;
+use crate::runtime::secrets;
+use crate::runtime::tls;
+
+/// The read-mostly state of a gateway.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) board: Arc<Board>,
+    pub(super) outlets: Outlets,
+    pub(super) peers: Peers,
+    pub(super) server_tls: Option<Arc<ServerConfig>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) listen: SocketAddr,
+    /// Workers that listen.
+    pub(super) ready: AtomicUsize,
+    /// No new requests on old connections; the process is about to end.
+    pub(super) draining: AtomicBool,
+    wall: AtomicU64,
+    unix: AtomicU64,
+}
+
+impl Shared {
+    /// Reads every secret and certificate that the policy refers to.
+    ///
+    /// # Errors
+    /// All that is missing or unusable, each a sentence that names the policy's line.
+    pub(super) fn new(plan: Plan, cores: usize, listen: SocketAddr) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let outlets = outlets(&plan.policy, &mut errors);
+        let server_tls = server_tls(&plan.policy, &mut errors);
+        let peers = Peers::new(&plan.policy).map_err(|error| errors.push(error));
+        let (Ok(peers), true) = (peers, errors.is_empty()) else {
+            return Err(errors);
+        };
+        let shared = Self {
+            board: Arc::new(Board::new(&plan, cores)),
+            outlets,
+            peers,
+            server_tls,
+            counters: Arc::new(Counters::new(cores, plan.policy.targets.len())),
+            listen,
+            ready: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            wall: AtomicU64::new(0),
+            unix: AtomicU64::new(0),
+            plan,
+        };
+        shared.refresh_time();
+        Ok(shared)
+    }
+
+    /// The wall clock as of the last refresh.
+    pub(super) fn wall(&self) -> WallTime {
+        let [hour, weekday, _, _, date @ ..] = self.wall.load(Ordering::Relaxed).to_le_bytes();
+        WallTime {
+            hour,
+            weekday,
+            date: i32::from_le_bytes(date),
+        }
+    }
+
+    /// Unix seconds as of the last refresh.
+    pub(super) fn unix(&self) -> u64 {
+        self.unix.load(Ordering::Relaxed)
+    }
+
+    /// Reads the wall clock for everyone.
+    pub(super) fn refresh_time(&self) {
+        let WallTime {
+            hour,
+            weekday,
+            date,
+        } = clock::wall();
+        let [a, b, c, d] = date.to_le_bytes();
+        let packed = u64::from_le_bytes([hour, weekday, 0, 0, a, b, c, d]);
+        self.wall.store(packed, Ordering::Relaxed);
+        self.unix.store(clock::unix_seconds(), Ordering::Relaxed);
+    }
+}
+
+fn outlets(policy: &Policy, errors: &mut Vec<String>) -> Outlets {
+    let mut outlets = Vec::new();
+    for provider in &policy.providers {
+        let credential = match &provider.auth {
+            Auth::None => None,
+            Auth::Key { style, secret } => match secrets::read(policy, secret) {
+                Ok(secret) => Some((*style, secret)),
+                Err(error) => {
+                    errors.push(error);
+                    None
+                }
+            },
+        };
+        outlets.push(Outlet::new(provider, credential));
+    }
+    Outlets::new(outlets)
+}
+
+fn server_tls(policy: &Policy, errors: &mut Vec<String>) -> Option<Arc<ServerConfig>> {
+    let tls = policy.server.tls.as_ref()?;
+    let mut read = |reference| match secrets::read(policy, reference) {
+        Ok(secret) => secret,
+        Err(error) => {
+            errors.push(error);
+            Secret::new(Vec::new())
+        }
+    };
+    let (cert, key) = (read(&tls.cert), read(&tls.key));
+    if !errors.is_empty() {
+        return None;
+    }
+    tls::server_config(&cert, &key)
+        .map_err(|error| errors.push(error))
+        .ok()
+}

@@ -1,0 +1,298 @@
+//! Deadlines and vanished clients, without a timer per operation.
+//!
+//! Each connection registers a [`Watch`]: the numbers of its sockets, what it is waiting for and until when. A sweeper
+//! on each worker looks at all of them every [`TICK`] while there is work: it shuts down the socket whose operation is
+//! late, and the provider's socket of a request whose client has left. The pending operation then ends by itself, and
+//! the connection's task reads in its watch why. Arming costs two plain stores; a look costs one comparison a
+//! connection and one system call for all clients together.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use crate::base::{Moment, Span};
+use crate::exchange::Broken;
+use crate::runtime::clock;
+use crate::runtime::fd::{Presence, Socket, presences};
+
+/// Which socket a connection waits on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Side {
+    Client,
+    Upstream,
+    /// A timer or a connect; the task looks at its own time and asks only whether the client is there.
+    Neither,
+}
+
+/// What one connection lets the sweeper know.
+#[derive(Debug)]
+pub(super) struct Watch {
+    client: Socket,
+    upstream: Cell<Option<Socket>>,
+    side: Cell<Side>,
+    until: Cell<Moment>,
+    /// When the provider's part of the request at hand began; `NEVER` while none is under way.
+    since: Cell<Moment>,
+    /// The client ended its sending direction together with its request: it wants the answer.
+    half_closed: Cell<bool>,
+    looked: Cell<bool>,
+    /// Between two requests.
+    at_rest: Cell<bool>,
+    fired: Cell<Option<Broken>>,
+}
+
+impl Watch {
+    fn new(client: Socket) -> Self {
+        Self {
+            client,
+            upstream: Cell::new(None),
+            side: Cell::new(Side::Client),
+            until: Cell::new(Moment::NEVER),
+            since: Cell::new(Moment::NEVER),
+            half_closed: Cell::new(false),
+            looked: Cell::new(false),
+            at_rest: Cell::new(false),
+            fired: Cell::new(None),
+        }
+    }
+
+    /// The next operation sends to the client.
+    pub(super) fn await_client(&self, until: Moment) {
+        self.at_rest.set(false);
+        self.side.set(Side::Client);
+        self.until.set(until);
+    }
+
+    /// The next operation reads from the client: no provider is busy for it.
+    pub(super) fn await_request(&self, until: Moment, at_rest: bool) {
+        self.await_client(until);
+        self.at_rest.set(at_rest);
+        self.since.set(Moment::NEVER);
+        self.looked.set(false);
+        self.half_closed.set(false);
+    }
+
+    /// The next operation is on the provider's socket.
+    pub(super) fn await_upstream(&self, now: Moment, until: Moment) {
+        self.side.set(Side::Upstream);
+        self.at_rest.set(false);
+        self.until.set(until);
+        if self.since.get() == Moment::NEVER {
+            self.since.set(now);
+        }
+    }
+
+    /// The next operation is a connect or a pause that the task itself ends.
+    pub(super) fn await_neither(&self, now: Moment) {
+        self.await_upstream(now, Moment::NEVER);
+        self.side.set(Side::Neither);
+    }
+
+    /// The provider's socket that belongs to the connection from now on. It must be taken out, with `None`, before it
+    /// is closed or given to the pool.
+    pub(super) fn set_upstream(&self, socket: Option<Socket>) {
+        self.upstream.set(socket);
+    }
+
+    /// Why the last operation was ended from outside, if it was; asked once.
+    pub(super) fn fired(&self) -> Option<Broken> {
+        self.fired.take()
+    }
+
+    /// What an operation brought, unless it was ended from outside.
+    pub(super) fn verdict<T>(&self, brought: io::Result<T>) -> Result<T, Broken> {
+        self.fired()
+            .map_or_else(|| brought.map_err(|_| Broken::Reset), Err)
+    }
+
+    /// Whether the client has left.
+    pub(super) fn client_gone(&self) -> bool {
+        self.fired.get() == Some(Broken::ClientGone)
+    }
+
+    fn is_late(&self, now: Moment) -> bool {
+        self.until.get() <= now
+    }
+
+    fn end_late(&self) {
+        self.until.set(Moment::NEVER);
+        self.fired.set(Some(Broken::TimedOut));
+        match self.side.get() {
+            Side::Client => self.client.shut_down(),
+            Side::Upstream => self.upstream.get().into_iter().for_each(Socket::shut_down),
+            Side::Neither => {}
+        }
+    }
+
+    fn wants_look(&self, now: Moment) -> bool {
+        self.side.get() != Side::Client
+            && self.fired.get().is_none()
+            && now.since(self.since.get()) >= LOOK_AFTER
+    }
+
+    /// A half-close that is there at the first look came with the request: such a client (`nc -N`, some scripts) waits
+    /// for the answer. One that comes later is a client that has given up.
+    fn saw(&self, presence: Presence) {
+        let first = !self.looked.replace(true);
+        let gone = match presence {
+            Presence::There => false,
+            Presence::Gone => true,
+            Presence::HalfClosed if first => {
+                self.half_closed.set(true);
+                false
+            }
+            Presence::HalfClosed => !self.half_closed.get(),
+        };
+        if gone {
+            self.fired.set(Some(Broken::ClientGone));
+            self.upstream.get().into_iter().for_each(Socket::shut_down);
+        }
+    }
+}
+
+/// The watches of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Sweeper {
+    watches: RefCell<Vec<Rc<Watch>>>,
+    resting: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Takes a watch out of its sweeper when the connection ends.
+#[derive(Debug)]
+pub(super) struct Registration {
+    sweeper: Rc<Sweeper>,
+    watch: Rc<Watch>,
+}
+
+impl Registration {
+    /// The connection's watch.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Work has begun: the sweeper looks closely from now on.
+    pub(super) fn rouse(&self) {
+        if self.sweeper.resting.replace(false) {
+            self.sweeper.waker.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut watches = self.sweeper.watches.borrow_mut();
+        if let Some(index) = watches
+            .iter()
+            .position(|watch| Rc::ptr_eq(watch, &self.watch))
+        {
+            watches.swap_remove(index);
+        }
+    }
+}
+
+impl Sweeper {
+    /// Watches a connection for as long as the registration lives; it must be dropped before the socket is closed.
+    pub(super) fn register(self: &Rc<Self>, client: Socket) -> Registration {
+        let watch = Rc::new(Watch::new(client));
+        self.watches.borrow_mut().push(Rc::clone(&watch));
+        Registration {
+            sweeper: Rc::clone(self),
+            watch,
+        }
+    }
+
+    /// Connections of this worker.
+    pub(super) fn connections(&self) -> usize {
+        self.watches.borrow().len()
+    }
+
+    /// Closes the connections on which no request is under way.
+    pub(super) fn end_idle(&self) {
+        for watch in self.watches.borrow().iter() {
+            if watch.at_rest.get() {
+                watch.client.shut_down();
+            }
+        }
+    }
+
+    /// Looks for ever: closely while requests are under way, at leisure otherwise.
+    pub(super) async fn run(self: Rc<Self>) {
+        let mut looks = Looks::default();
+        let mut busy_until = Moment::START;
+        loop {
+            let now = clock::now();
+            if self.look(now, &mut looks) {
+                busy_until = now + BUSY_FOR;
+            }
+            let rest = if now < busy_until { TICK } else { REST };
+            self.resting.set(rest == REST);
+            self.pause(rest).await;
+        }
+    }
+
+    async fn pause(&self, rest: Span) {
+        let mut sleep = pin!(monoio::time::sleep(rest.as_std()));
+        poll_fn(|task| {
+            if rest == REST && !self.resting.get() {
+                return Poll::Ready(());
+            }
+            self.waker.replace(Some(task.waker().clone()));
+            sleep.as_mut().poll(task)
+        })
+        .await;
+    }
+
+    /// One look; tells whether any request is under way.
+    fn look(&self, now: Moment, looks: &mut Looks) -> bool {
+        let watches = self.watches.borrow();
+        looks.clear();
+        let mut busy = false;
+        for (index, watch) in watches.iter().enumerate() {
+            busy |= watch.side.get() != Side::Client;
+            if watch.is_late(now) {
+                watch.end_late();
+            } else if watch.wants_look(now) {
+                looks.indices.push(index);
+                looks.sockets.push(watch.client);
+            }
+        }
+        if !looks.sockets.is_empty() {
+            presences(&looks.sockets, &mut looks.seen);
+            for (&index, &presence) in looks.indices.iter().zip(&looks.seen) {
+                if let Some(watch) = watches.get(index) {
+                    watch.saw(presence);
+                }
+            }
+        }
+        busy
+    }
+}
+
+/// Reused between looks.
+#[derive(Debug, Default)]
+struct Looks {
+    indices: Vec<usize>,
+    sockets: Vec<Socket>,
+    seen: Vec<Presence>,
+}
+
+impl Looks {
+    fn clear(&mut self) {
+        self.indices.clear();
+        self.sockets.clear();
+        self.seen.clear();
+    }
+}
+
+/// How late a deadline may fire while requests are under way.
+pub(super) const TICK: Span = Span::from_millis(5);
+/// How often to look when nothing is under way: only idle connections can be late then.
+const REST: Span = Span::from_millis(50);
+/// How long to go on looking closely after the last request: traffic comes in bursts.
+const BUSY_FOR: Span = Span::from_secs(1);
+/// Requests that are answered faster than this are never looked at.
+const LOOK_AFTER: Span = TICK;

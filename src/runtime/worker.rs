@@ -1,0 +1,191 @@
+//! One core: its listener, its connections, its sweeper, its pool, its part of the engine. Shares with other cores
+//! only what is read-mostly.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as Task, Poll};
+
+use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+
+use crate::base::{Moment, RequestId, Span, hash};
+use crate::engine::Core;
+use crate::exchange::{Context, Exchange, Input, Scratch};
+use crate::ops::Journal;
+use crate::runtime::clock;
+use crate::runtime::connection::serve;
+use crate::runtime::link::Link;
+use crate::runtime::peer::Peers;
+use crate::runtime::pool::Pool;
+use crate::runtime::shared::Shared;
+use crate::runtime::sweep::Sweeper;
+use crate::runtime::tls::Session;
+
+/// The state of one core.
+#[derive(Debug)]
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    pub(super) sweeper: Rc<Sweeper>,
+    pub(super) pool: Pool,
+    desk: RefCell<Desk>,
+    now: Cell<Moment>,
+}
+
+/// What an exchange works with while it handles one input.
+#[derive(Debug)]
+struct Desk {
+    core: Core,
+    scratch: Scratch,
+    journal: Journal,
+    ids: Ids,
+}
+
+/// Request ids: unguessable enough to be unique, cheap enough to cost nothing.
+#[derive(Debug)]
+struct Ids {
+    seed: u64,
+    count: u64,
+}
+
+impl Ids {
+    fn next(&mut self) -> RequestId {
+        self.count += 1;
+        let low = hash::mix(self.seed, self.count);
+        RequestId(u128::from(hash::mix(low, self.seed)) << 64 | u128::from(low))
+    }
+}
+
+impl Worker {
+    /// The worker of core `index`.
+    pub(super) fn new(shared: Arc<Shared>, index: usize, seed: u64) -> Rc<Self> {
+        let core = Core::new(Arc::clone(&shared.board), &shared.plan, index);
+        let journal = Journal::new(Arc::clone(&shared.counters), index);
+        Rc::new(Self {
+            sweeper: Rc::default(),
+            pool: Pool::new(shared.peers.len()),
+            desk: RefCell::new(Desk {
+                core,
+                scratch: Scratch::default(),
+                journal,
+                ids: Ids { seed, count: 0 },
+            }),
+            now: Cell::new(clock::now()),
+            shared,
+        })
+    }
+
+    /// The time as of the last completed operation: near enough for deadlines, and free.
+    pub(super) fn now(&self) -> Moment {
+        self.now.get()
+    }
+
+    /// The providers' endpoints.
+    pub(super) fn peers(&self) -> &Peers {
+        &self.shared.peers
+    }
+
+    /// Lets the exchange take an input in.
+    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+        let now = clock::now();
+        self.now.set(now);
+        let desk = &mut *self.desk.borrow_mut();
+        let mut context = Context {
+            plan: &self.shared.plan,
+            outlets: &self.shared.outlets,
+            core: &mut desk.core,
+            scratch: &mut desk.scratch,
+            journal: &mut desk.journal,
+            next_id: &mut || desk.ids.next(),
+            wall: self.shared.wall(),
+            unix: self.shared.unix(),
+            draining: self.shared.draining.load(Ordering::Relaxed),
+        };
+        exchange.handle(now, input, &mut context);
+    }
+
+    /// Serves until the gateway has drained.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub(super) async fn run(self: Rc<Self>) -> io::Result<()> {
+        let options = ListenerOpts::new()
+            .reuse_port(true)
+            .reuse_addr(true)
+            .backlog(BACKLOG);
+        let listener = Rc::new(TcpListener::bind_with_config(self.shared.listen, &options)?);
+        for _ in 0..ACCEPTS {
+            monoio::spawn(accept(Rc::clone(&listener), Rc::clone(&self)));
+        }
+        monoio::spawn(Rc::clone(&self.sweeper).run());
+        self.shared.ready.fetch_add(1, Ordering::Release);
+        loop {
+            monoio::time::sleep(CARE.as_std()).await;
+            self.pool.expire(clock::now());
+            if self.shared.draining.load(Ordering::Relaxed) {
+                self.sweeper.end_idle();
+                if self.sweeper.connections() == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Accepts connections. The future of an accept is never dropped: that would leak a descriptor.
+async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => welcome(stream, &worker),
+            // Out of descriptors or memory: a pause lets some connections end, a loop would only burn the core.
+            Err(_) => monoio::time::sleep(ACCEPT_PAUSE.as_std()).await,
+        }
+    }
+}
+
+fn welcome(stream: TcpStream, worker: &Rc<Worker>) {
+    // Without it small writes wait for acknowledgements; a failure costs latency only.
+    let _ = stream.set_nodelay(true);
+    let link = match &worker.shared.server_tls {
+        None => Link::plain(stream),
+        Some(config) => match Session::server(config) {
+            Ok(session) => Link::secured(stream, session),
+            Err(_) => return,
+        },
+    };
+    let task = Guarded {
+        task: Box::pin(serve(link, Rc::clone(worker))),
+    };
+    monoio::spawn(task);
+}
+
+/// A panic in a connection's task ends that connection and not the core with all others.
+struct Guarded<F> {
+    task: Pin<Box<F>>,
+}
+
+impl<F: Future<Output = ()>> Future for Guarded<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        let inner = self.task.as_mut();
+        // The state that a panic may leave half-changed is the connection's own, which ends here, and the desk, whose
+        // parts are each valid between two statements.
+        catch_unwind(AssertUnwindSafe(|| inner.poll(task))).unwrap_or(Poll::Ready(()))
+    }
+}
+
+/// A client's TLS handshake must be done by then.
+pub(super) const HANDSHAKE_TIMEOUT: Span = Span::from_secs(10);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Accepts under way at once: one is re-armed while another is being served.
+const ACCEPTS: usize = 2;
+/// After a failed accept.
+const ACCEPT_PAUSE: Span = Span::from_millis(20);
+/// How often pools and draining are looked after.
+const CARE: Span = Span::from_millis(250);
