@@ -2,6 +2,13 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod wire;

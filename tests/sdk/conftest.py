@@ -1,0 +1,225 @@
+"""The official OpenAI SDK → the real gateway → a stand-in provider that answers from recorded traffic.
+
+    cargo build --release
+    python3 -m venv target/venv && target/venv/bin/pip install -r tests/sdk/requirements.txt
+    target/venv/bin/pytest tests/sdk
+
+SWITCHOVER_BIN names another binary, SWITCHOVER_IO=epoll another driver, SWITCHOVER_FIXTURES another folder of recordings.
+"""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import openai
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = pathlib.Path(os.environ.get("SWITCHOVER_FIXTURES", ROOT / "tests" / "fixtures"))
+CLIENT_KEY = "sk-client-canary"
+PROVIDERS = ("first", "second")
+PATIENCE_S = 10
+
+
+def provider_key(name):
+    return f"sk-{name}-canary"
+
+
+def recordings():
+    """Every recorded chat interaction in OpenAI's format, by "provider/name". Azure has paths of its own."""
+    found = {}
+    for path in sorted(FIXTURES.glob("*/*.json")):
+        fixture = json.loads(path.read_text(encoding="utf-8"))
+        if fixture.get("endpoint") == "chat-completions" and fixture["provider"] != "azure" and fixture["request"]["body"]:
+            found[f"{fixture['provider']}/{fixture['name']}"] = fixture
+    return found
+
+
+def recorded(name):
+    return json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def body_bytes(fixture):
+    """The recorded answer as the stand-in provider sends it."""
+    response = fixture["response"]
+    if "sse" in response:
+        return "".join(response["sse"]).encode()
+    if "body" in response:
+        return json.dumps(response["body"], ensure_ascii=False, separators=(",", ":")).encode()
+    return response.get("text", "").encode()
+
+
+def binary():
+    named = os.environ.get("SWITCHOVER_BIN")
+    builds = [pathlib.Path(named)] if named else [ROOT / "target" / kind / "switchover" for kind in ("release", "debug")]
+    for build in builds:
+        if os.access(build, os.X_OK):
+            return build
+    pytest.exit(f"no gateway at {' or '.join(map(str, builds))}: run `cargo build --release` first", returncode=2)
+
+
+class Provider:
+    """A running stand-in provider."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "support" / "replay_provider.py"), "--fixtures", str(FIXTURES)],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on "), f"the stand-in provider did not start: {line!r}"
+        self.url = line.split()[-1]
+
+    def control(self, path, body=None):
+        data = None if body is None else body.encode()
+        with urllib.request.urlopen(self.url + path, data, PATIENCE_S) as answer:
+            return json.load(answer)
+
+    def serve(self, name):
+        """Answers everything with this recording from now on."""
+        self.control("/__serve", name)
+
+    def script(self, *faults):
+        """One fault a request, in order; "-" is none."""
+        self.control("/__script", "\n".join(faults))
+
+    def log(self):
+        return self.control("/__log")
+
+    def reset(self):
+        self.control("/__reset", "")
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+POLICY = """policy 1
+
+server {{ listen = "127.0.0.1:{port}", admin = "127.0.0.1:{admin}", cores = 1 }}
+retries calm {{ max = 0 }}
+defaults {{
+  retries = calm, connect_timeout = 1s, ttft_timeout = {ttft}, idle_timeout = {idle}, deadline = 20s
+}}
+provider first {{
+  kind = openai_compatible, base_url = "{first}/v1", auth = bearer(env("FIRST_KEY")), tls = off
+  model mini = "gpt-5-mini"
+}}
+provider second {{
+  kind = openai_compatible, base_url = "{second}/v1", auth = bearer(env("SECOND_KEY")), tls = off
+  model mini = "gpt-5-mini"
+}}
+{routes}
+"""
+ONE_TARGET = "route default { tier 1 { first.* }, fallback { on any -> next, else -> stop } }"
+TWO_TARGETS = "route default { tier 1 { first.* }, tier 2 { second.* }, fallback { on any -> next, else -> reject(503) } }"
+NAMED_TARGETS = """
+route small when req.model == "mini" { tier 1 { first.mini }, tier 2 { second.mini } }
+route default { tier 1 { first.* }, tier 2 { second.* } }
+"""
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, folder, providers, routes, ttft="5s", idle="5s"):
+        self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
+        self.clients = []
+        policy = folder / "test.policy"
+        policy.write_text(POLICY.format(port=self.port, admin=self.admin, routes=routes, ttft=ttft, idle=idle,
+                                        **{name: provider.url for name, provider in providers.items()}))
+        environment = {**os.environ, **{f"{name.upper()}_KEY": provider_key(name) for name in PROVIDERS}}
+        command = [str(binary()), "serve", str(policy), "--io", os.environ.get("SWITCHOVER_IO", "auto")]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        self.await_health()
+
+    def await_health(self):
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/healthz", None, PATIENCE_S) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.01)
+        end(self.process)
+        pytest.fail(f"the gateway did not come up:\n{self.log_path.read_text(errors='replace')}")
+
+    def client(self):
+        self.clients.append(openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=CLIENT_KEY, max_retries=0,
+                                          timeout=PATIENCE_S))
+        return self.clients[-1]
+
+    def end(self):
+        for client in self.clients:
+            client.close()
+        end(self.process)
+
+
+@pytest.fixture(scope="session")
+def all_providers():
+    running = {}
+    try:
+        for name in PROVIDERS:
+            running[name] = Provider()
+        yield running
+    finally:
+        for provider in running.values():
+            end(provider.process)
+            provider.process.stdout.close()
+
+
+@pytest.fixture
+def providers(all_providers):
+    """The stand-in providers, with nothing in their logs and no script."""
+    for provider in all_providers.values():
+        provider.reset()
+    return all_providers
+
+
+@pytest.fixture
+def start(tmp_path, all_providers):
+    """Starts a gateway for one test: breakers and pauses of another test are not its own."""
+    running = []
+
+    def begin(routes, **timers):
+        folder = tmp_path / str(len(running))
+        folder.mkdir()
+        running.append(Gateway(folder, all_providers, routes, **timers))
+        return running[-1]
+
+    yield begin
+    for gateway in running:
+        gateway.end()
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory, all_providers):
+    """One gateway with one target, for tests in which nothing fails."""
+    gateway = Gateway(tmp_path_factory.mktemp("plain"), all_providers, ONE_TARGET)
+    yield gateway
+    gateway.end()
+
+
+@pytest.fixture
+def direct(providers):
+    """The SDK without a gateway: what an answer looks like when nothing is in between."""
+    with openai.OpenAI(base_url=providers["first"].url + "/v1", api_key=provider_key("first"), max_retries=0,
+                       timeout=PATIENCE_S) as client:
+        yield client
