@@ -2,7 +2,7 @@
 //! in one block; a slot carries what the matcher wants next, so a hit needs no second look-up.
 //!
 //! ```text
-//!   slots   │ model: 2ⁿ slots, at most half full │ team: … │
+//!   slots   │ model: 2ⁿ slots, at most a quarter full │ team: … │
 //!   slot    tag (upper half of the hash) │ start, end in text │ row │ block
 //! ```
 //! The hash only finds the slot: the whole string decides.
@@ -17,7 +17,8 @@ const EMPTY: u32 = u32::MAX;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interner {
     slots: Vec<Slot>,
-    text: String,
+    /// Bytes, not a string: cutting a string apart checks both ends for character boundaries.
+    text: Vec<u8>,
 }
 
 /// One table: where it begins and its size less one, a power of two.
@@ -47,7 +48,7 @@ struct Slot {
 impl Interner {
     /// Adds a table of distinct constants.
     pub(super) fn add(&mut self, constants: &[(&str, Known)]) -> Table {
-        let size = constants.len().saturating_mul(2).next_power_of_two();
+        let size = constants.len().saturating_mul(4).next_power_of_two();
         let table = Table {
             base: index_of(self.slots.len()),
             mask: index_of(size.saturating_sub(1)),
@@ -65,7 +66,7 @@ impl Interner {
             .resize(self.slots.len().saturating_add(size), empty);
         for &(value, known) in constants {
             let start = index_of(self.text.len());
-            self.text.push_str(value);
+            self.text.extend_from_slice(value.as_bytes());
             let end = index_of(self.text.len());
             let (tag, mut at) = split(hash_of(value));
             while let Some(slot) = self.slots.get_mut(table.slot(at)) {
@@ -84,7 +85,7 @@ impl Interner {
         table
     }
 
-    /// Finds `value`, if the policy names it. The table is half empty, so the walk ends.
+    /// Finds `value`, if the policy names it. Most of the table is empty, so the walk ends, mostly at once.
     #[inline]
     pub(super) fn find(&self, table: Table, value: &str) -> Option<Known> {
         let (tag, mut at) = split(hash_of(value));
@@ -94,7 +95,7 @@ impl Interner {
                 return None;
             }
             if slot.tag == tag
-                && self.text.get(slot.start as usize..slot.end as usize) == Some(value)
+                && self.text.get(slot.start as usize..slot.end as usize) == Some(value.as_bytes())
             {
                 return Some(slot.known);
             }
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn slots_that_collide_are_told_apart_by_the_string() {
-        // 64 constants in 128 slots: by the pigeonhole principle 400 look-ups meet many taken slots.
+        // 64 constants in 256 slots: of 400 look-ups about a hundred meet a taken slot.
         let names: Vec<String> = (0..64).map(|n| n.to_string()).collect();
         let constants: Vec<(&str, Known)> = names
             .iter()

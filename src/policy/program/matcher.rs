@@ -21,6 +21,9 @@ use crate::policy::program::rows::Rows;
 /// used facts is left to the check of a rule.
 pub(super) const DIMENSIONS_MAX: usize = 32;
 
+/// Up to here counting the edges, which needs no step to wait for the one before, is quicker than a binary search.
+const COUNTED_MAX: usize = 32;
+
 /// Everything that picks the route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Matcher {
@@ -135,11 +138,8 @@ impl Matcher {
                 classes,
             } => {
                 let value = place::int(*fact, facts);
-                let class = self
-                    .edges
-                    .get(edges.start as usize..edges.end as usize)
-                    .unwrap_or_default()
-                    .partition_point(|edge| *edge <= value);
+                let edges = self.edges.get(edges.start as usize..edges.end as usize);
+                let class = class_of(edges.unwrap_or_default(), value);
                 let row = self.class_rows.get((*classes as usize).wrapping_add(class));
                 (row.copied().unwrap_or_default(), 0)
             }
@@ -173,12 +173,29 @@ impl Matcher {
                 if rule.route >= bound {
                     return None;
                 }
-                if rule.check == ACCEPT || branches.run(rule.check, facts) {
+                if rule.check == ACCEPT || passes(rule.check, facts, branches) {
                     return Some(rule.route);
                 }
             }
         }
         None
+    }
+}
+
+/// Few rules have a check: kept out of the way of those that have none.
+#[cold]
+#[inline(never)]
+fn passes(check: u32, facts: &Facts<'_>, branches: &Branches) -> bool {
+    branches.run(check, facts)
+}
+
+/// How many of the ascending `edges` the value has reached.
+#[inline]
+fn class_of(edges: &[u64], value: u64) -> usize {
+    if edges.len() <= COUNTED_MAX {
+        edges.iter().map(|edge| usize::from(*edge <= value)).sum()
+    } else {
+        edges.partition_point(|edge| *edge <= value)
     }
 }
 
@@ -199,18 +216,25 @@ fn meet(table: &Rows, rows: &[u32], at: u32) -> Option<Chunk> {
     Some(all)
 }
 
-/// The positions of the bits that are set, ascending.
+/// The positions of the bits that are set, ascending. Words without any are dropped first, without a branch for each.
 #[inline]
 fn set_bits(chunk: Chunk) -> impl Iterator<Item = usize> {
-    let words = chunk.0.into_iter().zip((0..).step_by(64));
-    words.flat_map(|(word, base)| {
-        let mut left = word;
-        std::iter::from_fn(move || {
-            let bit = left
-                .checked_ilog2()
-                .map(|_| left.trailing_zeros() as usize)?;
-            left &= left.wrapping_sub(1);
-            Some(base + bit)
-        })
+    let words = chunk.0.iter().zip(0_u32..);
+    let mut filled = words.fold(0_u32, |set, (word, at)| set | u32::from(*word != 0) << at);
+    let mut left = 0_u64;
+    let mut base = 0;
+    std::iter::from_fn(move || {
+        if left == 0 {
+            if filled == 0 {
+                return None;
+            }
+            let at = filled.trailing_zeros() as usize;
+            filled &= filled.wrapping_sub(1);
+            left = chunk.0.get(at).copied().unwrap_or_default();
+            base = at * 64;
+        }
+        let bit = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        Some(base + bit)
     })
 }

@@ -20,6 +20,8 @@ use crate::policy::program::place::Place;
 
 /// The parts that `hash_pct` divides into: parts per million.
 const SHARES: u64 = 1_000_000;
+/// Up to here comparing with every value, most of them by length alone, is quicker than a binary search.
+const SCAN_MAX: usize = 8;
 
 /// All probes of a program.
 #[derive(Clone, Debug, Default)]
@@ -169,11 +171,21 @@ impl Probes {
     }
 
     fn lists(&self, texts: &Range<u32>, value: &str) -> bool {
-        self.texts
-            .get(texts.start as usize..texts.end as usize)
-            .unwrap_or_default()
-            .binary_search_by(|&span| self.text_at(span).cmp(value))
-            .is_ok()
+        let value = value.as_bytes();
+        // Bytes, not strings: cutting a string apart checks both ends for character boundaries.
+        let bytes = |(start, end): (u32, u32)| {
+            let bytes = self.text.as_bytes().get(start as usize..end as usize);
+            bytes.unwrap_or_default()
+        };
+        let texts = self.texts.get(texts.start as usize..texts.end as usize);
+        let texts = texts.unwrap_or_default();
+        if texts.len() <= SCAN_MAX {
+            texts.iter().any(|&span| bytes(span) == value)
+        } else {
+            texts
+                .binary_search_by(|&span| bytes(span).cmp(value))
+                .is_ok()
+        }
     }
 }
 

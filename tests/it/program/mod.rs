@@ -75,7 +75,8 @@ fn routes(
     vec(route, count).boxed()
 }
 
-/// Routes as people write them in bulk: one model and one team each, some ranges, some that pin nothing.
+/// Routes as people write them in bulk: a model, a team and a range each, some of them open. Those that pin no model are
+/// narrow, so that they hide few of the others.
 fn many_routes(count: u64) -> Vec<Route> {
     let one_of = |fact, value: String| {
         Cond::Test(Test::OneOf {
@@ -90,14 +91,14 @@ fn many_routes(count: u64) -> Vec<Route> {
         let tokens = Cond::Test(Test::Within {
             fact: IntFact::TokensIn,
             low: number,
-            high: number + number % 400,
-            negated: number.is_multiple_of(11),
+            high: high_of(number),
+            negated: number % 7 > 2 && number.is_multiple_of(11),
         });
         let when = match number % 7 {
             0 => Cond::All(vec![team, tokens]),
-            1 => Cond::Any(vec![
-                Cond::All(vec![model, tokens]),
-                Cond::Not(Box::new(team)),
+            1 => Cond::All(vec![
+                tokens,
+                Cond::Any(vec![model, Cond::Not(Box::new(team))]),
             ]),
             2 => Cond::All(vec![Cond::Not(Box::new(model)), team, tokens]),
             _ => Cond::All(vec![model, team, tokens]),
@@ -115,18 +116,31 @@ fn many_routes(count: u64) -> Vec<Route> {
     (0..count).map(route).collect()
 }
 
-fn bulk_request() -> impl Strategy<Value = Request> {
-    (world::request(), 0..100_u64, 0..14_u64, 0..4_000_u64).prop_map(|(request, m, t, tokens)| {
-        let mut request = request;
-        if m < 99 {
-            request.model = format!("model-{m}");
+/// Where the range of a route ends.
+const fn high_of(number: u64) -> u64 {
+    number + number % if number % 7 < 3 { 3 } else { 400 }
+}
+
+/// Requests for one of [`many_routes`], or just beside it.
+fn bulk_request(count: u64) -> impl Strategy<Value = Request> {
+    let aim = (0..count, 0..8_u8, 0..8_u8, 0..4_usize);
+    (world::request(), aim).prop_map(|(mut request, (number, model, team, beside))| {
+        if model > 0 {
+            request.model = format!("model-{}", number % 97);
         }
-        if t < 13 {
-            request.key.team = Some(format!("team-{t}").into());
+        if team > 0 {
+            request.key.team = Some(format!("team-{}", number / 97 % 13).into());
         }
-        request.tokens_in = tokens;
+        let (low, high) = (number, high_of(number));
+        request.tokens_in = [low.saturating_sub(1), low, high, high + 1][beside];
         request
     })
+}
+
+/// Conjunctions of alternatives: more of them than cases are allowed.
+fn alternatives() -> impl Strategy<Value = Cond> {
+    let either = vec(world::cond(Reads::Request, 0), 2).prop_map(Cond::Any);
+    vec(either, 5..9).prop_map(Cond::All)
 }
 
 proptest! {
@@ -138,6 +152,15 @@ proptest! {
         requests in vec(world::request(), 8),
     ) {
         agrees(&world::policy(routes, Vec::new()), &requests, &[AttemptFacts::default()])?;
+    }
+
+    #[test]
+    fn conditions_with_too_many_cases_are_checked(
+        when in vec(alternatives(), 1..4),
+        requests in vec(world::request(), 16),
+    ) {
+        let routes = when.into_iter().map(|when| world::route(when, world::reject()));
+        agrees(&world::policy(routes.collect(), Vec::new()), &requests, &[])?;
     }
 
     #[test]
@@ -165,7 +188,7 @@ proptest! {
     #[test]
     fn policies_that_are_split_into_blocks_stay_exact(
         mut routes in routes(2, 60),
-        requests in vec(bulk_request(), 60),
+        requests in vec(bulk_request(3_000), 100),
     ) {
         // Random routes last, so that they do not hide the others.
         let random = std::mem::replace(&mut routes, many_routes(3_000));
