@@ -193,19 +193,18 @@ impl Bench {
         )
     }
 
-    fn pick(&mut self) -> (Chain, Step) {
+    fn picked(&mut self) -> Chain {
         let mut chain = self.begin();
         let step = chain.next(self.now, &self.plan, &mut self.core);
-        (chain, step)
+        assert!(matches!(step, Step::Attempt(_)));
+        chain
     }
 
-    fn request(&mut self) -> Chain {
-        let (mut chain, step) = self.pick();
-        assert!(matches!(step, Step::Attempt(_)));
+    fn request(&mut self) {
+        let mut chain = self.picked();
         let answered = self.now + Span::from_millis(300);
         chain.content(answered, &self.plan, &mut self.core);
         chain.ended(answered, &self.plan, &mut self.core, END);
-        chain
     }
 }
 
@@ -222,7 +221,8 @@ fn engine(c: &mut Criterion) {
         let mut bench = Bench::new(pick, 8);
         c.bench_function(&format!("pick/{name}/8"), |b| {
             b.iter(|| {
-                let (mut chain, step) = bench.pick();
+                let mut chain = bench.begin();
+                let step = chain.next(bench.now, &bench.plan, &mut bench.core);
                 chain.abandoned(bench.now, &bench.plan, &mut bench.core);
                 step
             });
@@ -231,7 +231,8 @@ fn engine(c: &mut Criterion) {
     let mut bench = Bench::new(Pick::Weighted, 1);
     c.bench_function("pick/one/1", |b| {
         b.iter(|| {
-            let (mut chain, step) = bench.pick();
+            let mut chain = bench.begin();
+            let step = chain.next(bench.now, &bench.plan, &mut bench.core);
             chain.abandoned(bench.now, &bench.plan, &mut bench.core);
             step
         });
@@ -240,7 +241,7 @@ fn engine(c: &mut Criterion) {
         let bench = RefCell::new(Bench::new(Pick::Weighted, 1));
         c.bench_function(&format!("ended/{name}"), |b| {
             b.iter_batched_ref(
-                || bench.borrow_mut().pick().0,
+                || bench.borrow_mut().picked(),
                 |chain| {
                     let mut bench = bench.borrow_mut();
                     let Bench {

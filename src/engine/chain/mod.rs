@@ -19,7 +19,7 @@ mod verdict;
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
-use crate::engine::balance::{bit, bits};
+use crate::engine::balance::bit;
 use crate::engine::breaker::gate::Token;
 use crate::engine::core::Core;
 use crate::policy::model::{Action, AttemptFacts, Serve};
@@ -380,17 +380,6 @@ fn fold(request: RequestId) -> u64 {
     let [high, low] = [request.0 >> 64, request.0 & u128::from(u64::MAX)];
     let half = |part: u128| u64::try_from(part).unwrap_or(0);
     hash::mix(half(high), half(low))
-}
-
-/// The candidates of one tier.
-fn tier_set(tier: u8, of: u64, candidates: &[Candidate]) -> u64 {
-    bits(of)
-        .filter(|&index| {
-            candidates
-                .get(index)
-                .is_some_and(|candidate| candidate.tier == tier)
-        })
-        .fold(0, |set, index| set | bit(index))
 }
 
 #[expect(
