@@ -80,6 +80,7 @@ fn plan(pick: Pick, targets: u16) -> Plan {
             action: Action::Serve(serve),
         }],
     })
+    .expect("one route of few targets")
 }
 
 fn breaker() -> Breaker {

@@ -15,11 +15,15 @@ pub struct Plan {
 
 impl Plan {
     /// Lowers `policy`.
-    pub fn new(policy: Policy) -> Self {
-        let program = Program::lower(&policy);
-        Self { policy, program }
+    pub fn new(policy: Policy) -> Result<Self, TooComplex> {
+        let program = Program::lower(&policy)?;
+        Ok(Self { policy, program })
     }
 }
+
+/// A policy beyond the program's bounds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TooComplex {}
 
 /// A target as one route sees it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,7 +63,7 @@ pub struct Program {
 
 impl Program {
     /// Lowers `policy`.
-    pub fn lower(policy: &Policy) -> Self {
+    pub fn lower(policy: &Policy) -> Result<Self, TooComplex> {
         let candidates = policy
             .routes
             .iter()
@@ -68,10 +72,10 @@ impl Program {
                 Action::Serve(serve) => flatten(serve),
             })
             .collect();
-        Self {
+        Ok(Self {
             candidates,
             needs: Needs::default(),
-        }
+        })
     }
 
     /// The facts that the policy reads.

@@ -44,7 +44,9 @@ fn weights() -> impl Strategy<Value = Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48,
+        failure_persistence: None,
+        ..Default::default() })]
 
     #[test]
     fn shares_are_weights_over_what_is_left(weights in weights(), mask in 0_u64..256, which in 0_usize..3) {

@@ -175,6 +175,7 @@ impl Setup {
                 route("default", Action::Reject(reject(404))),
             ],
         })
+        .unwrap()
     }
 
     fn target(&self, name: char) -> Target {
