@@ -11,7 +11,7 @@ use switchover::base::{
     BreakerId, Moment, Outcome, OutcomeSet, ProviderId, RequestId, RetriesId, RouteId, Span,
     TargetId,
 };
-use switchover::engine::{Form, Board, Chain, Core, End, Step};
+use switchover::engine::{Board, Chain, Core, End, Form, Step};
 use switchover::policy::model::{
     Action, At, Auth, Breaker, ClientTls, Cond, FallbackLine, Member, ModelName, Otherwise, Pick,
     Provider, ProviderKind, Reject, Retries, Route, Serve, Server, SlowRule, Target, Then, Tier,
@@ -79,7 +79,8 @@ fn plan(pick: Pick, targets: u16) -> Plan {
             when: Cond::Always,
             action: Action::Serve(serve),
         }],
-    }).expect("the plan is simple")
+    })
+    .expect("one route of few targets")
 }
 
 fn breaker() -> Breaker {
@@ -194,19 +195,18 @@ impl Bench {
         )
     }
 
-    fn pick(&mut self) -> (Chain, Step) {
+    fn picked(&mut self) -> Chain {
         let mut chain = self.begin();
         let step = chain.next(self.now, &self.plan, &mut self.core);
-        (chain, step)
+        assert!(matches!(step, Step::Attempt(_)));
+        chain
     }
 
-    fn request(&mut self) -> Chain {
-        let (mut chain, step) = self.pick();
-        assert!(matches!(step, Step::Attempt(_)));
+    fn request(&mut self) {
+        let mut chain = self.picked();
         let answered = self.now + Span::from_millis(300);
         chain.content(answered, &self.plan, &mut self.core);
         chain.ended(answered, &self.plan, &mut self.core, END);
-        chain
     }
 }
 
@@ -223,7 +223,8 @@ fn engine(c: &mut Criterion) {
         let mut bench = Bench::new(pick, 8);
         c.bench_function(&format!("pick/{name}/8"), |b| {
             b.iter(|| {
-                let (mut chain, step) = bench.pick();
+                let mut chain = bench.begin();
+                let step = chain.next(bench.now, &bench.plan, &mut bench.core);
                 chain.abandoned(bench.now, &bench.plan, &mut bench.core);
                 step
             });
@@ -232,7 +233,8 @@ fn engine(c: &mut Criterion) {
     let mut bench = Bench::new(Pick::Weighted, 1);
     c.bench_function("pick/one/1", |b| {
         b.iter(|| {
-            let (mut chain, step) = bench.pick();
+            let mut chain = bench.begin();
+            let step = chain.next(bench.now, &bench.plan, &mut bench.core);
             chain.abandoned(bench.now, &bench.plan, &mut bench.core);
             step
         });
@@ -241,7 +243,7 @@ fn engine(c: &mut Criterion) {
         let bench = RefCell::new(Bench::new(Pick::Weighted, 1));
         c.bench_function(&format!("ended/{name}"), |b| {
             b.iter_batched_ref(
-                || bench.borrow_mut().pick().0,
+                || bench.borrow_mut().picked(),
                 |chain| {
                     let mut bench = bench.borrow_mut();
                     let Bench {

@@ -148,7 +148,7 @@ impl Board {
         changed
     }
 
-    /// All targets as they stand, in the order of their ids. Windows are as of the last tick.
+    /// All targets as they stand, in the order of their ids. A window's beginning is as of the last tick.
     pub fn status(&self, now: Moment) -> Vec<TargetStatus> {
         self.cells
             .iter()

@@ -12,7 +12,7 @@
 //! Everything here is a function of what it is told: `now` is a parameter, chance comes from the request's id, and
 //! nothing is performed. The engine never sees a byte of a request.
 //!
-//! Start with [`chain`] for the life of a request, with [`breaker`] for the life of a target.
+//! Start with `chain` for the life of a request, with `breaker` for the life of a target.
 
 mod balance;
 mod board;

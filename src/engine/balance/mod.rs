@@ -30,12 +30,11 @@ pub(crate) struct Draw {
 /// long as there are others.
 pub(crate) fn pick(
     pick: &Pick,
-    members: u64,
+    mut members: u64,
     candidates: &[Candidate],
     draw: Draw,
     core: &mut Core,
 ) -> Option<usize> {
-    let members = favoured(members, candidates);
     // INVARIANT: no bit above the candidates.
     debug_assert!(
         members
@@ -43,6 +42,10 @@ pub(crate) fn pick(
             .unwrap_or(0)
             == 0
     );
+    // PERF: the usual strategy never draws weight 0 and needs no second look at the weights.
+    if !matches!(pick, Pick::Weighted) {
+        members = favoured(members, candidates);
+    }
     if members.count_ones() <= 1 {
         return bits(members).next();
     }

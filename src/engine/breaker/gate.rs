@@ -4,10 +4,10 @@
 //!                      a rule is broken (tick), or `consecutive` is reached (any core, at once)
 //!            ┌─────────┐ ─────────────────────────────────────────────────────▶ ┌──────────┐
 //!            │ Passing │                                                        │ Refusing │
-//!            └─────────┘ ◀──────────────┐                       ┌───────────▶   └──────────┘
-//!                          `need` probes succeed          one probe fails             │
-//!                                       └──── ┌─────────┐ ──────┘                     │ cool-down over (tick)
-//!                                             │ Probing │ ◀──────────────────────────-┘
+//!            └─────────┘ ◀────────────┐                       ┌───────────────▶ └──────────┘
+//!                        `need` probes succeed         one probe fails                │
+//!                                     └────── ┌─────────┐ ────┘                       │ cool-down over (tick)
+//!                                             │ Probing │ ◀───────────────────────────┘
 //!                                             └─────────┘
 //! ```
 //! Every change is one compare-exchange from the word that its author saw, and counts the epoch up: whoever comes late

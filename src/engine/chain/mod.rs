@@ -14,12 +14,13 @@ mod record;
 mod repeat;
 mod report;
 mod start;
+mod steps;
 mod survey;
 mod verdict;
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
-use crate::engine::balance::{bit, bits};
+use crate::engine::balance::bit;
 use crate::engine::breaker::gate::Token;
 use crate::engine::core::Core;
 use crate::policy::model::{Action, AttemptFacts, Serve};
@@ -27,7 +28,7 @@ use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
 use self::record::{History, PassedSet};
-use self::survey::{Survey, View};
+use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
@@ -232,125 +233,6 @@ impl Chain {
         }
     }
 
-    /// The next candidate of the tiers; a repeat if there is none; else the end.
-    fn advance(&mut self, now: Moment, view: &View<'_>, core: &mut Core) -> Step {
-        if now >= self.deadline {
-            return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
-        }
-        let last = self.history.last().and_then(|last| last.outcome);
-        if self.attempts_left(view.serve) == 0 {
-            let reason = last.map_or(Reason::Deadline, Reason::Outcome);
-            return self.refuse(now, view, By::Otherwise, reason, core);
-        }
-        let mut survey = Survey::take(now, view, core, &mut self.passed);
-        if let Some(attempt) = self.start_any(now, view, &mut survey, core) {
-            return Step::Attempt(attempt);
-        }
-        match last {
-            Some(outcome) => match self.plan_repeat(now, view, core) {
-                Some(until) => Step::Wait(until),
-                None => {
-                    self.refuse_after(now, view, By::Otherwise, Reason::Outcome(outcome), &survey)
-                }
-            },
-            None => self.nobody(now, view, survey, core),
-        }
-    }
-
-    /// No attempt could begin at all: the policy is asked as if one had ended in the reason for that.
-    fn nobody(&mut self, now: Moment, view: &View<'_>, survey: Survey, core: &mut Core) -> Step {
-        if survey.only_masked() {
-            let forbidden = survey.met(PassedOver::Forbidden);
-            let reason = if forbidden {
-                Reason::Forbidden
-            } else {
-                Reason::Lacks
-            };
-            return self.refuse_after(now, view, By::Otherwise, reason, &survey);
-        }
-        let words = [
-            (PassedOver::BreakerOpen, Outcome::BreakerOpen),
-            (PassedOver::Throttled, Outcome::S429),
-            (PassedOver::AtCapacity, Outcome::Overloaded),
-            (PassedOver::KeyOut, Outcome::AuthFailed),
-            (PassedOver::ModelGone, Outcome::ModelGone),
-        ];
-        let outcome = words
-            .into_iter()
-            .find(|&(passed_over, _)| survey.met(passed_over))
-            .map_or(Outcome::Overloaded, |(_, outcome)| outcome);
-        let reason = Reason::Outcome(outcome);
-        match verdict(view.serve, outcome, Span::ZERO) {
-            Verdict::Jump(target) => self.jump(now, view, target, core, reason),
-            Verdict::Reject(line) => self.refuse_after(now, view, By::Line(line), reason, &survey),
-            // No next and no answer to stop at.
-            Verdict::Next | Verdict::Stop | Verdict::Otherwise => {
-                self.refuse_after(now, view, By::Otherwise, reason, &survey)
-            }
-        }
-    }
-
-    /// `-> target`, once. A target that cannot be asked now leads to `else`.
-    fn jump(
-        &mut self,
-        now: Moment,
-        view: &View<'_>,
-        target: TargetId,
-        core: &mut Core,
-        reason: Reason,
-    ) -> Step {
-        if now >= self.deadline {
-            return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
-        }
-        let mut survey = Survey::take(now, view, core, &mut self.passed);
-        let index = view
-            .candidates
-            .iter()
-            .position(|candidate| candidate.target == target);
-        if let Some(index) = index
-            && self.attempts_left(view.serve) != 0
-            && (survey.open | survey.half) & bit(index) != 0
-            && let Some(attempt) = self.start_one(now, view, &mut survey, index, core)
-        {
-            return Step::Attempt(attempt);
-        }
-        self.refuse_after(now, view, By::Otherwise, reason, &survey)
-    }
-
-    /// A refusal without a survey at hand.
-    fn refuse(
-        &mut self,
-        now: Moment,
-        view: &View<'_>,
-        by: By,
-        reason: Reason,
-        core: &Core,
-    ) -> Step {
-        let survey = Survey::take(now, view, core, &mut self.passed);
-        self.refuse_after(now, view, by, reason, &survey)
-    }
-
-    fn refuse_after(
-        &self,
-        now: Moment,
-        view: &View<'_>,
-        by: By,
-        reason: Reason,
-        survey: &Survey,
-    ) -> Step {
-        // Somebody is out for this request only: another one may come at once, so there is nothing to hint at.
-        let free = (survey.open | survey.half) & survey.tiers != 0
-            || survey.met(PassedOver::Tried)
-            || survey.met(PassedOver::NoTime);
-        let soonest = if free { Moment::NEVER } else { survey.soonest };
-        let blocked = Blocked {
-            soonest,
-            throttled: !free && survey.only_throttled(),
-        };
-        let by = (self.decision.route, by);
-        Step::Finish(reject(now, view.plan, by, reason, blocked))
-    }
-
     /// Attempts that this request may still make.
     fn attempts_left(&self, serve: &Serve) -> u8 {
         let max = serve.attempts_max.clamp(1, ATTEMPTS_CEILING);
@@ -397,17 +279,6 @@ fn fold(request: RequestId) -> u64 {
     let [high, low] = [request.0 >> 64, request.0 & u128::from(u64::MAX)];
     let half = |part: u128| u64::try_from(part).unwrap_or(0);
     hash::mix(half(high), half(low))
-}
-
-/// The candidates of one tier.
-fn tier_set(tier: u8, of: u64, candidates: &[Candidate]) -> u64 {
-    bits(of)
-        .filter(|&index| {
-            candidates
-                .get(index)
-                .is_some_and(|candidate| candidate.tier == tier)
-        })
-        .fold(0, |set, index| set | bit(index))
 }
 
 #[expect(

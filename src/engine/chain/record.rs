@@ -178,7 +178,7 @@ impl History {
     }
 }
 
-/// Sixteen bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
+/// Twenty bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     started: u32,

@@ -11,7 +11,7 @@ use crate::engine::breaker::word::{State, Word, epoch_of, passing};
 use crate::engine::chain::record::PassedOver;
 use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
-use crate::engine::chain::{Attempt, Chain, Form, Running, tier_set};
+use crate::engine::chain::{Attempt, Chain, Form, Running};
 use crate::engine::core::Core;
 use crate::policy::model::Then;
 
@@ -34,8 +34,12 @@ impl Chain {
             ),
             affinity: self.decision.affinity,
         };
-        for (tier, rules) in (0_u8..).zip(&view.serve.tiers) {
-            let members = tier_set(tier, survey.open | survey.half, view.candidates);
+        // INVARIANT: the candidates are the tiers' members, flattened in order.
+        let mut first = 0_usize;
+        for rules in &view.serve.tiers {
+            let after = first.saturating_add(rules.members.len());
+            let members = below(after) & !below(first) & (survey.open | survey.half);
+            first = after;
             for index in bits(survey.half & members) {
                 if self.draws_probe(now, view, survey, members, index, draw.chance, core)
                     && let Some(attempt) = self.start_one(now, view, survey, index, core)
@@ -190,6 +194,11 @@ impl Chain {
             deadline,
         })
     }
+}
+
+/// The set of all indices below `count`.
+fn below(count: usize) -> u64 {
+    bit(count).wrapping_sub(1)
 }
 
 fn can_jump(to: TargetId, from: TargetId, view: &View<'_>, survey: &Survey) -> bool {

@@ -1,7 +1,8 @@
 //! Rate limits, dead keys and missing models: each takes out no more than it must, and comes back by itself.
 
-use crate::base::{Outcome, Span};
+use crate::base::{Moment, Outcome, Span};
 use crate::engine::State;
+use crate::engine::pause::Rest;
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
 use crate::policy::model::Breaker;
 
@@ -137,4 +138,44 @@ fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
         assert_eq!(world.status('a').state == State::Refusing, opens);
         assert_eq!(world.status('a').failures, 0);
     }
+}
+
+#[test]
+fn a_slow_answer_that_is_cut_short_counts_once() {
+    let slow = crate::policy::model::SlowRule {
+        percentile: 500_000,
+        limit: SECOND,
+    };
+    let rules = Breaker {
+        min_requests: 2,
+        slow: vec![slow],
+        ..breaker()
+    };
+    let mut world = Setup {
+        breaker: rules,
+        ..Setup::default()
+    }
+    .build();
+    let mut chain = world.chain();
+    world.attempt(&mut chain, 0);
+    world.now = world.now + Span::from_secs(2);
+    world.content(&mut chain, 0);
+    world.abandon(&mut chain, 0);
+    world.pass(Span::from_millis(100));
+    assert_eq!(world.status('a').state, State::Passing);
+}
+
+#[test]
+fn a_rest_ends_with_one_test_at_a_time() {
+    let (rest, second) = (Rest::default(), |s| Moment::START + Span::from_secs(s));
+    assert!(rest.claim(second(0), second(1)) && rest.claim(second(0), second(1)));
+    rest.begin(second(10));
+    assert!(!rest.claim(second(9), second(20)));
+    assert!(rest.claim(second(10), second(20)) && !rest.claim(second(10), second(20)));
+    assert!(
+        rest.claim(second(20), second(30)),
+        "the first test never reported"
+    );
+    rest.clear();
+    assert!(rest.claim(second(21), second(30)) && rest.until(second(21)).is_none());
 }

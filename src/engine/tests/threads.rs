@@ -135,3 +135,19 @@ fn a_full_target_never_has_more_in_flight_than_it_may() {
     assert!(most.into_inner() < 2 + u32::try_from(CORES).unwrap());
     assert_eq!(world.status('a').inflight, 0);
 }
+
+#[test]
+fn a_probe_that_finds_no_room_gives_its_token_back() {
+    let many = Breaker {
+        probes: 4,
+        need: 60_000,
+        ..breaker()
+    };
+    let mut world = world(many, Some(1));
+    world.half_open('a');
+    assert!(storm(&mut world, 5_000, |_, _| Outcome::Ok) <= 1);
+    assert_eq!(
+        (world.status('a').probes, world.status('a').inflight),
+        (0, 0)
+    );
+}

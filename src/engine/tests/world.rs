@@ -176,7 +176,8 @@ impl Setup {
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),
             ],
-        }).expect("the plan is simple")
+        })
+        .unwrap()
     }
 
     fn target(&self, name: char) -> Target {
