@@ -15,6 +15,7 @@
 pub mod chunked;
 mod fields;
 mod framing;
+mod method;
 pub mod request;
 pub mod response;
 mod search;
@@ -22,6 +23,7 @@ mod target;
 pub mod write;
 
 pub use self::fields::Fields;
+pub use self::method::Method;
 pub use self::search::HeadSearch;
 
 /// How far the body of a message reaches (RFC 9112 section 6.3).

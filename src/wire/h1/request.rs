@@ -13,7 +13,7 @@ use crate::wire::Extent;
 use super::fields::name_is;
 use super::framing::{Coding, Control, Length};
 use super::target::{self, Target};
-use super::{Fields, Framing, Version, has_bare_lf};
+use super::{Fields, Framing, Method, Version, has_bare_lf};
 
 /// What the head of a request says. Places are offsets into the bytes it was parsed from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,27 +36,6 @@ pub struct RequestHead {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends its body.
     pub expect_continue: bool,
-}
-
-/// A request method.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    /// `GET`
-    Get,
-    /// `HEAD`: as `GET`, but the answer has no body.
-    Head,
-    /// `POST`
-    Post,
-    /// `PUT`
-    Put,
-    /// `DELETE`
-    Delete,
-    /// `OPTIONS`
-    Options,
-    /// `PATCH`
-    Patch,
-    /// Any other token, at this place. `CONNECT` is refused before.
-    Extension(Extent),
 }
 
 /// Why a request cannot be read. The connection must be closed after the answer.
@@ -145,15 +124,13 @@ fn read(
     let version = Version::from_minor(request.version);
     let method = request.method.unwrap_or_default().as_bytes();
     let target = request.path.unwrap_or_default().as_bytes();
-    // `METHOD SP target SP HTTP/1.x CR LF`
-    let first_line = skipped + method.len() + target.len() + "  HTTP/1.1\r\n".len();
-
     let mut control = Control::default();
     let mut host = Host::Absent;
     let mut expect = Expect::Nothing;
-    let mut crlf = ends_in_crlf(head, first_line) && head.ends_with(b"\r\n\r\n");
+    let mut crlf = head.ends_with(b"\r\n\r\n");
     for header in request.headers.iter() {
         let name = Extent::of_part(head, header.name.as_bytes());
+        // The line before, be it the request line or another field.
         crlf &= ends_in_crlf(head, name.start as usize);
         fields.push(name, Extent::of_part(head, header.value));
         let name = header.name.as_bytes();
@@ -166,7 +143,8 @@ fn read(
     if !crlf {
         return Err(BARE_LF);
     }
-    let method = Method::of(method, skipped)?;
+    let method =
+        Method::of(method, skipped).ok_or(bad("this is no tunnel: CONNECT is not served"))?;
     let target = target::split(target, method == Method::Options)
         .map_err(bad)
         .map(|parts| place(parts, Extent::of_part(head, target)))?;
@@ -266,37 +244,6 @@ impl Expect {
                 status: 417,
                 reason: "the only expectation that is supported is 100-continue",
             }),
-        }
-    }
-}
-
-impl Method {
-    /// `start` is where it begins in the head.
-    fn of(method: &[u8], start: usize) -> Result<Self, Refusal> {
-        Ok(match method {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"POST" => Self::Post,
-            b"PUT" => Self::Put,
-            b"DELETE" => Self::Delete,
-            b"OPTIONS" => Self::Options,
-            b"PATCH" => Self::Patch,
-            b"CONNECT" => return Err(bad("this is no tunnel: CONNECT is not served")),
-            _ => Self::Extension(Extent::new(start, start + method.len())),
-        })
-    }
-
-    /// The method as it was spelt in `head`.
-    pub fn as_str(self, head: &[u8]) -> &str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Patch => "PATCH",
-            Self::Extension(place) => str::from_utf8(place.of(head)).unwrap_or_default(),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod document;
 pub mod key;
+mod nesting;
 pub mod patch;
 pub mod scan;
 mod text;

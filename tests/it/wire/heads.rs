@@ -8,7 +8,7 @@ use switchover::base::limits::{
 };
 use switchover::wire::h1::request::RequestHead;
 use switchover::wire::h1::response::ResponseHead;
-use switchover::wire::h1::{Fields, Framing, HeadSearch, Version, request, response};
+use switchover::wire::h1::{Fields, Framing, HeadSearch, Version, request, response, write};
 
 use super::corpus;
 
@@ -82,7 +82,9 @@ fn response_limits() {
 /// The search asks for a parse once per head, however many lines drip in, and looks at no byte twice.
 #[test]
 fn a_dripping_head_is_parsed_once() {
-    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(50));
+    let fields = "X: 1\r\n".repeat(50);
+    // The empty line that may come first does not count as the end.
+    let head = format!("\r\nGET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let mut search = HeadSearch::request();
     let asked = (1..=head.len()).filter(|&end| search.may_be_complete(&head.as_bytes()[..end]));
     assert_eq!(asked.collect::<Vec<_>>(), [head.len()]);
@@ -104,6 +106,43 @@ fn fields_of_one_hop_stay() {
     assert_eq!(fields.len(), 10);
     assert!(request::parse(b"\0", &mut fields).is_err());
     assert!(fields.is_empty(), "a refusal leaves no fields");
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut head = Vec::new();
+    write::request_line("POST", b"/v1/x", &mut head);
+    write::field(b"host", b"a:80", &mut head);
+    write::field_decimal(b"content-length", u64::MAX, &mut head);
+    write::end(&mut head);
+    let parsed = request::parse(&head, &mut Fields::new()).unwrap().unwrap();
+    assert_eq!(
+        describe_request(&parsed, &head),
+        "POST /v1/x @a:80 18446744073709551615"
+    );
+
+    for status in [100, 200, 299, 429, 529, 999] {
+        let mut head = Vec::new();
+        write::status_line(status, &mut head);
+        write::field_decimal(b"content-length", 0, &mut head);
+        write::end(&mut head);
+        let parsed = response::parse(&head, &mut Fields::new()).unwrap().unwrap();
+        assert_eq!(
+            (parsed.status, parsed.is_interim()),
+            (status, status == 100)
+        );
+    }
+}
+
+#[test]
+fn numbers() {
+    for value in [0, 1, 9, 10, 15, 16, 255, 256, 1_000_000, u64::MAX] {
+        let mut out = Vec::new();
+        write::decimal(value, &mut out);
+        out.push(b' ');
+        write::hex(value, &mut out);
+        assert_eq!(out, format!("{value} {value:x}").as_bytes());
+    }
 }
 
 #[test]
