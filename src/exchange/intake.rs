@@ -16,8 +16,8 @@ use crate::exchange::context::Context;
 use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
 use crate::policy::model::ProviderKind;
 use crate::wire::Extent;
-use crate::wire::h1::request::{self, Method, RequestHead};
-use crate::wire::h1::{Fields, Framing, HeadSearch, Version, chunked, write};
+use crate::wire::h1::request::{self, RequestHead};
+use crate::wire::h1::{Fields, Framing, HeadSearch, Method, Version, chunked, write};
 use crate::wire::json::{Key, KeySet, TopLevel};
 
 /// What is known of the request at hand.
