@@ -11,6 +11,7 @@
 
 pub mod extent;
 pub mod h1;
+pub mod json;
 pub mod sse;
 
 pub use self::extent::Extent;

@@ -4,7 +4,7 @@
 //! replaced; a wrong answer here either commits to a stream that has nothing yet or starves the client. The decision is
 //! structural — which member of which object — because a model may write `"error"` or `[DONE]` into its own text.
 //!
-//! PERF: one pass over the event, no allocation; ~100 ns for the usual 217-byte chunk.
+//! PERF: one pass over the event, no allocation; about 105 ns for the usual 217-byte chunk (benches/dialect.rs).
 
 use crate::dialect::openai::json::{Cursor, Shape};
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | Azure, with `api_version` | the model is a deployment in the path; the version is a query parameter |
 //! | Azure, without | `/openai/v1`, otherwise like OpenAI |
+//! | Azure, base path given and not ending in `/openai` | taken as complete: `/openai/v1`, `/models`, one deployment |
 //! | Perplexity | streams end after the finish chunk, without `[DONE]` |
 //! | Groq | no `[DONE]` after an error event (as with all: an error ends a stream) |
 //! | `openai_compatible`, vLLM, llama.cpp | unknown servers: `[DONE]` is not insisted on |

@@ -150,7 +150,7 @@ impl Connection {
         let mut simulated = site.simulated.borrow_mut();
         simulated.set_act(site.control.act());
         let number = site.control.served();
-        let id = u128::from(hash::mix(site.created, number)) << 64 | u128::from(number);
+        let id = u128::from(hash::mix(site.salt, number)) << 64 | u128::from(number);
         let asked = Asked::read(
             head.method.as_str(head_bytes),
             head.path(head_bytes),

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use monoio::{FusionDriver, RuntimeBuilder};
 
+use crate::base::hash;
 use crate::policy::model::Simulation;
 use crate::sim::provider::Simulated;
 
@@ -72,18 +73,27 @@ impl SimulatedServers {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             listener.set_nonblocking(true)?;
             let control = Arc::new(Control::default());
+            let salt = hash::of_bytes(provider.seed, provider.name.as_bytes());
             servers.push(SimulatedServer {
                 name: provider.name,
                 address: listener.local_addr()?,
                 control: Arc::clone(&control),
             });
             let simulated = Simulated::new(provider.simulation, provider.seed);
-            sites.push((listener, simulated, control));
+            sites.push((
+                listener,
+                Site {
+                    simulated: RefCell::new(simulated),
+                    control,
+                    created: unix_now,
+                    salt,
+                },
+            ));
         }
         let (report, started) = mpsc::channel();
         thread::Builder::new()
             .name("simulated".to_owned())
-            .spawn(move || run(sites, unix_now, &report))?;
+            .spawn(move || run(sites, &report))?;
         // The sender is dropped without a word only if the thread died.
         started.recv().unwrap_or_else(|_| {
             Err(io::Error::other(
@@ -109,14 +119,12 @@ struct Site {
     simulated: RefCell<Simulated>,
     control: Arc<Control>,
     created: u64,
+    /// Keeps the ids of different providers apart.
+    salt: u64,
 }
 
 /// The servers' thread.
-fn run(
-    sites: Vec<(TcpListener, Simulated, Arc<Control>)>,
-    created: u64,
-    report: &mpsc::Sender<io::Result<()>>,
-) {
+fn run(sites: Vec<(TcpListener, Site)>, report: &mpsc::Sender<io::Result<()>>) {
     let runtime = RuntimeBuilder::<FusionDriver>::new().enable_timer().build();
     let mut runtime = match runtime {
         Ok(runtime) => runtime,
@@ -127,13 +135,8 @@ fn run(
         }
     };
     runtime.block_on(async {
-        for (listener, simulated, control) in sites {
-            let site = Rc::new(Site {
-                simulated: RefCell::new(simulated),
-                control,
-                created,
-            });
-            monoio::spawn(shielded(accept(listener, site)));
+        for (listener, site) in sites {
+            monoio::spawn(shielded(accept(listener, Rc::new(site))));
         }
         let _ = report.send(Ok(()));
         std::future::pending::<()>().await;

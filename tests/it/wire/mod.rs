@@ -4,6 +4,8 @@
 mod chunks;
 mod corpus;
 mod heads;
+mod json;
+mod reference;
 mod sse;
 
 use proptest::prelude::ProptestConfig;
