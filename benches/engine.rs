@@ -11,7 +11,7 @@ use switchover::base::{
     BreakerId, Moment, Outcome, OutcomeSet, ProviderId, RequestId, RetriesId, RouteId, Span,
     TargetId,
 };
-use switchover::engine::{Board, Chain, Core, End, Step};
+use switchover::engine::{Form, Board, Chain, Core, End, Step};
 use switchover::policy::model::{
     Action, At, Auth, Breaker, ClientTls, Cond, FallbackLine, Member, ModelName, Otherwise, Pick,
     Provider, ProviderKind, Reject, Retries, Route, Serve, Server, SlowRule, Target, Then, Tier,
@@ -79,7 +79,7 @@ fn plan(pick: Pick, targets: u16) -> Plan {
             when: Cond::Always,
             action: Action::Serve(serve),
         }],
-    })
+    }).expect("the plan is simple")
 }
 
 fn breaker() -> Breaker {
@@ -188,6 +188,7 @@ impl Bench {
         Chain::new(
             &self.plan,
             black_box(decision),
+            Form::Stream,
             RequestId(self.request),
             self.now,
         )

@@ -1,5 +1,5 @@
 //! The `switchover` command. Everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    switchover::cli::run()
 }

@@ -1,1 +1,156 @@
-//! Layer 6: the commands.
+//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal error.
+
+mod check;
+mod serve;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::runtime::Io;
+
+use self::terminal::Terminal;
+
+/// An AI gateway that keeps answering while providers fail, by a policy that is checked before it runs.
+#[derive(Debug, Parser)]
+#[command(name = "switchover", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway by a policy
+    Serve(ServeArgs),
+    /// Check policies without running them
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+struct ServeArgs {
+    /// The policy
+    file: String,
+    /// Where clients connect, over what the policy says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where operators connect, over what the policy says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin: Option<String>,
+    /// Workers, over what the policy says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cores: Option<u16>,
+    /// The kernel interface
+    #[arg(long, value_enum, default_value_t = IoArg::Auto)]
+    io: IoArg,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct CheckArgs {
+    /// The policies
+    #[arg(required = true)]
+    files: Vec<String>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Findings that make the command fail
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    deny: Option<Deny>,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IoArg {
+    /// `io_uring` where the kernel allows it, else epoll
+    Auto,
+    /// `io_uring` or nothing
+    #[value(name = "io_uring")]
+    IoUring,
+    /// epoll
+    Epoll,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Deny {
+    /// Warnings too
+    Warnings,
+}
+
+impl From<IoArg> for Io {
+    fn from(io: IoArg) -> Self {
+        match io {
+            IoArg::Auto => Self::Auto,
+            IoArg::IoUring => Self::IoUring,
+            IoArg::Epoll => Self::Epoll,
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Exit {
+    Fine,
+    Findings,
+    Usage,
+    Internal,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::SUCCESS,
+            Exit::Findings => Self::from(1),
+            Exit::Usage => Self::from(3),
+            Exit::Internal => Self::from(4),
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let mut terminal = Terminal::new();
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Serve(args) => serve::run(&args, &mut terminal),
+            Command::Check(args) => check::run(&args, &mut terminal),
+        }
+        .into(),
+        Err(error) => {
+            // Where standard output is closed there is nobody to tell.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => Exit::Usage.into(),
+            }
+        }
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
+}
+
+/// As the loader wants them.
+fn borrowed(sets: &[(String, String)]) -> Vec<(&str, &str)> {
+    sets.iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect()
+}

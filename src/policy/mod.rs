@@ -6,10 +6,22 @@
 //! ```
 //! The only door to pest and to the diagnostics renderer.
 
+mod files;
+mod kinds;
+mod load;
+mod resolve;
+mod schema;
+mod syntax;
+
+pub mod diag;
 pub mod facts;
 pub mod model;
 pub mod program;
 
+pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};
 pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
+pub use self::files::{Files, Sources};
+pub use self::load::load;
 pub use self::model::Policy;
 pub use self::program::{Candidate, Decision, Plan, Program, TooComplex};
+pub use self::syntax::Place;

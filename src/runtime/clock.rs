@@ -22,14 +22,14 @@ pub fn now() -> Moment {
 
 /// Seconds since 1970-01-01 UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub fn unix_seconds() -> u64 {
+pub(super) fn unix_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
 
 /// Hour, weekday and date in the machine's own time zone.
-pub fn wall() -> WallTime {
+pub(super) fn wall() -> WallTime {
     let local = ZonedDateTime::now();
     let epoch = Date::constant(1970, 1, 1);
     WallTime {

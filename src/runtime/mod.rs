@@ -15,12 +15,14 @@ mod control;
 mod dial;
 mod driver;
 mod fd;
+mod files;
 mod link;
 mod log;
 mod peer;
 mod pool;
 mod secrets;
 mod shared;
+mod signals;
 pub mod simulated;
 mod status;
 mod sweep;
@@ -40,7 +42,9 @@ use crate::policy::{Plan, Policy};
 
 pub use self::clock::now;
 pub use self::driver::{Driver, Io};
+pub use self::files::Disk;
 pub use self::log::note;
+pub use self::signals::Ending;
 
 use self::shared::Shared;
 use self::simulated::{Control, SimulatedProvider, SimulatedServers};

@@ -11,7 +11,7 @@ use crate::policy::model::{SecretRef, SecretSource};
 ///
 /// # Errors
 /// It is missing, empty or unreadable: the sentence names the variable or file and the policy's line, never a value.
-pub fn read(policy: &Policy, reference: &SecretRef) -> Result<Secret, String> {
+pub(super) fn read(policy: &Policy, reference: &SecretRef) -> Result<Secret, String> {
     let found = match &reference.source {
         SecretSource::Env(name) => read_env(name),
         SecretSource::File(path) => read_file(path).map_err(|error| error.to_string()),

@@ -2,7 +2,11 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+mod diagnostics;
+#[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod policies;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Setup {
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),
             ],
-        })
+        }).expect("the plan is simple")
     }
 
     fn target(&self, name: char) -> Target {

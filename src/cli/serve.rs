@@ -1,0 +1,74 @@
+//! `switchover serve`: the gateway.
+
+use std::path::Path;
+use std::thread;
+
+use crate::base::Span;
+use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, ServeArgs, borrowed};
+use crate::policy;
+use crate::runtime::{self, Disk, Ending, Gateway, Options};
+
+/// Runs until it is told to end.
+pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
+    if !Path::new(&args.file).exists() {
+        terminal.tell(&format!("switchover: `{}` does not exist\n", args.file));
+        return Exit::Usage;
+    }
+    let policy = match policy::load(&Disk, &args.file, &borrowed(&args.sets)) {
+        Ok((policy, diagnostics)) => {
+            terminal.tell(&diagnostics.render(terminal.colours_told()));
+            policy
+        }
+        Err(diagnostics) => {
+            terminal.tell(&diagnostics.render(terminal.colours_told()));
+            terminal.tell("switchover: the policy has errors; nothing was started\n");
+            return Exit::Findings;
+        }
+    };
+    let Ok(ending) = Ending::listen(thread::current()) else {
+        terminal.tell("switchover: signals cannot be listened for\n");
+        return Exit::Internal;
+    };
+    let options = Options {
+        listen: args.listen.clone(),
+        admin: args.admin.clone(),
+        cores: args.cores,
+        io: args.io.into(),
+    };
+    let gateway = match Gateway::start(policy, &options) {
+        Ok(gateway) => gateway,
+        Err(errors) => {
+            for error in errors {
+                terminal.tell(&format!("switchover: {error}\n"));
+            }
+            terminal.tell("switchover: nothing was started\n");
+            return Exit::Findings;
+        }
+    };
+    runtime::note(&started(&args.file, &gateway));
+    while ending.asked() == 0 {
+        thread::park();
+    }
+    runtime::note("draining: requests in flight are finished; a second signal ends them");
+    let patience = runtime::now() + GRACE;
+    gateway.drain(|| ending.asked() > 1 || runtime::now() >= patience);
+    runtime::note("done");
+    Exit::Fine
+}
+
+/// The one line that says what runs where.
+fn started(file: &str, gateway: &Gateway) -> String {
+    let cores = gateway.cores();
+    format!(
+        "serving {file} ({:016x}) on {}, admin {}, {cores} core{}, {}",
+        gateway.plan().policy.hash,
+        gateway.listen,
+        gateway.admin,
+        if cores == 1 { "" } else { "s" },
+        gateway.driver,
+    )
+}
+
+/// How long requests in flight may take after the first signal: streams of long answers run for a minute.
+const GRACE: Span = Span::from_secs(60);

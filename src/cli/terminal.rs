@@ -1,0 +1,37 @@
+//! Where commands write: results on standard output, everything said about them on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+/// The two streams, and whether people look at them.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    out: io::Stdout,
+    err: io::Stderr,
+}
+
+impl Terminal {
+    /// The process's own.
+    pub(super) fn new() -> Self {
+        Self {
+            out: io::stdout(),
+            err: io::stderr(),
+        }
+    }
+
+    /// A result. A closed pipe is not our mistake.
+    pub(super) fn print(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+        let _ = self.out.flush();
+    }
+
+    /// Something about it.
+    pub(super) fn tell(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes());
+        let _ = self.err.flush();
+    }
+
+    /// Whether standard error shows colours to a person.
+    pub(super) fn colours_told(&self) -> bool {
+        self.err.is_terminal()
+    }
+}

@@ -1,0 +1,121 @@
+//! The registry of diagnostic codes: what each stands for and how grave it is. A code is never given a second meaning;
+//! numbers that are missing here belong to checks that are not built.
+//!
+//! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P9 what this release leaves out
+
+use std::fmt;
+
+/// How grave a diagnostic is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Likely a mistake; the policy loads.
+    Warning,
+    /// The policy does not load.
+    Error,
+}
+
+impl Severity {
+    /// As it is printed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($code:ident $severity:ident $title:literal;)*) => {
+        /// A diagnostic's stable name.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Code {
+            $(#[doc = $title] $code,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$code,)*];
+
+            /// As it is printed, such as `P2001`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => stringify!($code),)*
+                }
+            }
+
+            /// What it stands for, in one line.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$code => $title,)*
+                }
+            }
+
+            /// How grave it is.
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$code => Severity::$severity,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    P0001 Error "a file does not start with `policy 1`";
+    P0002 Error "the policy's version is not one that this binary reads";
+    P0003 Error "a bracket is not closed, or closes nothing";
+    P0004 Error "a string is not closed on its line";
+    P0005 Error "`=` stands inside a condition";
+    P0006 Error "two statements on one line need a comma";
+    P0007 Error "brackets are nested too deep";
+    P0008 Error "the text does not fit the grammar here";
+    P0009 Error "a file is not UTF-8";
+    P0010 Error "a file or an item is too large";
+    P1001 Error "unknown field";
+    P1002 Error "unknown name";
+    P1003 Error "a value has the wrong type";
+    P1004 Error "two things that cannot be compared";
+    P1005 Error "`and` mixed with `or` without parentheses";
+    P1006 Error "a name or field is set twice";
+    P1007 Error "files import each other in a circle";
+    P1008 Error "a name is both an enum value and a const";
+    P1009 Error "a value is out of range";
+    P1010 Warning "a declaration is never used";
+    P1012 Warning "text holds invisible direction controls";
+    P1013 Error "a field does not belong to this kind of provider";
+    P1014 Error "something compulsory is missing";
+    P1015 Error "a statement is not written in this way";
+    P1016 Error "a file cannot be read";
+    P1017 Error "a fact cannot be read at this place";
+    P1018 Error "`--set` names no parameter";
+    P2001 Error "there is no `route default`";
+    P2002 Error "a route stands after `route default`";
+    P2008 Error "all weights of a tier are zero";
+    P2009 Warning "a target with weight 0 is never picked first";
+    P2010 Error "a target is listed twice in a route";
+    P2011 Error "tier numbers repeat or skip";
+    P2012 Error "an alias leads to another alias";
+    P2013 Warning "a provider or model is never reached from a route";
+    P3001 Error "a `fallback` has no `else`";
+    P3002 Error "a fallback only leads back to where it came from";
+    P3005 Error "a route requires what a target lacks";
+    P3014 Error "a request could need more attempts than its cap";
+    P3018 Error "a breaker needs more successes than it sends probes";
+    P3021 Warning "a breaker counts rate limits as ill health";
+    P3024 Error "a route has more targets than the gateway can track";
+    P4001 Error "a secret stands in the text";
+    P4002 Error "a secret is used where it could leak";
+    P4003 Error "a connection would not be encrypted";
+    P4007 Error "the gateway would be open to everyone on the network";
+    P9001 Note "it has no effect yet";
+    P9002 Error "it is not built yet, and ignoring it would be unsafe";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,248 @@
+//! Constructors: routes, tiers, fallbacks and breakers (P2xxx, P3xxx).
+
+use crate::policy::diag::{Code, Diagnostic, listed};
+use crate::policy::syntax::Place;
+
+pub(in crate::policy) fn no_default(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2001,
+        place,
+        "there is no `route default`",
+        "requests that no route takes would have no answer",
+    )
+    .help("it is the last route, and takes every request that is left")
+    .fix(
+        "add a route that refuses them",
+        place,
+        "\nroute default { reject(404, \"no route for this request\") }\n",
+    )
+}
+
+pub(in crate::policy) fn after_default(place: Place, name: &str, default: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2002,
+        place,
+        format!("route `{name}` stands after `route default`"),
+        "no request gets here",
+    )
+    .label(default, "this one takes every request")
+    .help("move `route default` to the end")
+}
+
+pub(in crate::policy) fn default_with_when(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1015,
+        place,
+        "`route default` has no condition",
+        "it takes every request that is left",
+    )
+    .help("give a route with a condition another name")
+}
+
+pub(in crate::policy) fn reject_with_targets(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1015,
+        place,
+        "a route either rejects or has targets",
+        "",
+    )
+    .help("a reject after failures stands in `fallback`: `else -> reject(503)`")
+}
+
+pub(in crate::policy) fn all_weights_zero(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2008,
+        place,
+        "all weights of this tier are zero",
+        "nothing can be picked",
+    )
+    .help("give one target a weight, or remove the tier")
+}
+
+pub(in crate::policy) fn weight_zero(place: Place, target: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2009,
+        place,
+        format!("`{target}` with weight 0 is never picked first"),
+        "only when nothing else of the tier is left",
+    )
+    .help("a target for that purpose is clearer in a tier of its own")
+}
+
+pub(in crate::policy) fn target_twice(place: Place, target: &str, before: Place) -> Diagnostic {
+    Diagnostic::new(Code::P2010, place, format!("target `{target}` is listed twice"), "again here")
+        .label(before, "first here")
+        .help("a target that failed is not tried again by another tier; its weight can be raised in place")
+}
+
+pub(in crate::policy) fn tier_number(place: Place, found: u64, wanted: u64) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2011,
+        place,
+        format!("tier {found} stands where tier {wanted} is expected"),
+        "tiers are numbered 1, 2, 3 from the top",
+    )
+    .fix("renumber", place, wanted.to_string())
+}
+
+pub(in crate::policy) fn alias_chain(place: Place, to: &str, next: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2012,
+        place,
+        format!("alias to `{to}`, which is an alias itself"),
+        "names are replaced once",
+    )
+    .label(next, "declared here")
+    .help("name the last one directly")
+}
+
+pub(in crate::policy) fn unreached(place: Place, kind: &str, name: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2013,
+        place,
+        format!("{kind} `{name}` is never reached from a route"),
+        "",
+    )
+    .help("list it in a tier, or remove it")
+}
+
+pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
+    let close = Place {
+        start: body.end().start.saturating_sub(1),
+        len: 0,
+        ..body
+    };
+    Diagnostic::new(
+        Code::P3001,
+        place,
+        "this `fallback` has no `else`",
+        "what follows when no line fits or no target is left is not said",
+    )
+    .fix(
+        "add `else -> reject(503)` as the last line",
+        close,
+        ", else -> reject(503) ",
+    )
+}
+
+pub(in crate::policy) fn after_else(place: Place, before: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1015,
+        place,
+        "a line stands after `else`",
+        "it is never read",
+    )
+    .label(before, "this takes everything that is left")
+    .help("move `else` to the end")
+}
+
+pub(in crate::policy) fn on_ok(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1015,
+        place,
+        "`ok` needs no fallback",
+        "a good answer goes to the client",
+    )
+    .help("remove `ok`; `any` is every outcome that another target may cure")
+}
+
+pub(in crate::policy) fn jump_to_itself(place: Place, target: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3002,
+        place,
+        format!("fallback cycle: `{target}` → `{target}`"),
+        "this is the only target that can have failed",
+    )
+    .help("name another target; repeats at the same one belong in `retries`")
+}
+
+pub(in crate::policy) fn lacks_caps(
+    place: Place,
+    target: &str,
+    lacks: &[&str],
+    require: Place,
+    able: &[&str],
+) -> Diagnostic {
+    let lacks = listed(lacks.iter().copied());
+    let diagnostic = Diagnostic::new(
+        Code::P3005,
+        place,
+        format!("this route requires {lacks}, `{target}` lacks it"),
+        format!("its `caps` do not name {lacks}"),
+    )
+    .label(require, "required here");
+    if able.is_empty() {
+        diagnostic.help("no target of this policy has it")
+    } else {
+        diagnostic.help(format!("{} can do it", listed(able.iter().copied())))
+    }
+}
+
+pub(in crate::policy) fn too_many_attempts(
+    place: Place,
+    route: &str,
+    attempts: usize,
+    cap: usize,
+    reach: usize,
+) -> Diagnostic {
+    let retries = attempts - reach;
+    Diagnostic::new(
+        Code::P3014,
+        place,
+        format!("route `{route}` can make {attempts} attempts, the cap is {cap}"),
+        format!("{reach} targets in reach, and {retries} repeats at the same target"),
+    )
+    .help(format!(
+        "`max_attempts = {attempts}` allows them all; any other value is a cap that you have chosen"
+    ))
+    .help("or shorten the fallback, or set `retries` with a smaller `max`")
+}
+
+pub(in crate::policy) fn need_above_probes(
+    place: Place,
+    need: u32,
+    probes: u32,
+    at: Option<Place>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        Code::P3018,
+        place,
+        format!("{need} successes are needed, but only {probes} probes are sent"),
+        "it could never close",
+    );
+    let diagnostic = match at {
+        Some(at) => diagnostic.label(at, "probes"),
+        None => diagnostic,
+    };
+    diagnostic.help("raise `probes` or lower `need`")
+}
+
+pub(in crate::policy) fn too_many_slow_rules(place: Place, most: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        format!("more than {most} latency rules in one breaker"),
+        "",
+    )
+    .help("keep the strictest of each percentile")
+}
+
+pub(in crate::policy) fn counts_429(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3021,
+        place,
+        "this breaker counts 429 as ill health",
+        "a rate limit concerns one key, not the provider",
+    )
+    .help("remove `s429`: `throttle { … }` pauses the key for as long as the provider says")
+}
+
+pub(in crate::policy) fn too_many_targets(place: Place, count: usize, most: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3024,
+        place,
+        format!("this route has {count} targets, {most} is the most"),
+        "",
+    )
+    .help("split it by a condition, or put several addresses of one provider into `endpoints`")
+}

@@ -1,0 +1,139 @@
+//! Constructors: secrets and open wires (P4xxx), and what this release leaves out (P9xxx).
+
+use crate::policy::diag::{Code, Diagnostic, listed};
+use crate::policy::syntax::Place;
+
+pub(in crate::policy) fn secret_inline(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4001,
+        place,
+        "a secret stands in the policy's text",
+        "whoever reads this file has it",
+    )
+    .help("name where it is kept: `env(\"NAME\")` or `file(\"/run/secrets/name\")`")
+    .help("a secret that was in a file or a repository is to be replaced at the provider")
+}
+
+pub(in crate::policy) fn secret_misplaced(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4002,
+        place,
+        "a secret cannot be used here",
+        "it could be logged or shown",
+    )
+    .help("`env(…)` and `file(…)` belong in `auth`, `tls`, `clients` and `fleet`")
+}
+
+pub(in crate::policy) fn plain_public(place: Place, host: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4003,
+        place,
+        format!("plain http to the public address `{host}`"),
+        "the key and every prompt would be readable on the way",
+    )
+    .help("write `https://`")
+}
+
+pub(in crate::policy) fn plain_unsaid(place: Place, host: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4003,
+        place,
+        format!("plain http to `{host}`"),
+        "the wire to it is not encrypted",
+    )
+    .help("in a network that you trust, say so with `tls = off`; else write `https://`")
+}
+
+pub(in crate::policy) fn tls_off_https(place: Place, url: Option<Place>) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        Code::P4003,
+        place,
+        "`tls = off` with an `https://` address",
+        "the two contradict each other",
+    );
+    match url {
+        Some(url) => diagnostic.label(url, "the address stands here"),
+        None => diagnostic,
+    }
+    .help(
+        "remove `tls = off`; to trust a private certificate, write `tls { ca = file(\"ca.pem\") }`",
+    )
+}
+
+pub(in crate::policy) fn open_to_all(place: Place, word: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        Code::P4007,
+        place,
+        format!("`{word}` is open to everyone who can reach this address"),
+        "this is not a loopback address",
+    );
+    if word == "admin" {
+        diagnostic
+            .help("operators connect through loopback: `127.0.0.1:9090`, or an ssh tunnel to it")
+    } else {
+        diagnostic.help("say `clients { anonymous = allow }` if anyone may spend your keys, or listen on `127.0.0.1`")
+    }
+}
+
+/// Places of one word beyond these are not shown.
+const IDLE_PLACES_MAX: usize = 3;
+
+pub(in crate::policy) fn no_effect(word: &str, places: &[Place]) -> Diagnostic {
+    let first = places.first().copied().unwrap_or_default();
+    let others = places.get(1..).unwrap_or_default();
+    let mut diagnostic = Diagnostic::new(
+        Code::P9001,
+        first,
+        format!("`{word}` has no effect yet"),
+        "it is checked, and does nothing in this release",
+    );
+    for place in others.iter().take(IDLE_PLACES_MAX - 1) {
+        diagnostic = diagnostic.label(*place, "nor here");
+    }
+    match others.len().saturating_sub(IDLE_PLACES_MAX - 1) {
+        0 => diagnostic,
+        more => diagnostic.help(format!("and at {more} more places")),
+    }
+}
+
+pub(in crate::policy) fn first_key_only(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P9001,
+        place,
+        "of several `keys` only the first is used yet",
+        "the others are checked, and do nothing in this release",
+    )
+}
+
+pub(in crate::policy) fn key_facts_empty(place: Place, fact: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P9001,
+        place,
+        format!("`{fact}` is always empty yet"),
+        "client keys are not built in this release: comparisons are false, `!=` and `not in` are true",
+    )
+}
+
+pub(in crate::policy) fn client_keys_unbuilt(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P9002,
+        place,
+        "client keys are not built yet",
+        "ignoring them would let everyone in",
+    )
+    .help("listen on `127.0.0.1` behind a proxy that checks keys, or say `clients { anonymous = allow }`")
+}
+
+pub(in crate::policy) fn kind_unbuilt<'w>(
+    place: Place,
+    kind: &str,
+    built: impl IntoIterator<Item = &'w str>,
+) -> Diagnostic {
+    Diagnostic::new(
+        Code::P9002,
+        place,
+        format!("providers of kind `{kind}` are not built yet"),
+        "this release does not speak its format",
+    )
+    .help(format!("it speaks to {}", listed(built)))
+}

@@ -1,0 +1,300 @@
+//! The door: from a path to a resolved policy, or to everything that is wrong with it. Reads each file once, in the
+//! order in which imports expand, then parses every item by itself, so that one run reports all errors of all files.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::base::{hash, limits};
+use crate::policy::diag::{Diagnostic, Diagnostics, syntax as say};
+use crate::policy::files::{Files, Sources};
+use crate::policy::model::Policy;
+use crate::policy::resolve;
+use crate::policy::syntax::ast::{Expr, Item};
+use crate::policy::syntax::split::{FaultKind, split};
+use crate::policy::syntax::{Place, mistake, parse};
+
+/// Loads the policy at `root` with everything that it imports. `sets` are the values of `--set name=value`, for consts
+/// that are declared as `param(default)`. On success the diagnostics hold warnings and notes only.
+pub fn load(
+    sources: &dyn Sources,
+    root: &str,
+    sets: &[(&str, &str)],
+) -> Result<(Policy, Diagnostics), Diagnostics> {
+    let mut reader = Reader::new(sources);
+    reader.file(root, None);
+    let Reader {
+        mut files,
+        chunks,
+        mut found,
+        ..
+    } = reader;
+    let policy_files = files.len();
+    let texts = set_files(&mut files, sets);
+
+    let mut tree = Vec::with_capacity(chunks.len());
+    for chunk in &chunks {
+        match parse_chunk(&files, chunk) {
+            Ok(item) => tree.extend(item),
+            Err(diagnostic) => found.push(*diagnostic),
+        }
+    }
+    let sets = parse_sets(&files, &texts, &mut found);
+    let broken = !found.is_empty();
+    let resolved = resolve::resolve(&tree, &files, &sets, broken, &mut found);
+    drop(tree);
+
+    files.mask(resolved.secrets);
+    found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
+    let diagnostics = Diagnostics { list: found, files };
+    match resolved.policy {
+        Some(mut policy) if !diagnostics.has_errors() => {
+            let all = 0..u16::try_from(policy_files).unwrap_or(u16::MAX);
+            policy.files = all
+                .clone()
+                .map(|file| diagnostics.files.name(file).into())
+                .collect();
+            policy.hash = all.fold(0, |hash, file| {
+                hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
+            });
+            Ok((policy, diagnostics))
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+/// Imports may nest this deep.
+const IMPORT_DEPTH_MAX: usize = 64;
+
+/// One item of one file.
+struct Chunk {
+    file: u16,
+    range: Range<usize>,
+}
+
+/// Reads files and cuts them into items.
+struct Reader<'s> {
+    sources: &'s dyn Sources,
+    files: Files,
+    /// In the order in which they count.
+    chunks: Vec<Chunk>,
+    found: Vec<Diagnostic>,
+    /// Files that are done.
+    done: Vec<String>,
+    /// Files that are being read, with the import that asked for each.
+    chain: Vec<(String, Place)>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(sources: &'s dyn Sources) -> Self {
+        Self {
+            sources,
+            files: Files::default(),
+            chunks: Vec::new(),
+            found: Vec::new(),
+            done: Vec::new(),
+            chain: Vec::new(),
+        }
+    }
+
+    fn file(&mut self, path: &str, import: Option<Place>) {
+        let asked = import.unwrap_or_default();
+        let bytes = match self.sources.read(path) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                if import.is_none() {
+                    self.files.add(path, "");
+                }
+                self.found.push(say::unreadable(asked, path, &why));
+                return;
+            }
+        };
+        let large = bytes.len() > limits::POLICY_BYTES_MAX;
+        let (text, whole) = match std::str::from_utf8(&bytes) {
+            _ if large => ("", false),
+            Ok(text) => (text, true),
+            Err(error) => {
+                let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                (std::str::from_utf8(valid).unwrap_or_default(), false)
+            }
+        };
+        let Some(file) = self.files.add(path, text) else {
+            self.found
+                .push(say::unreadable(asked, path, "too many files"));
+            return;
+        };
+        if large {
+            let here = Place {
+                file,
+                ..Place::default()
+            };
+            self.found
+                .push(say::too_large(here, "file", limits::POLICY_BYTES_MAX));
+        } else if whole {
+            self.chain.push((path.to_owned(), asked));
+            self.items(path, file, text);
+            self.chain.pop();
+            self.done.push(path.to_owned());
+        } else {
+            let end = place(file, text.len()..text.len());
+            self.found.push(say::not_utf8(end));
+        }
+    }
+
+    fn items(&mut self, path: &str, file: u16, text: &str) {
+        for (start, control) in text.char_indices().filter(|&(_, char)| turns_text(char)) {
+            let here = place(file, start..start + control.len_utf8());
+            self.found.push(say::direction_controls(here, control));
+        }
+        let (chunks, faults) = split(text);
+        for fault in faults {
+            let here = place(file, fault.at);
+            self.found.push(match fault.kind {
+                FaultKind::Unclosed(bracket) => say::unclosed(here, char::from(bracket)),
+                FaultKind::Stray(bracket) => say::stray(here, char::from(bracket)),
+                FaultKind::OpenString => say::open_string(here),
+                FaultKind::TooDeep => say::too_deep(here),
+            });
+        }
+        let first = chunks.first().map(|chunk| chunk.range.clone());
+        let head = first
+            .clone()
+            .and_then(|range| text.get(range))
+            .unwrap_or_default();
+        if !starts_with_word(head, "policy") {
+            let start = first.map_or(text.len(), |range| range.start);
+            self.found
+                .push(say::no_version(place(file, start..start + word_len(head))));
+        }
+        for chunk in chunks.into_iter().filter(|chunk| chunk.sound) {
+            let item = text.get(chunk.range.clone()).unwrap_or_default();
+            if item.len() > parse::ITEM_BYTES_MAX {
+                let here = place(file, chunk.range.start..chunk.range.start);
+                self.found
+                    .push(say::too_large(here, "item", parse::ITEM_BYTES_MAX));
+            } else if starts_with_word(item, "import") {
+                self.import(path, file, &chunk.range, item);
+            } else {
+                self.chunks.push(Chunk {
+                    file,
+                    range: chunk.range,
+                });
+            }
+        }
+    }
+
+    fn import(&mut self, from: &str, file: u16, range: &Range<usize>, item: &str) {
+        let base = place(file, range.clone()).start;
+        let (here, path) = match parse::item(item, file, base) {
+            Ok(Some(Item::Import(here, path))) => (here, path),
+            Ok(_) => return,
+            Err(at) => {
+                self.found.push(mistake::explain(item, at, file, base));
+                return;
+            }
+        };
+        if path.starts_with('/') || path.contains("://") || path.contains('\\') {
+            self.found.push(say::import_not_relative(here, &path));
+            return;
+        }
+        let path = join(from, &path);
+        if let Some(first) = self.chain.iter().position(|(name, _)| *name == path) {
+            let circle = self.chain.get(first..).unwrap_or_default();
+            self.found.push(say::import_cycle(here, circle, &path));
+        } else if self.chain.len() >= IMPORT_DEPTH_MAX {
+            self.found
+                .push(say::unreadable(here, &path, "imports are nested too deep"));
+        } else if !self.done.contains(&path) {
+            self.file(&path, Some(here));
+        }
+    }
+}
+
+fn parse_chunk<'f>(files: &'f Files, chunk: &Chunk) -> Result<Option<Item<'f>>, Box<Diagnostic>> {
+    let text = files
+        .text(chunk.file)
+        .get(chunk.range.clone())
+        .unwrap_or_default();
+    let base = place(chunk.file, chunk.range.clone()).start;
+    parse::item(text, chunk.file, base)
+        .map_err(|at| Box::new(mistake::explain(text, at, chunk.file, base)))
+}
+
+/// Each `--set` is a file of its own, so that what is wrong with a value can be shown.
+fn set_files<'a>(files: &mut Files, sets: &[(&'a str, &str)]) -> Vec<(&'a str, u16)> {
+    let texts = sets.iter().filter_map(|&(name, value)| {
+        let file = files.add(&format!("--set {name}"), value)?;
+        Some((name, file))
+    });
+    texts.collect()
+}
+
+fn parse_sets<'f>(
+    files: &'f Files,
+    texts: &[(&'f str, u16)],
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'f str, Expr<'f>> {
+    let mut sets = BTreeMap::new();
+    for &(name, file) in texts {
+        match parse::lone_expr(files.text(file), file) {
+            Ok(Some(expr)) => {
+                sets.insert(name, expr);
+            }
+            _ => found.push(say::set_no_value(place(file, 0..0), name)),
+        }
+    }
+    sets
+}
+
+/// Where an import leads: beside the file that imports, with `.` and `..` taken out.
+fn join(from: &str, path: &str) -> String {
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let rooted = from.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    if rooted { format!("/{joined}") } else { joined }
+}
+
+fn place(file: u16, range: Range<usize>) -> Place {
+    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Place {
+        file,
+        start: narrow(range.start),
+        len: narrow(range.end.saturating_sub(range.start)),
+    }
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    text.starts_with(word) && word_len(text) == word.len()
+}
+
+fn word_len(text: &str) -> usize {
+    let other = |char: char| !char.is_ascii_alphanumeric() && char != '_';
+    text.find(other).unwrap_or(text.len())
+}
+
+/// Unicode's explicit directional embeddings, overrides and isolates: they make a line read unlike it is parsed.
+const fn turns_text(char: char) -> bool {
+    matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::join;
+
+    #[test]
+    fn imports_lie_beside_their_importer() {
+        assert_eq!(join("a/b.policy", "c.policy"), "a/c.policy");
+        assert_eq!(join("/etc/x/b.policy", "../c.policy"), "/etc/c.policy");
+        assert_eq!(join("b.policy", "./s/../c.policy"), "c.policy");
+        assert_eq!(join("b.policy", "../c.policy"), "../c.policy");
+    }
+}

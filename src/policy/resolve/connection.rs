@@ -1,0 +1,361 @@
+//! How a provider is reached: its addresses, how it knows us, how its certificate is checked. What would send a key or
+//! a prompt over an open wire is refused here.
+
+use std::net::IpAddr;
+
+use crate::policy::diag::{naming as say, safety};
+use crate::policy::kinds::KindRow;
+use crate::policy::model::{Auth, AuthStyle, ClientTls, Endpoint, Roots, SecretRef, SecretSource};
+use crate::policy::resolve::block::Fields;
+use crate::policy::resolve::policy::Resolver;
+use crate::policy::resolve::value::call_name;
+use crate::policy::schema::{self, Type, Value};
+use crate::policy::syntax::Place;
+use crate::policy::syntax::ast::{Arg, Expr, Kind};
+
+/// A URL taken apart.
+struct Url<'u> {
+    tls: bool,
+    host: &'u str,
+    port: u16,
+    /// `None` where it ends after the host.
+    path: Option<&'u str>,
+}
+
+impl<'t> Resolver<'t> {
+    /// Every address of a provider; none is an error.
+    pub(super) fn endpoints(
+        &mut self,
+        fields: &Fields<'t>,
+        kind: &KindRow,
+        name: Place,
+    ) -> Vec<Endpoint> {
+        let tls_off = fields.text("tls") == Some("off");
+        let mut urls: Vec<(&str, Place)> = Vec::new();
+        if let (Some(text), Some(place)) = (fields.text("base_url"), fields.place("base_url")) {
+            urls.push((text, place));
+        }
+        if let Some(place) = fields.place("endpoints") {
+            for value in fields.list("endpoints") {
+                if let Value::Text(text) = value {
+                    urls.push((text, place));
+                }
+            }
+            if let Some(base) = fields.place("base_url") {
+                self.report(say::either_or(place, "endpoints", "base_url", base));
+            }
+        }
+        let mut endpoints = Vec::with_capacity(urls.len());
+        for (text, place) in urls {
+            endpoints.extend(self.endpoint(text, place, kind, tls_off));
+        }
+        let written = fields
+            .place("base_url")
+            .or_else(|| fields.place("endpoints"));
+        if written.is_none() {
+            match kind.base_url.and_then(parse_url) {
+                Some(url) => endpoints.push(endpoint_of(&url, kind)),
+                None => self.report(say::missing(
+                    name,
+                    kind.word,
+                    "`base_url`: every customer has an own address",
+                )),
+            }
+        }
+        if let (true, Some(place)) = (
+            tls_off && endpoints.iter().any(|endpoint| endpoint.tls),
+            fields.place("tls"),
+        ) {
+            self.report(safety::tls_off_https(place, written));
+        }
+        endpoints
+    }
+
+    fn endpoint(
+        &mut self,
+        text: &str,
+        place: Place,
+        kind: &KindRow,
+        tls_off: bool,
+    ) -> Option<Endpoint> {
+        let Some(url) = parse_url(text) else {
+            self.report(say::bad_url(place, text));
+            return None;
+        };
+        if !url.tls && !is_loopback(url.host) {
+            if !is_private(url.host) {
+                self.report(safety::plain_public(place, url.host));
+            } else if !tls_off {
+                self.report(safety::plain_unsaid(place, url.host));
+            }
+        }
+        Some(endpoint_of(&url, kind))
+    }
+
+    /// How the provider knows us: as written, else by the kind's usual variable.
+    pub(super) fn auth_of(&self, fields: &Fields<'t>, kind: &KindRow, name: Place) -> Auth {
+        match (fields.written("auth"), kind.env) {
+            (Some(Value::Auth(auth)), _) => auth.clone(),
+            (None, Some(env)) => Auth::Key {
+                style: kind.style,
+                secret: SecretRef {
+                    source: SecretSource::Env(env.into()),
+                    at: self.at(name),
+                },
+            },
+            _ => Auth::None,
+        }
+    }
+
+    /// `none`, `bearer(secret)`, `api_key(secret)`, `header("name", secret)`, `keys(secret, …)`
+    pub(super) fn auth(&mut self, expr: &'t Expr<'t>) -> Option<Auth> {
+        let secret = match &expr.kind {
+            Kind::Path("none") => return Some(Auth::None),
+            Kind::Call("bearer", args) => (AuthStyle::Bearer, self.only_secret(expr, args)),
+            Kind::Call("api_key", args) => (AuthStyle::ApiKey, self.only_secret(expr, args)),
+            Kind::Call("header", args) => return self.header_auth(expr, args),
+            Kind::Call("keys", args) => (AuthStyle::Bearer, self.key_pool(expr, args)),
+            Kind::Call("env" | "file", _) => {
+                self.report(say::not_written_so(
+                    expr.place,
+                    "auth",
+                    "auth = bearer(env(\"NAME\"))",
+                ));
+                return None;
+            }
+            Kind::Str(_) => {
+                self.secrets.push(expr.place);
+                self.report(safety::secret_inline(expr.place));
+                return None;
+            }
+            _ => {
+                self.mismatch(expr, &Type::Auth, None);
+                return None;
+            }
+        };
+        let (style, secret) = secret;
+        secret.map(|secret| Auth::Key { style, secret })
+    }
+
+    fn only_secret(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<SecretRef> {
+        if let [Arg { expr, value: None }] = args {
+            return self.secret(expr);
+        }
+        let name = call_name(call);
+        self.report(say::not_written_so(
+            call.place,
+            name,
+            &format!("{name}(env(\"NAME\"))"),
+        ));
+        None
+    }
+
+    fn header_auth(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<Auth> {
+        let [
+            Arg {
+                expr: name,
+                value: None,
+            },
+            Arg {
+                expr: secret,
+                value: None,
+            },
+        ] = args
+        else {
+            self.report(say::not_written_so(
+                call.place,
+                "header",
+                "header(\"x-api-key\", env(\"NAME\"))",
+            ));
+            return None;
+        };
+        let style = match &name.kind {
+            Kind::Str(text) if text.eq_ignore_ascii_case("x-api-key") => Some(AuthStyle::XApiKey),
+            Kind::Str(text) if text.eq_ignore_ascii_case("api-key") => Some(AuthStyle::ApiKey),
+            _ => None,
+        };
+        if style.is_none() {
+            self.report(say::unsupported_header(name.place));
+        }
+        let secret = self.secret(secret);
+        style
+            .zip(secret)
+            .map(|(style, secret)| Auth::Key { style, secret })
+    }
+
+    /// A pool of keys; the first one until pools are built, which is said.
+    fn key_pool(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<SecretRef> {
+        const PICKS: [&str; 3] = ["least_throttled", "round_robin", "first"];
+        let mut keys = Vec::new();
+        for arg in args {
+            match (&arg.value, arg.expr.name()) {
+                (None, _) => keys.push(self.secret(&arg.expr)),
+                (Some(value), Some("pick")) => {
+                    if !value.name().is_some_and(|word| PICKS.contains(&word)) {
+                        let word = self.files.slice(value.place);
+                        self.report(say::unknown_name(value.place, "pick", word, &PICKS));
+                    }
+                }
+                (Some(_), _) => {
+                    let word = self.files.slice(arg.expr.place);
+                    self.report(say::unknown_name(
+                        arg.expr.place,
+                        "argument",
+                        word,
+                        &["pick"],
+                    ));
+                }
+            }
+        }
+        if keys.is_empty() {
+            self.report(say::not_written_so(
+                call.place,
+                "keys",
+                "keys(env(\"A\"), env(\"B\"), pick = least_throttled)",
+            ));
+        } else if keys.len() > 1 {
+            self.report(safety::first_key_only(call.place));
+        }
+        keys.into_iter().next().flatten()
+    }
+
+    pub(super) fn client_tls(&mut self, fields: &Fields<'t>) -> ClientTls {
+        let Some(stmt) = fields.of("tls").next() else {
+            return ClientTls::default();
+        };
+        let inner = self.fields(stmt.stmts(), &schema::TLS);
+        let roots = match inner.written("ca") {
+            Some(Value::Roots(roots)) => roots.clone(),
+            _ => Roots::Bundled,
+        };
+        ClientTls {
+            roots,
+            only_tls13: inner.text("min") == Some("1.3"),
+        }
+    }
+}
+
+fn endpoint_of(url: &Url<'_>, kind: &KindRow) -> Endpoint {
+    Endpoint {
+        tls: url.tls,
+        host: url.host.into(),
+        port: url.port,
+        base_path: url.path.unwrap_or(kind.path).trim_end_matches('/').into(),
+    }
+}
+
+fn parse_url(text: &str) -> Option<Url<'_>> {
+    let (tls, rest) = match text.split_once("://")? {
+        ("https", rest) => (true, rest),
+        ("http", rest) => (false, rest),
+        _ => return None,
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest
+            .split_at_checked(at)
+            .map(|(host, path)| (host, Some(path)))?,
+        None => (rest, None),
+    };
+    let default = if tls { 443 } else { 80 };
+    let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
+        let (host, after) = bracketed.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, port.parse().ok()?),
+            None if after.is_empty() => (host, default),
+            None => return None,
+        }
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, default),
+        }
+    };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte);
+    let sound = !host.is_empty()
+        && host.bytes().all(name)
+        && port != 0
+        && path.unwrap_or("").bytes().all(plain);
+    sound.then_some(Url {
+        tls,
+        host,
+        port,
+        path,
+    })
+}
+
+/// Whether bytes for `host` stay on this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Whether bytes for `host` stay inside a private network, as far as its name tells: RFC 1918, 4193 and 6598
+/// addresses, link-local ones, names without a dot, and the suffixes that are never in the public DNS.
+fn is_private(host: &str) -> bool {
+    const SUFFIXES: [&str; 7] = [
+        ".internal",
+        ".local",
+        ".lan",
+        ".home.arpa",
+        ".localhost",
+        ".svc",
+        ".test",
+    ];
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(v4)) => {
+            let shared = matches!(v4.octets(), [100, 64..=127, ..]);
+            v4.is_private() || v4.is_link_local() || shared
+        }
+        Ok(IpAddr::V6(v6)) => v6.is_unique_local() || v6.is_unicast_link_local(),
+        Err(_) => !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_private, parse_url};
+
+    #[test]
+    fn urls_come_apart() {
+        let url = parse_url("http://[fd00::1]:8000/v1/").unwrap();
+        assert_eq!(
+            (url.tls, url.host, url.port, url.path),
+            (false, "fd00::1", 8000, Some("/v1/"))
+        );
+        let url = parse_url("https://api.example.com").unwrap();
+        assert_eq!((url.tls, url.port, url.path), (true, 443, None));
+        for bad in [
+            "",
+            "ftp://x",
+            "http://",
+            "http://a:b",
+            "http://a:0",
+            "http://u@h/",
+            "http://h/a b",
+            "http://h?q",
+        ] {
+            assert!(parse_url(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn private_names_and_addresses() {
+        for host in [
+            "10.0.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "fd00::1",
+            "vllm",
+            "a.internal",
+        ] {
+            assert!(is_private(host), "{host}");
+        }
+        for host in ["8.8.8.8", "100.128.0.1", "2001:db8::1", "api.openai.com"] {
+            assert!(!is_private(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! From syntax trees to the model: names become ids, units base units, and every default is filled in. All that is
+//! wrong is collected; nothing stops at the first mistake.
+//!
+//! ```text
+//!   names ─→ consts ─→ settings: server, defaults, breakers, retries ─→ providers ─→ tiers ─→ routes ─→ whole
+//! ```
+//! `value` and `block` read one value and one block by the schema; the rest says what they mean.
+
+mod block;
+mod cond;
+mod connection;
+mod fallback;
+mod later;
+mod names;
+mod policy;
+mod provider;
+mod route;
+mod settings;
+mod simulate;
+mod tiers;
+mod value;
+mod whole;
+
+pub(in crate::policy) use self::policy::resolve;
+pub(in crate::policy) use self::simulate::ACTS;

@@ -1,0 +1,145 @@
+//! The order in which a policy is settled, and what the steps share.
+
+use std::collections::BTreeMap;
+
+use crate::base::{BreakerId, RetriesId, Span, TargetId};
+use crate::policy::diag::Diagnostic;
+use crate::policy::diag::safety as say;
+use crate::policy::files::Files;
+use crate::policy::model::{Alias, At, Breaker, Forbid, Policy, Provider, Retries, Route, Target};
+use crate::policy::resolve::names::Names;
+use crate::policy::resolve::settings::Defaults;
+use crate::policy::resolve::tiers::Tiers;
+use crate::policy::syntax::Place;
+use crate::policy::syntax::ast::{Expr, Item};
+
+/// What came of it.
+#[derive(Debug)]
+pub(in crate::policy) struct Resolved {
+    /// The policy; meaningless if an error was reported.
+    pub(in crate::policy) policy: Option<Policy>,
+    /// Secrets that stand in the text.
+    pub(in crate::policy) secrets: Vec<Place>,
+}
+
+/// Settles names, types and defaults. `broken`: some text did not parse, so that what seems missing may be there.
+pub(in crate::policy) fn resolve<'t>(
+    tree: &'t [Item<'t>],
+    files: &'t Files,
+    sets: &'t BTreeMap<&'t str, Expr<'t>>,
+    broken: bool,
+    found: &mut Vec<Diagnostic>,
+) -> Resolved {
+    let mut resolver = Resolver::new(files);
+    resolver.collect(tree);
+    resolver.settle_consts(sets);
+    resolver.find_secrets(tree);
+    let server = resolver.server();
+    resolver.settle_defaults();
+    resolver.providers();
+    resolver.aliases();
+    resolver.pools();
+    resolver.forbids();
+    resolver.routes();
+    resolver.later();
+    // What an unreadable item may have declared or used cannot be called missing or unused.
+    if !broken {
+        resolver.check_whole();
+    }
+    for (word, places) in &resolver.idle {
+        found.push(say::no_effect(word, places));
+    }
+    found.append(&mut resolver.found);
+    Resolved {
+        policy: server.map(|server| Policy {
+            files: Vec::new(),
+            hash: 0,
+            server,
+            providers: resolver.providers,
+            targets: resolver.targets,
+            breakers: resolver.breakers,
+            retries: resolver.retries,
+            aliases: resolver.aliases,
+            forbids: resolver.forbids,
+            routes: resolver.routes,
+        }),
+        secrets: resolver.secrets,
+    }
+}
+
+/// What the steps share: the declarations, the tables of the model as they grow, and what is wrong.
+pub(super) struct Resolver<'t> {
+    pub(super) files: &'t Files,
+    pub(super) found: Vec<Diagnostic>,
+    pub(super) names: Names<'t>,
+    pub(super) secrets: Vec<Place>,
+    pub(super) defaults: Defaults,
+    pub(super) providers: Vec<Provider>,
+    pub(super) targets: Vec<Target>,
+    pub(super) target_ids: BTreeMap<Box<str>, TargetId>,
+    /// Where each target is declared, for messages.
+    pub(super) target_places: Vec<Place>,
+    /// Settings that `provider.*` inherits, by provider name.
+    pub(super) wildcards: BTreeMap<&'t str, Target>,
+    pub(super) breakers: Vec<Breaker>,
+    pub(super) breaker_ids: BTreeMap<&'t str, BreakerId>,
+    pub(super) retries: Vec<Retries>,
+    pub(super) retries_ids: BTreeMap<&'t str, RetriesId>,
+    pub(super) pools: BTreeMap<&'t str, Tiers>,
+    pub(super) aliases: Vec<Alias>,
+    pub(super) forbids: Vec<Forbid>,
+    pub(super) routes: Vec<Route>,
+    /// Places of regions that providers name.
+    pub(super) regions: Vec<Box<str>>,
+    /// Where the policy uses what has no effect yet, by word.
+    idle: BTreeMap<&'static str, Vec<Place>>,
+    /// Whether it has been said that nobody fills in `key.*`.
+    pub(super) key_facts_noted: bool,
+}
+
+impl<'t> Resolver<'t> {
+    fn new(files: &'t Files) -> Self {
+        Self {
+            files,
+            found: Vec::new(),
+            names: Names::default(),
+            secrets: Vec::new(),
+            defaults: Defaults::default(),
+            providers: Vec::new(),
+            targets: Vec::new(),
+            target_ids: BTreeMap::new(),
+            target_places: Vec::new(),
+            wildcards: BTreeMap::new(),
+            breakers: Vec::new(),
+            breaker_ids: BTreeMap::new(),
+            retries: Vec::new(),
+            retries_ids: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            aliases: Vec::new(),
+            forbids: Vec::new(),
+            routes: Vec::new(),
+            regions: Vec::new(),
+            idle: BTreeMap::new(),
+            key_facts_noted: false,
+        }
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.found.push(diagnostic);
+    }
+
+    /// Notes a use of what has no effect yet. Each word is said once, with its first places.
+    pub(super) fn note_later(&mut self, place: Place, word: &'static str) {
+        self.idle.entry(word).or_default().push(place);
+    }
+
+    pub(super) fn at(&self, place: Place) -> At {
+        self.files.at(place)
+    }
+}
+
+/// The built-in timers; the schema's rows give the reasons.
+pub(super) const CONNECT: Span = Span::from_secs(1);
+pub(super) const TTFT: Span = Span::from_secs(30);
+pub(super) const IDLE: Span = Span::from_secs(15);
+pub(super) const DEADLINE: Span = Span::from_secs(60);

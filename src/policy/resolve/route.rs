@@ -1,0 +1,346 @@
+//! Aliases, forbids and routes.
+
+use crate::base::{OutcomeSet, RetriesId, limits};
+use crate::policy::diag::{naming as say, routing};
+use crate::policy::facts::Caps;
+use crate::policy::model::{Action, Alias, Cond, Forbid, Reject, Route, Serve, Then, Trigger};
+use crate::policy::resolve::block::Fields;
+use crate::policy::resolve::fallback::Fallback;
+use crate::policy::resolve::names::Decl;
+use crate::policy::resolve::policy::Resolver;
+use crate::policy::resolve::provider::caps_of;
+use crate::policy::resolve::settings::{attempts_max, timeouts};
+use crate::policy::resolve::tiers::Tiers;
+use crate::policy::schema::{self, Scope, Space};
+use crate::policy::syntax::Place;
+use crate::policy::syntax::ast::{Expr, Kind, Stmt, Tail, Word};
+
+impl<'t> Resolver<'t> {
+    pub(super) fn aliases(&mut self) {
+        for decl in self.names.all(Space::Alias) {
+            let Tail::Arrow(words) = &decl.stmt.tail else {
+                self.report(say::not_written_so(
+                    decl.stmt.head(),
+                    "alias",
+                    "alias \"client name\" -> \"model name\"",
+                ));
+                continue;
+            };
+            let [
+                Word::Expr(Expr {
+                    kind: Kind::Str(to),
+                    place,
+                }),
+            ] = words.as_slice()
+            else {
+                self.report(say::not_written_so(
+                    decl.stmt.head(),
+                    "alias",
+                    "alias \"client name\" -> \"model name\"",
+                ));
+                continue;
+            };
+            if let Some(next) = self.names.find(Space::Alias, to) {
+                self.report(routing::alias_chain(*place, to, next.place));
+            }
+            self.aliases.push(Alias {
+                from: decl.name.into(),
+                to: (&**to).into(),
+            });
+        }
+    }
+
+    pub(super) fn forbids(&mut self) {
+        for decl in self.names.all(Space::Forbid) {
+            self.fields(decl.stmt.stmts(), &schema::FORBID);
+            let [_, _, Word::When(_, when)] = decl.stmt.words.as_slice() else {
+                self.report(say::missing(
+                    decl.stmt.head(),
+                    "forbid",
+                    "`when <condition>`",
+                ));
+                continue;
+            };
+            if let Some(when) = self.cond(when, Scope::Attempt) {
+                self.forbids.push(Forbid {
+                    name: decl.name.into(),
+                    at: self.at(decl.place),
+                    when,
+                });
+            }
+        }
+    }
+
+    pub(super) fn routes(&mut self) {
+        let mut default: Option<Place> = None;
+        for decl in self.names.all(Space::Route) {
+            if let Some(default) = default {
+                self.report(routing::after_default(decl.place, decl.name, default));
+            }
+            if decl.name == "default" {
+                default = Some(decl.place);
+            }
+            let when = self.when(decl);
+            let action = self.action(decl);
+            if u16::try_from(self.routes.len()).is_err() {
+                self.report(say::too_many(decl.place, "routes"));
+                return;
+            }
+            if let Some((when, action)) = when.zip(action) {
+                self.routes.push(Route {
+                    name: decl.name.into(),
+                    at: self.at(decl.place),
+                    when,
+                    action,
+                });
+            }
+        }
+    }
+
+    fn when(&mut self, decl: Decl<'t>) -> Option<Cond> {
+        match (decl.stmt.words.as_slice(), &decl.stmt.tail) {
+            ([_, _], Tail::Bare) if decl.name == "default" => Some(Cond::Always),
+            ([_, _], Tail::Bare) => {
+                self.report(say::missing(
+                    decl.stmt.head(),
+                    "route",
+                    "`when <condition>`: only `route default` takes every request",
+                ));
+                None
+            }
+            ([_, _, Word::When(place, _)], Tail::Bare) if decl.name == "default" => {
+                self.report(routing::default_with_when(*place));
+                None
+            }
+            ([_, _, Word::When(_, when)], Tail::Bare) => self.cond(when, Scope::Request),
+            _ => {
+                self.report(say::not_written_so(
+                    decl.stmt.head(),
+                    "route",
+                    "route NAME when <condition> { … }",
+                ));
+                None
+            }
+        }
+    }
+
+    fn action(&mut self, decl: Decl<'t>) -> Option<Action> {
+        let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
+        self.route_later(&fields);
+        self.mid_stream(&fields);
+        let wrong = self.found.len();
+        let reject = self.plain_reject(&fields);
+        let tiers = self.route_tiers(&fields);
+        match (reject, tiers) {
+            (Some(reject), None) => {
+                if let Some(stmt) = fields.of("fallback").next() {
+                    self.report(routing::reject_with_targets(stmt.key_place()));
+                }
+                Some(Action::Reject(reject))
+            }
+            (Some(_), Some(_)) => {
+                let stmt = fields.of("reject").next();
+                self.report(routing::reject_with_targets(
+                    stmt.map_or(decl.place, Stmt::key_place),
+                ));
+                None
+            }
+            (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, &fields, tiers))),
+            (None, None) => {
+                if self.found.len() == wrong {
+                    self.report(say::missing(decl.stmt.head(), "route", "targets: `tier 1 { provider.model }`, `use pool.NAME`, or `reject(404, \"…\")`"));
+                }
+                None
+            }
+        }
+    }
+
+    fn plain_reject(&mut self, fields: &Fields<'t>) -> Option<Reject> {
+        let stmt = fields.of("reject").next()?;
+        if let (
+            [
+                Word::Expr(
+                    call @ Expr {
+                        kind: Kind::Call(_, args),
+                        ..
+                    },
+                ),
+            ],
+            Tail::Bare,
+            None,
+        ) = (stmt.words.as_slice(), &stmt.tail, &stmt.body)
+        {
+            self.reject(call, args)
+        } else {
+            self.report(say::not_written_so(
+                stmt.place,
+                "reject",
+                "reject(404, \"message\")",
+            ));
+            None
+        }
+    }
+
+    fn route_tiers(&mut self, fields: &Fields<'t>) -> Option<Tiers> {
+        let Some(stmt) = fields.of("use").next() else {
+            let tiers = self.tiers(fields);
+            return (!tiers.tiers.is_empty()).then_some(tiers);
+        };
+        let others = fields.of("tier").chain(fields.of("use").skip(1));
+        for other in others.collect::<Vec<_>>() {
+            self.report(say::either_or(
+                other.key_place(),
+                other.key(),
+                "use",
+                stmt.key_place(),
+            ));
+        }
+        if let Some(place) = fields.place("pick") {
+            self.report(say::either_or(place, "pick", "use", stmt.key_place()));
+        }
+        let path = stmt
+            .name()
+            .filter(|_| stmt.words.len() == 2 && matches!(stmt.tail, Tail::Bare));
+        let Some((pool, place)) =
+            path.and_then(|(path, place)| Some((path.strip_prefix("pool.")?, place)))
+        else {
+            self.report(say::not_written_so(stmt.place, "use", "use pool.NAME"));
+            return None;
+        };
+        let decl = self.lookup(Space::Pool, pool, place)?;
+        let tiers = self.pools.get(decl.name)?;
+        // A pool that is wrong has been reported where it stands.
+        (!tiers.tiers.is_empty()).then(|| tiers.clone())
+    }
+
+    fn serve(&mut self, decl: Decl<'t>, fields: &Fields<'t>, tiers: Tiers) -> Serve {
+        let fallback = match fields.of("fallback").next() {
+            Some(stmt) => self.fallback(stmt),
+            None => self.standard_fallback(decl.place),
+        };
+        let require = fields.written("require").map_or(Caps::NONE, caps_of);
+        self.check_require(fields, &tiers, require);
+        self.check_jumps(&tiers, &fallback);
+        let candidates = self.check_size(decl, &tiers, &fallback);
+        let own = attempts_max(fields).or(self.defaults.attempts_max);
+        if own.is_none() {
+            self.check_attempts(decl, &tiers, &fallback, candidates);
+        }
+        Serve {
+            tiers: tiers.tiers,
+            fallback: fallback.lines,
+            otherwise: fallback.otherwise,
+            require,
+            deadline: fields.span("deadline").unwrap_or(self.defaults.deadline),
+            attempts_max: own.unwrap_or(limits::ATTEMPTS_MAX),
+            timeouts: timeouts(fields),
+        }
+    }
+
+    fn check_require(&mut self, fields: &Fields<'t>, tiers: &Tiers, require: Caps) {
+        let Some(place) = fields.place("require") else {
+            return;
+        };
+        for (member, listed) in tiers.members() {
+            let Some(target) = self.targets.get(member.target.index()) else {
+                continue;
+            };
+            let Some(caps) = target.caps.filter(|caps| !caps.covers(require)) else {
+                continue;
+            };
+            let lacks = Caps::WORDS
+                .iter()
+                .filter(|(_, cap)| require.covers(*cap) && !caps.covers(*cap));
+            let lacks: Vec<&str> = lacks.map(|(word, _)| *word).collect();
+            let able = self
+                .targets
+                .iter()
+                .filter(|other| other.caps.is_some_and(|caps| caps.covers(require)));
+            let able: Vec<&str> = able.map(|other| &*other.name).collect();
+            let diagnostic = routing::lacks_caps(listed, &target.name, &lacks, place, &able);
+            self.report(diagnostic);
+        }
+    }
+
+    /// A jump whose target is the only one that can have failed leads nowhere.
+    fn check_jumps(&mut self, tiers: &Tiers, fallback: &Fallback) {
+        let jumps = fallback.lines.iter().filter_map(|line| match line.then {
+            Then::Jump(target) => Some(target),
+            _ => None,
+        });
+        let jumps: Vec<_> = jumps.collect();
+        for (target, place) in jumps.iter().zip(&fallback.jumps) {
+            let elsewhere = tiers.members().any(|(member, _)| member.target != *target)
+                || jumps.iter().any(|other| other != target);
+            if !elsewhere {
+                let name = self.target_name(*target).to_owned();
+                self.report(routing::jump_to_itself(*place, &name));
+            }
+        }
+    }
+
+    /// How many targets the route can reach.
+    fn check_size(&mut self, decl: Decl<'t>, tiers: &Tiers, fallback: &Fallback) -> usize {
+        let mut all: Vec<_> = tiers.members().map(|(member, _)| member.target).collect();
+        for line in &fallback.lines {
+            if let Then::Jump(target) = line.then
+                && !all.contains(&target)
+            {
+                all.push(target);
+            }
+        }
+        if all.len() > limits::ROUTE_TARGETS_MAX {
+            self.report(routing::too_many_targets(
+                decl.place,
+                all.len(),
+                limits::ROUTE_TARGETS_MAX,
+            ));
+        }
+        all.len()
+    }
+
+    /// First pick, repeats at the same target, each further candidate that `next` or a jump can reach.
+    fn check_attempts(
+        &mut self,
+        decl: Decl<'t>,
+        tiers: &Tiers,
+        fallback: &Fallback,
+        candidates: usize,
+    ) {
+        let cures = |set: OutcomeSet| !set.is_empty();
+        let goes_next = fallback.lines.iter().any(|line| {
+            let fires = match line.on {
+                Trigger::Outcomes(set) => cures(set),
+                Trigger::Slow(_) => true,
+            };
+            fires && line.then == Then::Next
+        });
+        let members = tiers.members().count();
+        let reach = if goes_next {
+            candidates
+        } else {
+            candidates - members.min(candidates) + 1
+        };
+        let retries = tiers
+            .members()
+            .map(|(member, _)| self.retries_max(member.target))
+            .max();
+        let attempts = reach + usize::from(retries.unwrap_or(0));
+        let cap = usize::from(limits::ATTEMPTS_MAX);
+        if attempts > cap {
+            self.report(routing::too_many_attempts(
+                decl.place, decl.name, attempts, cap, reach,
+            ));
+        }
+    }
+
+    fn retries_max(&self, target: crate::base::TargetId) -> u8 {
+        let id = self
+            .targets
+            .get(target.index())
+            .map_or(RetriesId(0), |target| target.retries);
+        self.retries
+            .get(id.index())
+            .map_or(0, |retries| retries.max)
+    }
+}

@@ -1,0 +1,395 @@
+//! `server`, `clients`, `defaults`, and the named settings: breakers and retries.
+
+use crate::base::{BreakerId, Outcome, RetriesId, Span};
+use crate::policy::diag::{naming as say, routing, safety};
+use crate::policy::model::{
+    Breaker, Retries, Server, ServerTls, SlowRule, Timeouts, TimeoutsOverride,
+};
+use crate::policy::resolve::block::Fields;
+use crate::policy::resolve::connection::is_loopback;
+use crate::policy::resolve::policy::{CONNECT, DEADLINE, IDLE, Resolver, TTFT};
+use crate::policy::schema::{self, Space, Value};
+use crate::policy::syntax::Place;
+use crate::policy::syntax::ast::{Expr, Kind, Op, Stmt, Tail, Word};
+
+/// What holds where a block leaves it out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Defaults {
+    pub(super) breaker: BreakerId,
+    pub(super) retries: RetriesId,
+    pub(super) deadline: Span,
+    pub(super) timeouts: Timeouts,
+    /// Only where the policy sets it.
+    pub(super) attempts_max: Option<u8>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            breaker: BreakerId(0),
+            retries: RetriesId(0),
+            deadline: DEADLINE,
+            timeouts: Timeouts {
+                connect: CONNECT,
+                ttft: TTFT,
+                idle: IDLE,
+            },
+            attempts_max: None,
+        }
+    }
+}
+
+impl<'t> Resolver<'t> {
+    pub(super) fn server(&mut self) -> Option<Server> {
+        let anonymous = self.clients();
+        let stmt = self.names.single.get("server").copied();
+        let fields = self.fields(stmt.map_or(&[], Stmt::stmts), &schema::SERVER);
+        let tls = match fields.of("tls").next() {
+            Some(stmt) => {
+                let inner = self.fields(stmt.stmts(), &schema::SERVER_TLS);
+                let both = inner.secret("cert").zip(inner.secret("key"));
+                if both.is_none() {
+                    self.report(say::missing(stmt.key_place(), "tls", "`cert` and `key`"));
+                }
+                both.map(|(cert, key)| ServerTls { cert, key })
+            }
+            None => None,
+        };
+        for word in ["listen", "admin"] {
+            self.address(&fields, word, anonymous);
+        }
+        Some(Server {
+            listen: fields.text("listen")?.into(),
+            admin: fields.text("admin")?.into(),
+            cores: fields
+                .count("cores")
+                .and_then(|cores| u16::try_from(cores).ok()),
+            body_max: fields.int("body_max")?,
+            tls,
+            anonymous,
+            at: self.at(stmt.map(|stmt| stmt.place).unwrap_or_default()),
+        })
+    }
+
+    fn clients(&mut self) -> bool {
+        let Some(stmt) = self.names.single.get("clients").copied() else {
+            return false;
+        };
+        let fields = self.fields(stmt.stmts(), &schema::CLIENTS);
+        if let Some(place) = fields.place("keys") {
+            self.report(safety::client_keys_unbuilt(place));
+        }
+        fields.text("anonymous") == Some("allow")
+    }
+
+    fn address(&mut self, fields: &Fields<'t>, word: &str, anonymous: bool) {
+        let (Some(place), Some(text)) = (fields.place(word), fields.text(word)) else {
+            return;
+        };
+        let parts = text
+            .rsplit_once(':')
+            .filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let Some((host, _)) = parts else {
+            self.report(say::bad_address(place, text));
+            return;
+        };
+        let open = !is_loopback(host.trim_start_matches('[').trim_end_matches(']'));
+        if open && (word == "admin" || !anonymous) {
+            self.report(safety::open_to_all(place, word));
+        }
+    }
+
+    pub(super) fn settle_defaults(&mut self) {
+        self.standard_settings();
+        self.declared_settings();
+        let Some(stmt) = self.names.single.get("defaults").copied() else {
+            return;
+        };
+        let fields = self.fields(stmt.stmts(), &schema::DEFAULTS);
+        self.mid_stream(&fields);
+        let built_in = Defaults::default();
+        self.defaults = Defaults {
+            breaker: self
+                .breaker_of(&fields, "defaults")
+                .unwrap_or(built_in.breaker),
+            retries: self
+                .retries_of(&fields, "defaults")
+                .unwrap_or(built_in.retries),
+            deadline: fields.span("deadline").unwrap_or(built_in.deadline),
+            timeouts: merge(timeouts(&fields), built_in.timeouts),
+            attempts_max: attempts_max(&fields),
+        };
+    }
+
+    /// The built-in `standard` of both, at index 0. A declared `standard` takes its place.
+    fn standard_settings(&mut self) {
+        let breaker = self.fields(&[], &schema::BREAKER);
+        let breaker = self.breaker(&breaker, "standard", Place::default());
+        self.breakers.push(Breaker {
+            error_rate: Some(250_000),
+            consecutive: Some(5),
+            ..breaker
+        });
+        self.breaker_ids.insert("standard", BreakerId(0));
+        let retries = self.fields(&[], &schema::RETRIES);
+        let retries = self.retry(&retries, "standard", Place::default());
+        self.retries.push(retries);
+        self.retries_ids.insert("standard", RetriesId(0));
+    }
+
+    fn declared_settings(&mut self) {
+        for decl in self.names.all(Space::Breaker) {
+            let breaker = self.declared_breaker(decl.stmt, decl.name, decl.place);
+            let id = self.put_breaker(breaker, decl.name == "standard");
+            self.breaker_ids.insert(decl.name, id);
+        }
+        for decl in self.names.all(Space::Retries) {
+            self.bodied(decl.stmt, "retries", "retries NAME { … }");
+            let fields = self.fields(decl.stmt.stmts(), &schema::RETRIES);
+            let retries = self.retry(&fields, decl.name, decl.place);
+            let id = self.put_retries(retries, decl.name == "standard");
+            self.retries_ids.insert(decl.name, id);
+        }
+    }
+
+    fn put_breaker(&mut self, breaker: Breaker, standard: bool) -> BreakerId {
+        match self.breakers.first_mut() {
+            Some(first) if standard => {
+                *first = breaker;
+                BreakerId(0)
+            }
+            _ => {
+                self.breakers.push(breaker);
+                BreakerId(index(self.breakers.len()))
+            }
+        }
+    }
+
+    fn put_retries(&mut self, retries: Retries, standard: bool) -> RetriesId {
+        match self.retries.first_mut() {
+            Some(first) if standard => {
+                *first = retries;
+                RetriesId(0)
+            }
+            _ => {
+                self.retries.push(retries);
+                RetriesId(index(self.retries.len()))
+            }
+        }
+    }
+
+    /// The breaker that a block names or writes out, if it does.
+    pub(super) fn breaker_of(&mut self, fields: &Fields<'t>, owner: &str) -> Option<BreakerId> {
+        if let Some(name) = fields.text("breaker") {
+            return self.breaker_ids.get(name).copied();
+        }
+        let stmt = fields.of("breaker").next()?;
+        let breaker = self.declared_breaker(stmt, owner, stmt.key_place());
+        Some(self.put_breaker(breaker, false))
+    }
+
+    /// The retries that a block names or writes out, if it does.
+    pub(super) fn retries_of(&mut self, fields: &Fields<'t>, owner: &str) -> Option<RetriesId> {
+        if let Some(name) = fields.text("retries") {
+            return self.retries_ids.get(name).copied();
+        }
+        let stmt = fields.of("retries").next()?;
+        let inner = self.fields(stmt.stmts(), &schema::RETRIES);
+        let retries = self.retry(&inner, owner, stmt.key_place());
+        Some(self.put_retries(retries, false))
+    }
+
+    fn declared_breaker(&mut self, stmt: &'t Stmt<'t>, name: &str, place: Place) -> Breaker {
+        self.bodied(stmt, "breaker", "breaker NAME { … }");
+        let fields = self.fields(stmt.stmts(), &schema::BREAKER);
+        let mut breaker = self.breaker(&fields, name, place);
+        for rule in fields.of("open") {
+            self.open_rule(rule, &mut breaker);
+        }
+        if breaker.error_rate.is_none() && breaker.consecutive.is_none() && breaker.slow.is_empty()
+        {
+            self.report(say::missing(
+                place,
+                "breaker",
+                "`open when …`: nothing would ever open it",
+            ));
+        }
+        if let Some(count) = fields.place("count")
+            && breaker.count.has(Outcome::S429)
+        {
+            self.report(routing::counts_429(count));
+        }
+        breaker
+    }
+
+    fn breaker(&mut self, fields: &Fields<'t>, name: &str, place: Place) -> Breaker {
+        let half = fields.of("half_open").next();
+        let half_open = self.fields(half.map_or(&[], Stmt::stmts), &schema::HALF_OPEN);
+        let throttle = fields.of("throttle").next();
+        let throttle = self.fields(throttle.map_or(&[], Stmt::stmts), &schema::THROTTLE);
+        let probes = half_open.count("probes").unwrap_or(1);
+        // A short list of probes is easily written without its `need`: it then follows.
+        let need = match half_open.written("need") {
+            Some(_) => half_open.count("need").unwrap_or(1),
+            None => half_open.count("need").unwrap_or(1).min(probes),
+        };
+        if need > probes
+            && let Some(place) = half_open.place("need")
+        {
+            self.report(routing::need_above_probes(
+                place,
+                need,
+                probes,
+                half_open.place("probes"),
+            ));
+        }
+        Breaker {
+            name: name.into(),
+            at: self.at(place),
+            window: fields.span("window").unwrap_or_default(),
+            min_requests: fields.count("min_requests").unwrap_or(1),
+            per_core: fields.text("scope") == Some("core"),
+            count: fields.outcomes("count"),
+            error_rate: None,
+            consecutive: None,
+            slow: Vec::new(),
+            cool_down: fields.spans("cool_down").unwrap_or_default(),
+            probes,
+            need,
+            share: half_open.ppm("share").unwrap_or_default(),
+            obey_retry_after: throttle.flag("obey_retry_after"),
+            throttle_max: throttle.span("max").unwrap_or_default(),
+        }
+    }
+
+    /// `open when error_rate > 25%`, `open when consecutive >= 5`, `open when p95(ttft) > 1200ms`
+    fn open_rule(&mut self, stmt: &'t Stmt<'t>, breaker: &mut Breaker) {
+        const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5` or `open when p95(ttft) > 1200ms";
+        let [
+            _,
+            Word::When(
+                _,
+                Expr {
+                    kind: Kind::Compare(op, left, right),
+                    ..
+                },
+            ),
+        ] = stmt.words.as_slice()
+        else {
+            self.report(say::not_written_so(stmt.place, "open", SHAPE));
+            return;
+        };
+        let right: &'t Expr<'t> = self.deref(right, &[]);
+        let number = match right.kind {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        };
+        match (&left.kind, op, number) {
+            (Kind::Path("error_rate"), Op::Gt, Some(number)) if number.ppm().is_some() => {
+                if let Some(rate) = self.percent(right, number, 1_000_000) {
+                    self.once(stmt, breaker.error_rate.is_some());
+                    breaker.error_rate = Some(rate);
+                }
+            }
+            (Kind::Path("consecutive"), Op::Ge, Some(number)) if number.count().is_some() => {
+                if let Some(run) = self.bounded(right, number.count(), 1, 1_000_000) {
+                    self.once(stmt, breaker.consecutive.is_some());
+                    breaker.consecutive = u32::try_from(run).ok();
+                }
+            }
+            (Kind::Call(name, args), Op::Gt, Some(number)) if number.span().is_some() => {
+                let percentile = percentile(name).filter(
+                    |_| matches!(args.as_slice(), [arg] if arg.expr.name() == Some("ttft")),
+                );
+                match percentile {
+                    Some(percentile) if breaker.slow.len() < Breaker::SLOW_MAX => {
+                        let limit = number.span().unwrap_or_default();
+                        breaker.slow.push(SlowRule { percentile, limit });
+                    }
+                    Some(_) => {
+                        self.report(routing::too_many_slow_rules(stmt.place, Breaker::SLOW_MAX));
+                    }
+                    None => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
+                }
+            }
+            _ => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
+        }
+    }
+
+    fn once(&mut self, stmt: &Stmt<'t>, again: bool) {
+        if again {
+            self.report(say::twice(stmt.place, "open when", stmt.key_place()));
+        }
+    }
+
+    fn retry(&self, fields: &Fields<'t>, name: &str, place: Place) -> Retries {
+        let per_s = match fields.written("floor") {
+            Some(Value::Rate(count, per)) => count
+                .saturating_mul(1_000_000_000)
+                .div_ceil(per.as_nanos().max(1)),
+            _ => 3,
+        };
+        Retries {
+            name: name.into(),
+            at: self.at(place),
+            max: fields
+                .int("max")
+                .and_then(|max| u8::try_from(max).ok())
+                .unwrap_or(0),
+            budget: fields.ppm("budget").unwrap_or_default(),
+            floor_per_s: u32::try_from(per_s).unwrap_or(u32::MAX),
+            backoff: fields.spans("backoff").unwrap_or_default(),
+        }
+    }
+
+    /// Reports a declaration without its block.
+    pub(super) fn bodied(&mut self, stmt: &Stmt<'t>, word: &str, shape: &str) {
+        if stmt.body.is_none() || !matches!(stmt.tail, Tail::Bare) {
+            self.report(say::not_written_so(stmt.head(), word, shape));
+        }
+    }
+
+    /// `continue` would be unsafe to take for `error`, and the other way round: it is only noted when it differs.
+    pub(super) fn mid_stream(&mut self, fields: &Fields<'t>) {
+        if let Some(place) = fields.place("mid_stream")
+            && fields.text("mid_stream") == Some("continue")
+        {
+            self.note_later(place, "mid_stream = continue");
+        }
+    }
+}
+
+/// The timers that a block sets.
+pub(super) fn timeouts(fields: &Fields<'_>) -> TimeoutsOverride {
+    TimeoutsOverride {
+        connect: fields.span("connect_timeout"),
+        ttft: fields.span("ttft_timeout"),
+        idle: fields.span("idle_timeout"),
+    }
+}
+
+/// The more specific ones first.
+pub(super) fn merge(own: TimeoutsOverride, outer: Timeouts) -> Timeouts {
+    Timeouts {
+        connect: own.connect.unwrap_or(outer.connect),
+        ttft: own.ttft.unwrap_or(outer.ttft),
+        idle: own.idle.unwrap_or(outer.idle),
+    }
+}
+
+pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
+    fields
+        .int("max_attempts")
+        .and_then(|max| u8::try_from(max).ok())
+}
+
+/// `p95` in parts per million.
+fn percentile(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix('p')?;
+    let percent: u32 = digits.parse().ok().filter(|_| digits.len() <= 2)?;
+    (percent > 0).then_some(percent * 10_000)
+}
+
+fn index(len: usize) -> u16 {
+    u16::try_from(len.saturating_sub(1)).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,201 @@
+//! Tiers of targets, in a pool or written in a route.
+
+use crate::policy::diag::{naming as say, routing};
+use crate::policy::model::{Member, Pick, Tier};
+use crate::policy::resolve::block::Fields;
+use crate::policy::resolve::policy::Resolver;
+use crate::policy::schema::{self, Space, Type, Value};
+use crate::policy::syntax::Place;
+use crate::policy::syntax::ast::{Expr, Kind, Stmt, Tail, Word};
+
+/// Tiers by priority, with the place of each member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tiers {
+    pub(super) tiers: Vec<Tier>,
+    /// In the order of the members of all tiers.
+    pub(super) places: Vec<Place>,
+}
+
+impl Tiers {
+    /// Every member with its place.
+    pub(super) fn members(&self) -> impl Iterator<Item = (Member, Place)> {
+        let members = self
+            .tiers
+            .iter()
+            .flat_map(|tier| tier.members.iter().copied());
+        members.zip(self.places.iter().copied())
+    }
+}
+
+const WEIGHT: Type = Type::Int(0, 1_000_000);
+const MEMBER: &str = "provider.model weight 70";
+const TIER: &str = "tier 1 { provider.model weight 70, … }";
+
+impl<'t> Resolver<'t> {
+    pub(super) fn pools(&mut self) {
+        for decl in self.names.all(Space::Pool) {
+            self.bodied(decl.stmt, "pool", "pool NAME { … }");
+            let fields = self.fields(decl.stmt.stmts(), &schema::POOL);
+            let tiers = self.tiers(&fields);
+            if tiers.tiers.is_empty() {
+                self.report(say::missing(decl.place, "pool", "`tier 1 { … }`"));
+            }
+            for stmt in fields.of("spill") {
+                self.metric_clause(stmt, &["saturation", "error_rate"]);
+            }
+            self.pools.insert(decl.name, tiers);
+        }
+    }
+
+    /// The tiers of a block, with its `pick`.
+    pub(super) fn tiers(&mut self, fields: &Fields<'t>) -> Tiers {
+        let mut tiers = Tiers::default();
+        let mut number = 0;
+        for stmt in fields.of("tier") {
+            let wanted = number + 1;
+            match self.tier_number(stmt) {
+                Some((found, place)) => {
+                    if found != wanted {
+                        self.report(routing::tier_number(place, found, wanted));
+                    }
+                    number = found.max(number);
+                }
+                None => continue,
+            }
+            let tier = self.tier(stmt, fields.pick(), &mut tiers.places);
+            if !tier.members.is_empty() {
+                tiers.tiers.push(tier);
+            }
+        }
+        self.repeated_targets(&tiers);
+        tiers
+    }
+
+    fn tier_number(&mut self, stmt: &'t Stmt<'t>) -> Option<(u64, Place)> {
+        if let (
+            [
+                _,
+                Word::Expr(Expr {
+                    kind: Kind::Number(number),
+                    place,
+                }),
+            ],
+            Tail::Bare,
+            Some(_),
+        ) = (stmt.words.as_slice(), &stmt.tail, &stmt.body)
+            && let Some(count) = number.count()
+        {
+            return Some((count, *place));
+        }
+        self.report(say::not_written_so(stmt.head(), "tier", TIER));
+        None
+    }
+
+    fn tier(&mut self, stmt: &'t Stmt<'t>, pick: Pick, places: &mut Vec<Place>) -> Tier {
+        let mut tier = Tier {
+            pick,
+            members: Vec::new(),
+        };
+        let wrong = self.found.len();
+        for inner in stmt.stmts() {
+            if inner.key() == "pick" {
+                if let Tail::Assign(expr) = &inner.tail
+                    && let Some(Value::Pick(pick)) = self.value(expr, &Type::Pick, None)
+                {
+                    tier.pick = pick;
+                }
+            } else if let Some(member) = self.member(inner) {
+                tier.members.push(member);
+                places.push(inner.key_place());
+            }
+        }
+        if tier.members.is_empty() {
+            if self.found.len() == wrong {
+                self.report(say::missing(
+                    stmt.head(),
+                    "tier",
+                    "a target such as `provider.model`",
+                ));
+            }
+        } else if tier.members.iter().all(|member| member.weight == 0) {
+            self.report(routing::all_weights_zero(stmt.head()));
+        } else {
+            self.idle_members(stmt, &tier);
+        }
+        tier
+    }
+
+    fn idle_members(&mut self, stmt: &'t Stmt<'t>, tier: &Tier) {
+        for inner in stmt.stmts().iter().filter(|inner| inner.key() != "pick") {
+            let name = inner.key();
+            let id = self.target_ids.get(name).copied();
+            let idle = tier
+                .members
+                .iter()
+                .any(|member| member.weight == 0 && Some(member.target) == id);
+            if idle {
+                self.report(routing::weight_zero(inner.place, name));
+            }
+        }
+    }
+
+    fn member(&mut self, stmt: &'t Stmt<'t>) -> Option<Member> {
+        if !matches!(stmt.tail, Tail::Bare) || stmt.body.is_some() {
+            self.report(say::unknown_field(
+                stmt.key_place(),
+                self.files.slice(stmt.key_place()),
+                "tier",
+                schema::TIER.words(),
+            ));
+            return None;
+        }
+        match stmt.words.as_slice() {
+            [Word::Expr(target)] => Some(Member {
+                target: self.target(target)?,
+                weight: 1,
+            }),
+            [Word::Expr(target), Word::Expr(word), Word::Expr(weight)] => {
+                let target = self.target(target);
+                if word.name() != Some("weight") {
+                    let text = self.files.slice(word.place);
+                    self.report(say::unknown_field(word.place, text, "tier", ["weight"]));
+                    return None;
+                }
+                let weight = self.value(weight, &WEIGHT, Some(("weight", word.place)))?;
+                let Value::Int(weight) = weight else {
+                    return None;
+                };
+                Some(Member {
+                    target: target?,
+                    weight: u32::try_from(weight).ok()?,
+                })
+            }
+            _ => {
+                self.report(say::not_written_so(stmt.head(), "tier", MEMBER));
+                None
+            }
+        }
+    }
+
+    fn repeated_targets(&mut self, tiers: &Tiers) {
+        let mut seen: Vec<(Member, Place)> = Vec::new();
+        for (member, place) in tiers.members() {
+            match seen
+                .iter()
+                .find(|(before, _)| before.target == member.target)
+            {
+                Some(&(_, before)) => {
+                    let name = self.target_name(member.target).to_owned();
+                    self.report(routing::target_twice(place, &name, before));
+                }
+                None => seen.push((member, place)),
+            }
+        }
+    }
+
+    pub(super) fn target_name(&self, target: crate::base::TargetId) -> &str {
+        self.targets
+            .get(target.index())
+            .map_or("", |target| &target.name)
+    }
+}

@@ -1,0 +1,571 @@
+//! The blocks and their fields. A data table: longer than other files on purpose, and without logic.
+
+use crate::base::{Outcome, OutcomeSet, Span, limits};
+use crate::policy::model::Pick;
+use crate::policy::schema::{Block, Form, Row, Space, Type, Value};
+
+const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
+    Row {
+        word,
+        form,
+        later: false,
+        doc,
+    }
+}
+
+const fn later(word: &'static str, form: Form, doc: &'static str) -> Row {
+    Row {
+        word,
+        form,
+        later: true,
+        doc,
+    }
+}
+
+/// A field without a default: left out, it does nothing.
+const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
+    row(word, Form::Field(of, None), doc)
+}
+
+/// A field with a default.
+const fn field(word: &'static str, of: Type, default: Value<'static>, doc: &'static str) -> Row {
+    row(word, Form::Field(of, Some(default)), doc)
+}
+
+const fn secs(secs: u64) -> Span {
+    Span::from_secs(secs)
+}
+
+const fn millis(millis: u64) -> Span {
+    Span::from_millis(millis)
+}
+
+const PERCENT: Type = Type::Percent(1_000_000);
+/// A timer: below a millisecond nothing can answer, past an hour nobody waits.
+const TIMER: Type = Type::Span(millis(1), secs(3_600));
+const CAP_WORDS: Type = Type::Word(&["tools", "images", "json_schema", "audio"]);
+
+const CONNECT_TIMEOUT: Row = open(
+    "connect_timeout",
+    TIMER,
+    "address, TCP and TLS together. Built in: 1s, ten round trips around the world",
+);
+const TTFT_TIMEOUT: Row = open(
+    "ttft_timeout",
+    TIMER,
+    "from the request sent to the first content. Built in: 30s, above what a long prompt takes at a healthy provider",
+);
+const IDLE_TIMEOUT: Row = open(
+    "idle_timeout",
+    TIMER,
+    "between two content events. Built in: 15s, a pause that no healthy stream makes",
+);
+const BREAKER_ROW: Row = row(
+    "breaker",
+    Form::Either(Type::Name(Space::Breaker), &BREAKER),
+    "when the target is given up for a while. Built in: `standard`",
+);
+const RETRIES_ROW: Row = row(
+    "retries",
+    Form::Either(Type::Name(Space::Retries), &RETRIES),
+    "repeats at the same target. Built in: `standard`",
+);
+const HEALTH_ROW: Row = later(
+    "health",
+    Form::Either(Type::Name(Space::Health), &super::later::HEALTH),
+    "active probes",
+);
+const MAX_ATTEMPTS: Row = open(
+    "max_attempts",
+    Type::Int(1, 16),
+    "attempts of one request. Built in: 4: two SDK retries on top of four attempts are twelve calls already",
+);
+const DEADLINE: Row = open(
+    "deadline",
+    TIMER,
+    "the whole request, all attempts together. Built in: 60s, below the 10 minutes after which SDKs give up",
+);
+const PICK: Row = row(
+    "pick",
+    Form::Field(Type::Pick, Some(Value::Pick(Pick::Weighted))),
+    "how a member of a tier is chosen",
+);
+const MID_STREAM: Row = row(
+    "mid_stream",
+    Form::Field(
+        Type::Word(&["error", "continue"]),
+        Some(Value::Word("error")),
+    ),
+    "what happens when a stream breaks after its first content",
+);
+
+/// `server { … }`
+pub(in crate::policy) const SERVER: Block = Block {
+    word: "server",
+    rows: &[
+        field(
+            "listen",
+            Type::Address,
+            Value::Text("127.0.0.1:8080"),
+            "where clients connect",
+        ),
+        field(
+            "admin",
+            Type::Address,
+            Value::Text("127.0.0.1:9090"),
+            "where operators connect",
+        ),
+        field(
+            "cores",
+            Type::Cores,
+            Value::All,
+            "workers; `all`: one for each core that the process may use",
+        ),
+        field(
+            "body_max",
+            Type::Bytes,
+            Value::Int(limits::BODY_BYTES_MAX),
+            "the largest request body",
+        ),
+        row("tls", Form::Block(&SERVER_TLS), "TLS towards clients"),
+    ],
+};
+
+/// `server { tls { … } }`
+pub(in crate::policy) const SERVER_TLS: Block = Block {
+    word: "tls",
+    rows: &[
+        open("cert", Type::Secret, "the certificate chain, PEM"),
+        open("key", Type::Secret, "the private key, PEM"),
+    ],
+};
+
+/// `clients { … }`
+pub(in crate::policy) const CLIENTS: Block = Block {
+    word: "clients",
+    rows: &[
+        open(
+            "anonymous",
+            Type::Word(&["allow"]),
+            "anyone may call, on any address",
+        ),
+        open("keys", Type::Call(&["file"]), "who may call"),
+    ],
+};
+
+/// `defaults { … }`
+pub(in crate::policy) const DEFAULTS: Block = Block {
+    word: "defaults",
+    rows: &[
+        BREAKER_ROW,
+        RETRIES_ROW,
+        HEALTH_ROW,
+        DEADLINE,
+        CONNECT_TIMEOUT,
+        TTFT_TIMEOUT,
+        IDLE_TIMEOUT,
+        MAX_ATTEMPTS,
+        MID_STREAM,
+    ],
+};
+
+/// `provider NAME { … }`
+pub(in crate::policy) const PROVIDER: Block = Block {
+    word: "provider",
+    rows: &[
+        open(
+            "kind",
+            Type::Word(&crate::policy::kinds::WORDS),
+            "its format and defaults; its name, where that is a kind",
+        ),
+        open("base_url", Type::Url, "where it answers"),
+        open(
+            "endpoints",
+            Type::List(&Type::Url),
+            "several addresses of one provider",
+        ),
+        open(
+            "auth",
+            Type::Auth,
+            "how it knows us; the kind's usual variable where left out",
+        ),
+        row(
+            "tls",
+            Form::Either(Type::Word(&["off"]), &TLS),
+            "how its certificate is checked; `off` for plain http",
+        ),
+        open(
+            "region",
+            Type::Region,
+            "where its data stays, for conditions",
+        ),
+        open(
+            "failure_domain",
+            Type::Region,
+            "what fails together; the provider's name where left out",
+        ),
+        field(
+            "trains_on_data",
+            Type::Bool,
+            Value::Bool(false),
+            "whether it trains on prompts, for conditions",
+        ),
+        open("api_version", Type::Text, "Azure's query parameter"),
+        row(
+            "capacity",
+            Form::Block(&CAPACITY),
+            "what one endpoint can bear",
+        ),
+        row(
+            "simulate",
+            Form::Block(&SIMULATE),
+            "what a provider of kind `simulated` does",
+        ),
+        row(
+            "model",
+            Form::Free("model NAME = \"id\"` or `model NAME { … }"),
+            "a model, and thus a target",
+        ),
+        BREAKER_ROW,
+        RETRIES_ROW,
+        HEALTH_ROW,
+        CONNECT_TIMEOUT,
+        TTFT_TIMEOUT,
+        IDLE_TIMEOUT,
+        later(
+            "discover",
+            Form::Field(Type::Call(&["file"]), None),
+            "endpoints from a file that is watched",
+        ),
+    ],
+};
+
+/// `provider … { tls { … } }`
+pub(in crate::policy) const TLS: Block = Block {
+    word: "tls",
+    rows: &[
+        open(
+            "ca",
+            Type::Roots,
+            "the roots that its certificate must lead to; `bundled` where left out",
+        ),
+        field(
+            "min",
+            Type::Word(&["1.2", "1.3"]),
+            Value::Word("1.2"),
+            "the oldest version that is spoken",
+        ),
+    ],
+};
+
+/// `capacity { … }`
+pub(in crate::policy) const CAPACITY: Block = Block {
+    word: "capacity",
+    rows: &[
+        open("max_inflight", Type::Int(1, 1_000_000), "requests at once"),
+        later(
+            "max_queue",
+            Form::Field(Type::Int(0, 1_000_000), Some(Value::Int(0))),
+            "requests that wait for a place",
+        ),
+    ],
+};
+
+/// `simulate { … }`
+pub(in crate::policy) const SIMULATE: Block = Block {
+    word: "simulate",
+    rows: &[
+        field(
+            "ttft",
+            Type::Spans,
+            Value::Spans(millis(20), millis(60)),
+            "time to the first content, drawn evenly",
+        ),
+        field(
+            "gap",
+            Type::Span(Span::ZERO, secs(60)),
+            Value::Span(millis(5)),
+            "time between the events of a stream",
+        ),
+        field(
+            "tokens",
+            Type::Int(1, 100_000),
+            Value::Int(24),
+            "words in an answer",
+        ),
+        field(
+            "script",
+            Type::List(&Type::Text),
+            Value::List(Vec::new()),
+            "what it does, request by request",
+        ),
+    ],
+};
+
+/// `model NAME { … }`
+pub(in crate::policy) const MODEL: Block = Block {
+    word: "model",
+    rows: &[
+        open("id", Type::Text, "the provider's name for the model"),
+        open("context", Type::Int(1, 1_000_000_000), "tokens"),
+        open("caps", Type::List(&CAP_WORDS), "what it can do"),
+        row("price", Form::Block(&PRICE), "what it costs"),
+        BREAKER_ROW,
+        RETRIES_ROW,
+        CONNECT_TIMEOUT,
+        TTFT_TIMEOUT,
+        IDLE_TIMEOUT,
+    ],
+};
+
+/// `price { … }`
+pub(in crate::policy) const PRICE: Block = Block {
+    word: "price",
+    rows: &[
+        open("input", Type::Price, "of the prompt"),
+        open("output", Type::Price, "of the answer"),
+    ],
+};
+
+/// `breaker NAME { … }`
+pub(in crate::policy) const BREAKER: Block = Block {
+    word: "breaker",
+    rows: &[
+        field(
+            "window",
+            Type::Span(secs(1), secs(3_600)),
+            Value::Span(secs(30)),
+            "what is looked back on",
+        ),
+        field(
+            "min_requests",
+            Type::Int(1, 1_000_000),
+            Value::Int(20),
+            "below it no rate is judged: at 20, a background of 5 % errors opens a 25 % rule once in 3,000 windows",
+        ),
+        field(
+            "scope",
+            Type::Word(&["shared", "core"]),
+            Value::Word("shared"),
+            "who counts together",
+        ),
+        field(
+            "count",
+            Type::Outcomes,
+            Value::Outcomes(ILL_HEALTH),
+            "the outcomes that are ill health",
+        ),
+        row(
+            "open",
+            Form::Free("open when error_rate > 25%"),
+            "what opens it: an error rate, a run of failures, slow answers",
+        ),
+        field(
+            "cool_down",
+            Type::Spans,
+            Value::Spans(secs(15), secs(120)),
+            "how long it stays open: first and longest",
+        ),
+        row("half_open", Form::Block(&HALF_OPEN), "how it tries again"),
+        row("throttle", Form::Block(&THROTTLE), "what a 429 does"),
+    ],
+};
+
+/// What counts for the built-in breaker. Not 429, which is the caller's fault, and nothing that the request caused.
+const ILL_HEALTH: OutcomeSet = OutcomeSet::EMPTY
+    .with(Outcome::S5xx)
+    .with(Outcome::Timeout)
+    .with(Outcome::Connect)
+    .with(Outcome::Tls)
+    .with(Outcome::Ttft)
+    .with(Outcome::StreamAbort);
+
+/// `half_open { … }`
+pub(in crate::policy) const HALF_OPEN: Block = Block {
+    word: "half_open",
+    rows: &[
+        field(
+            "probes",
+            Type::Int(1, 1_000),
+            Value::Int(3),
+            "requests let through at once, over all cores",
+        ),
+        field(
+            "need",
+            Type::Int(1, 1_000),
+            Value::Int(2),
+            "successes that close it",
+        ),
+        field(
+            "share",
+            PERCENT,
+            Value::Ppm(50_000),
+            "the part of its weight that it keeps meanwhile",
+        ),
+    ],
+};
+
+/// `throttle { … }`
+pub(in crate::policy) const THROTTLE: Block = Block {
+    word: "throttle",
+    rows: &[
+        field(
+            "obey_retry_after",
+            Type::Bool,
+            Value::Bool(true),
+            "pause for as long as the provider says",
+        ),
+        field(
+            "max",
+            Type::Span(secs(1), secs(86_400)),
+            Value::Span(secs(60)),
+            "the longest pause after a 429",
+        ),
+    ],
+};
+
+/// `retries NAME { … }`
+pub(in crate::policy) const RETRIES: Block = Block {
+    word: "retries",
+    rows: &[
+        field(
+            "max",
+            Type::Int(0, 8),
+            Value::Int(1),
+            "repeats for one request at one target",
+        ),
+        field(
+            "budget",
+            PERCENT,
+            Value::Ppm(100_000),
+            "repeats as a part of the provider's requests",
+        ),
+        field(
+            "floor",
+            Type::Rate,
+            Value::Rate(3, secs(1)),
+            "repeats that are always allowed",
+        ),
+        field(
+            "backoff",
+            Type::Spans,
+            Value::Spans(millis(50), millis(500)),
+            "the pause: first and longest",
+        ),
+    ],
+};
+
+/// `pool NAME { … }`
+pub(in crate::policy) const POOL: Block = Block {
+    word: "pool",
+    rows: &[
+        PICK,
+        row(
+            "tier",
+            Form::Free("tier 1 { provider.model weight 70, … }"),
+            "targets of one priority",
+        ),
+        later(
+            "spill",
+            Form::Free("spill when saturation > 85%"),
+            "part of the load goes to the next tier",
+        ),
+    ],
+};
+
+/// `tier N { … }`, besides its targets.
+pub(in crate::policy) const TIER: Block = Block {
+    word: "tier",
+    rows: &[
+        PICK,
+        row(
+            "weight",
+            Form::Free("provider.model weight 70"),
+            "a target's part of the traffic",
+        ),
+    ],
+};
+
+/// `forbid NAME when … { … }`
+pub(in crate::policy) const FORBID: Block = Block {
+    word: "forbid",
+    rows: &[open("reason", Type::Text, "why, for people")],
+};
+
+/// `route NAME when … { … }`
+pub(in crate::policy) const ROUTE: Block = Block {
+    word: "route",
+    rows: &[
+        row("use", Form::Free("use pool.NAME"), "the targets of a pool"),
+        row(
+            "tier",
+            Form::Free("tier 1 { provider.model weight 70, … }"),
+            "targets of one priority",
+        ),
+        PICK,
+        row("fallback", Form::Block(&FALLBACK), "what follows a failure"),
+        row(
+            "reject",
+            Form::Free("reject(404, \"message\")"),
+            "no target at all: an answer",
+        ),
+        open(
+            "require",
+            Type::List(&CAP_WORDS),
+            "targets must be able to do this",
+        ),
+        DEADLINE,
+        CONNECT_TIMEOUT,
+        TTFT_TIMEOUT,
+        IDLE_TIMEOUT,
+        MAX_ATTEMPTS,
+        MID_STREAM,
+        later(
+            "limits",
+            Form::Field(Type::List(&Type::Name(Space::Limit)), None),
+            "rate limits",
+        ),
+        later(
+            "budgets",
+            Form::Field(Type::List(&Type::Name(Space::Budget)), None),
+            "spend limits",
+        ),
+        later(
+            "sticky",
+            Form::Field(Type::Call(&["hash"]), None),
+            "the same target for the same caller",
+        ),
+        later(
+            "hedge",
+            Form::Free("hedge after 900ms -> provider.model"),
+            "a second request after a while",
+        ),
+        later(
+            "shadow",
+            Form::Free("shadow provider.model { … }"),
+            "a copy whose answer is thrown away",
+        ),
+        later(
+            "guard",
+            Form::Block(&super::later::GUARD),
+            "withdraws a canary",
+        ),
+    ],
+};
+
+/// `fallback { … }`
+pub(in crate::policy) const FALLBACK: Block = Block {
+    word: "fallback",
+    rows: &[
+        row(
+            "on",
+            Form::Free("on <outcomes> -> next"),
+            "what to do after these outcomes",
+        ),
+        row(
+            "else",
+            Form::Free("else -> reject(503)"),
+            "when no line fits or no target is left",
+        ),
+    ],
+};

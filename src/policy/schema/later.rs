@@ -1,0 +1,194 @@
+//! Blocks that are checked now and take effect in a later release. A data table.
+
+use crate::base::Span;
+use crate::policy::schema::{Block, Form, Row, Space, Type};
+
+const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
+    Row {
+        word,
+        form,
+        later: false,
+        doc,
+    }
+}
+
+const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
+    row(word, Form::Field(of, None), doc)
+}
+
+const ANY_SPAN: Type = Type::Span(Span::from_millis(1), Span::from_secs(86_400 * 31));
+const PERCENT: Type = Type::Percent(1_000_000);
+/// What limits and budgets are counted by.
+const BY: Type = Type::Word(&[
+    "key.id",
+    "key.team",
+    "key.tier",
+    "key.contract",
+    "key.residency",
+    "req.model",
+]);
+
+/// `health NAME { … }`
+pub(in crate::policy) const HEALTH: Block = Block {
+    word: "health",
+    rows: &[
+        open(
+            "method",
+            Type::Word(&["GET", "HEAD", "POST"]),
+            "the probe's method",
+        ),
+        open("path", Type::Text, "the probe's path"),
+        open("every", ANY_SPAN, "time between probes"),
+        open("timeout", ANY_SPAN, "how long a probe may take"),
+        open("fall", Type::Int(1, 100), "failures until it is down"),
+        open("rise", Type::Int(1, 100), "successes until it is up"),
+        open("spread", Type::Bool, "probe endpoints at different moments"),
+    ],
+};
+
+/// `limit NAME { … }`
+pub(in crate::policy) const LIMIT: Block = Block {
+    word: "limit",
+    rows: &[
+        open("by", BY, "who shares the limit"),
+        open("rate", Type::Rate, "requests in a time"),
+        open("burst", Type::Int(1, 1_000_000), "requests at once"),
+        row("over", Form::Free("over -> reject(429)"), "what follows"),
+    ],
+};
+
+/// `budget NAME { … }`
+pub(in crate::policy) const BUDGET: Block = Block {
+    word: "budget",
+    rows: &[
+        open("by", BY, "who shares the budget"),
+        open("max", Type::Money, "dollars in a time"),
+        row("at", Form::Free("at 80% -> warn"), "what follows"),
+    ],
+};
+
+/// `guard { … }`
+pub(in crate::policy) const GUARD: Block = Block {
+    word: "guard",
+    rows: &[
+        open(
+            "compare",
+            Type::Name(Space::Route),
+            "the route to compare with",
+        ),
+        open("window", ANY_SPAN, "what is looked back on"),
+        open(
+            "min_requests",
+            Type::Int(1, 1_000_000_000),
+            "below it nothing is judged",
+        ),
+        row(
+            "stop",
+            Form::Free("stop when delta(error_rate) > 1%"),
+            "what ends the canary",
+        ),
+    ],
+};
+
+/// `shadow TARGET { … }`
+pub(in crate::policy) const SHADOW: Block = Block {
+    word: "shadow",
+    rows: &[
+        open("share", PERCENT, "the part of requests that is copied"),
+        open("max_inflight", Type::Int(1, 1_000_000), "copies at once"),
+        open("discard", Type::Bool, "throw answers away"),
+        open("budget", Type::Money, "dollars in a time"),
+    ],
+};
+
+/// `telemetry { … }`
+pub(in crate::policy) const TELEMETRY: Block = Block {
+    word: "telemetry",
+    rows: &[
+        open(
+            "access_log",
+            Type::Word(&["json", "text", "off"]),
+            "one line a request",
+        ),
+        open("otlp", Type::Url, "where spans go"),
+        open("sample", PERCENT, "the part of requests that has spans"),
+    ],
+};
+
+/// `fleet { … }`
+pub(in crate::policy) const FLEET: Block = Block {
+    word: "fleet",
+    rows: &[open(
+        "redis",
+        Type::Secret,
+        "where nodes share limits and budgets",
+    )],
+};
+
+/// `drill NAME { … }`
+pub(in crate::policy) const DRILL: Block = Block {
+    word: "drill",
+    rows: &[
+        open("schedule", Type::Call(&["cron"]), "when it runs by itself"),
+        open(
+            "traffic",
+            Type::Call(&["synthetic", "live"]),
+            "what it is measured with",
+        ),
+        row(
+            "inject",
+            Form::Free("inject NAME { status = 503, lasts = 2m }"),
+            "the fault",
+        ),
+        row("expect", Form::Free("expect { … }"), "what must hold"),
+        row(
+            "abort",
+            Form::Free("abort when live.error_rate > 2%"),
+            "what ends it early",
+        ),
+    ],
+};
+
+/// `inject NAME { … }`
+pub(in crate::policy) const INJECT: Block = Block {
+    word: "inject",
+    rows: &[
+        open("status", Type::Int(400, 599), "answered instead"),
+        open(
+            "connect",
+            Type::Word(&["refuse", "hang"]),
+            "what connections meet",
+        ),
+        open("latency", ANY_SPAN, "added to every answer"),
+        open("share", PERCENT, "the part of requests that meets it"),
+        open("lasts", ANY_SPAN, "for how long"),
+    ],
+};
+
+/// `test "…" { … }` and `prove "…" { … }`
+pub(in crate::policy) const TEST: Block = Block {
+    word: "test",
+    rows: &[
+        row("given", Form::Free("given { req.model = \"…\" }"), "facts"),
+        row(
+            "state",
+            Form::Free("state { provider = open }"),
+            "what targets and providers are",
+        ),
+        row(
+            "script",
+            Form::Free("script { provider.model = [s503, ok] }"),
+            "outcomes in order",
+        ),
+        row(
+            "sample",
+            Form::Free("sample key.id 20000"),
+            "many values of a fact",
+        ),
+        row(
+            "expect",
+            Form::Free("expect { route = NAME }"),
+            "what must hold",
+        ),
+    ],
+};

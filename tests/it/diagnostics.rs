@@ -1,0 +1,1 @@
+//! Every diagnostic, as its author sees it.

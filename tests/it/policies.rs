@@ -1,0 +1,404 @@
+//! The policies of `policies/` load, and what a policy says is what the model holds.
+
+use std::path::{Path, PathBuf};
+
+use switchover::base::{Outcome, OutcomeSet, Span};
+use switchover::policy::model::{
+    Act, Action, Auth, AuthStyle, Cond, IntFact, ModelName, Otherwise, Pattern, Pick, Policy,
+    Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
+};
+use switchover::policy::{self, Diagnostics, Severity, Sources};
+
+/// Policy files on disk.
+pub(crate) struct Disk;
+
+impl Sources for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.kind().to_string())
+    }
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
+}
+
+fn load_file(name: &str) -> (Policy, Diagnostics) {
+    let path = shipped().join(name);
+    policy::load(&Disk, path.to_str().unwrap(), &[])
+        .unwrap_or_else(|diagnostics| panic!("{name}:\n{}", diagnostics.render(false)))
+}
+
+fn load_with(text: &str, sets: &[(&str, &str)]) -> Policy {
+    policy::load(&[("main.policy", text)], "main.policy", sets)
+        .unwrap_or_else(|diagnostics| panic!("{}", diagnostics.render(false)))
+        .0
+}
+
+fn load(text: &str) -> Policy {
+    load_with(text, &[])
+}
+
+fn serve(policy: &Policy, route: usize) -> &Serve {
+    match &policy.routes[route].action {
+        Action::Serve(serve) => serve,
+        Action::Reject(reject) => panic!("{reject:?}"),
+    }
+}
+
+/// The condition of a route between declarations that every test can use.
+fn condition(when: &str) -> Cond {
+    let text = format!(
+        "policy 1\nconst teams = [\"b\", \"a\"]\nprovider openai {{ model mini = \"m\" }}\n\
+         route first when {when} {{ tier 1 {{ openai.mini }} }}\nroute default {{ reject(404) }}\n"
+    );
+    load(&text).routes[0].when.clone()
+}
+
+#[test]
+fn every_shipped_policy_loads_without_warnings() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(shipped()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".policy") {
+            let (_, diagnostics) = load_file(&name);
+            let warnings = diagnostics.count(Severity::Warning);
+            assert_eq!(warnings, 0, "{name}:\n{}", diagnostics.render(false));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "only {seen} policies");
+}
+
+#[test]
+fn five_lines_have_visible_defaults() {
+    let (policy, diagnostics) = load_file("five_lines.policy");
+    assert!(diagnostics.list.is_empty());
+    assert_eq!(&*policy.server.listen, "127.0.0.1:8080");
+    assert_eq!(policy.server.cores, None);
+
+    let openai = &policy.providers[0];
+    assert_eq!(&*openai.endpoints[0].host, "api.openai.com");
+    assert_eq!(openai.endpoints[0].port, 443);
+    assert_eq!(&*openai.endpoints[0].base_path, "/v1");
+    let Auth::Key { style, secret } = &openai.auth else {
+        panic!("{:?}", openai.auth);
+    };
+    assert_eq!(*style, AuthStyle::Bearer);
+    assert_eq!(secret.source, SecretSource::Env("OPENAI_API_KEY".into()));
+
+    let target = &policy.targets[0];
+    assert_eq!(&*target.name, "openai.mini");
+    assert_eq!(target.model, ModelName::Fixed("gpt-5-mini".into()));
+    assert_eq!(target.timeouts.connect, Span::from_secs(1));
+    assert_eq!(&*policy.breakers[target.breaker.index()].name, "standard");
+    assert_eq!(policy.retries[target.retries.index()].max, 1);
+
+    let serve = serve(&policy, 0);
+    assert_eq!(serve.tiers.len(), 2);
+    assert_eq!(serve.fallback.len(), 1);
+    assert_eq!(serve.fallback[0].on, Trigger::Outcomes(OutcomeSet::ANY));
+    assert_eq!(serve.fallback[0].then, Then::Next);
+    assert!(matches!(&serve.otherwise, Otherwise::Reject(reject) if reject.status == 503));
+    assert_eq!(serve.deadline, Span::from_secs(60));
+    assert_eq!(serve.attempts_max, 4);
+}
+
+#[test]
+fn the_demo_policy_is_what_it_says() {
+    let (policy, diagnostics) = load_file("first.policy");
+    assert!(diagnostics.list.is_empty(), "{}", diagnostics.render(false));
+    let names: Vec<_> = policy.targets.iter().map(|target| &*target.name).collect();
+    assert_eq!(names, ["alpha.chat", "beta.chat", "gamma.chat"]);
+    let alpha = policy.providers[0].simulation.as_ref().unwrap();
+    assert_eq!(alpha.ttft, (Span::from_millis(20), Span::from_millis(45)));
+    let breaker = &policy.breakers[policy.targets[0].breaker.index()];
+    assert_eq!(&*breaker.name, "quick");
+    assert_eq!(breaker.error_rate, Some(250_000));
+    assert_eq!(breaker.consecutive, Some(5));
+    assert_eq!(breaker.cool_down, (Span::from_secs(2), Span::from_secs(10)));
+    let weights: Vec<_> = serve(&policy, 0).tiers[0]
+        .members
+        .iter()
+        .map(|member| member.weight)
+        .collect();
+    assert_eq!(weights, [70, 30]);
+    assert_eq!(policy.targets[2].timeouts.ttft, Span::from_secs(1));
+}
+
+#[test]
+fn imports_expand_where_they_stand() {
+    let (policy, _) = load_file("enterprise.policy");
+    assert_eq!(policy.files.len(), 2);
+    assert!(policy.files[1].ends_with("policies/shared/providers.policy"));
+    assert_eq!(policy.providers[0].at.file, 1);
+    let routes: Vec<_> = policy.routes.iter().map(|route| &*route.name).collect();
+    assert_eq!(routes, ["batch", "vision", "canary", "chat", "default"]);
+    assert_eq!(policy.forbids.len(), 3);
+    assert_eq!(&*policy.aliases[0].to, "gpt-5");
+    // The declared `standard` takes the built-in one's place.
+    let standard = &policy.breakers[0];
+    assert_eq!((&*standard.name, standard.slow.len()), ("standard", 1));
+    assert!(!standard.count.has(Outcome::Tls));
+}
+
+#[test]
+fn private_networks_and_key_lists() {
+    let (policy, diagnostics) = load_file("vllm_fleet.policy");
+    let vllm = &policy.providers[0];
+    assert_eq!(vllm.endpoints.len(), 3);
+    assert!(
+        vllm.endpoints
+            .iter()
+            .all(|endpoint| !endpoint.tls && &*endpoint.base_path == "/v1")
+    );
+    assert_eq!(policy.targets[0].max_inflight, Some(3 * 64));
+    assert_eq!(policy.targets[0].price_in, Some(0));
+    assert_eq!(policy.targets[1].price_out, Some(800_000));
+    assert_eq!(policy.providers[1].tls.roots, Roots::System);
+    let Auth::Key { secret, .. } = &policy.providers[1].auth else {
+        panic!("{:?}", policy.providers[1].auth);
+    };
+    assert_eq!(secret.source, SecretSource::Env("TOGETHER_KEY_A".into()));
+    let notes = diagnostics.render(false);
+    assert!(notes.contains("only the first is used yet"), "{notes}");
+}
+
+#[test]
+fn a_const_that_is_a_parameter_is_set_from_outside() {
+    let text = "policy 1\nconst limit = param(24k)\nprovider openai { model mini = \"m\" }\n\
+                route first when req.tokens_in > limit { tier 1 { openai.mini } }\nroute default { reject(404) }\n";
+    let above = |low| Test::Within {
+        fact: IntFact::TokensIn,
+        low,
+        high: u64::MAX,
+        negated: false,
+    };
+    assert_eq!(load(text).routes[0].when, Cond::Test(above(24_001)));
+    assert_eq!(
+        load_with(text, &[("limit", "8k")]).routes[0].when,
+        Cond::Test(above(8_001))
+    );
+}
+
+#[test]
+fn conditions_become_tests() {
+    let one_of = |fact, values: &[&str], negated| {
+        let values = values.iter().map(|&value| value.into()).collect();
+        Cond::Test(Test::OneOf {
+            fact,
+            values,
+            negated,
+        })
+    };
+    let within = |fact, low, high, negated| {
+        Cond::Test(Test::Within {
+            fact,
+            low,
+            high,
+            negated,
+        })
+    };
+    let matches = |pattern| {
+        Cond::Test(Test::Matches {
+            fact: StrFact::Model,
+            pattern,
+        })
+    };
+    for (text, expected) in [
+        ("req.model == \"a\"", one_of(StrFact::Model, &["a"], false)),
+        ("\"a\" != req.model", one_of(StrFact::Model, &["a"], true)),
+        (
+            "key.team in teams",
+            one_of(StrFact::KeyTeam, &["a", "b"], false),
+        ),
+        (
+            "key.team not in [\"b\", \"b\"]",
+            one_of(StrFact::KeyTeam, &["b"], true),
+        ),
+        (
+            "req.header[\"X-Tier\"] == \"x\"",
+            one_of(StrFact::Header("x-tier".into()), &["x"], false),
+        ),
+        (
+            "req.meta[\"S\"] == \"x\"",
+            one_of(StrFact::Meta("S".into()), &["x"], false),
+        ),
+        (
+            "req.model like \"a\"",
+            one_of(StrFact::Model, &["a"], false),
+        ),
+        (
+            "req.model like \"gpt-*\"",
+            matches(Pattern::Like(vec!["gpt-".into(), "".into()])),
+        ),
+        (
+            "req.model starts_with \"g\"",
+            matches(Pattern::StartsWith("g".into())),
+        ),
+        (
+            "req.model ends_with \"g\"",
+            matches(Pattern::EndsWith("g".into())),
+        ),
+        (
+            "req.model contains \"g\"",
+            matches(Pattern::Contains("g".into())),
+        ),
+        (
+            "has(req.meta[\"s\"])",
+            Cond::Test(Test::Present(StrFact::Meta("s".into()))),
+        ),
+        (
+            "req.tokens_in < 24k",
+            within(IntFact::TokensIn, 0, 23_999, false),
+        ),
+        (
+            "24k < req.tokens_in",
+            within(IntFact::TokensIn, 24_001, u64::MAX, false),
+        ),
+        ("req.tokens_in != 1", within(IntFact::TokensIn, 1, 1, true)),
+        ("now.hour in 9..17", within(IntFact::Hour, 9, 17, false)),
+        ("now.hour not in 9..17", within(IntFact::Hour, 9, 17, true)),
+        (
+            "now.weekday in [sat, sun]",
+            Cond::Any(vec![
+                within(IntFact::Weekday, 5, 5, false),
+                within(IntFact::Weekday, 6, 6, false),
+            ]),
+        ),
+        (
+            "now.date >= \"1970-01-02\"",
+            within(IntFact::Date, 1, u64::MAX, false),
+        ),
+        (
+            "hash_pct(key.id, salt = \"s\") < 2.5%",
+            Cond::Test(Test::HashBelow {
+                fact: StrFact::KeyId,
+                salt: "s".into(),
+                share: 25_000,
+            }),
+        ),
+        (
+            "not req.model == \"a\"",
+            Cond::Not(Box::new(one_of(StrFact::Model, &["a"], false))),
+        ),
+        ("true", Cond::Always),
+        ("not true", Cond::Never),
+    ] {
+        assert_eq!(condition(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn forbids_read_targets_and_attempts() {
+    let policy = load(
+        "policy 1\nprovider openai { region = us, model mini = \"m\" }\n\
+         forbid a when target.region != us\nforbid b when attempt.last in [connect, s5xx]\n\
+         forbid c when target.failure_domain == attempt.last_domain\nforbid d when target.price > $2/Mtok\n\
+         route default { tier 1 { openai.mini } }\n",
+    );
+    let conds: Vec<_> = policy
+        .forbids
+        .iter()
+        .map(|forbid| forbid.when.clone())
+        .collect();
+    let set = OutcomeSet::EMPTY.with(Outcome::Connect).with(Outcome::S5xx);
+    assert_eq!(
+        conds,
+        [
+            Cond::Test(Test::OneOf {
+                fact: StrFact::TargetRegion,
+                values: vec!["us".into()],
+                negated: true
+            }),
+            Cond::Test(Test::LastOutcome(set)),
+            Cond::Test(Test::SameDomain),
+            Cond::Test(Test::Within {
+                fact: IntFact::TargetPrice,
+                low: 2_000_001,
+                high: u64::MAX,
+                negated: false
+            }),
+        ]
+    );
+}
+
+#[test]
+fn the_most_specific_timer_wins() {
+    let policy = load(
+        "policy 1\ndefaults { ttft_timeout = 9s, connect_timeout = 2s, deadline = 40s }\n\
+         provider openai { ttft_timeout = 8s, model a = \"a\", model b { id = \"b\", ttft_timeout = 7s } }\n\
+         provider mistral { model c = \"c\" }\n\
+         route first when req.stream { tier 1 { openai.a }, ttft_timeout = 3s, deadline = 20s }\n\
+         route default { tier 1 { openai.a, openai.b }, tier 2 { mistral.c } }\n",
+    );
+    let ttft: Vec<_> = policy
+        .targets
+        .iter()
+        .map(|target| target.timeouts.ttft.as_secs())
+        .collect();
+    assert_eq!(ttft, [8, 7, 9]);
+    assert_eq!(policy.targets[0].timeouts.connect, Span::from_secs(2));
+    assert_eq!(serve(&policy, 0).timeouts.ttft, Some(Span::from_secs(3)));
+    assert_eq!(serve(&policy, 0).deadline, Span::from_secs(20));
+    assert_eq!(serve(&policy, 1).timeouts.ttft, None);
+    assert_eq!(serve(&policy, 1).deadline, Span::from_secs(40));
+}
+
+#[test]
+fn fallbacks_jumps_picks_and_rejects() {
+    let policy = load(
+        "policy 1\nprovider openai { model a = \"a\", model b = \"b\" }\nprovider ollama { }\n\
+         route first when req.stream {\n  pick = hash(key.id, req.meta[\"s\"])\n  tier 1 { openai.a weight 3 }\n\
+         tier 2 { pick = least_busy, openai.b }\n  fallback {\n    on ttft > 800ms -> next\n\
+         on context_exceeded -> ollama.*\n    on content_filter -> stop\n\
+         on [s429, auth_failed] -> reject(502, \"no \\\"luck\\\"\", retry_after = 30s)\n    else -> stop\n  }\n}\n\
+         route default { reject(404, \"no route\") }\n",
+    );
+    let first = serve(&policy, 0);
+    assert_eq!(
+        first.tiers[0].pick,
+        Pick::Hash(vec![StrFact::KeyId, StrFact::Meta("s".into())])
+    );
+    assert_eq!(first.tiers[1].pick, Pick::LeastBusy);
+    assert_eq!(first.fallback[0].on, Trigger::Slow(Span::from_millis(800)));
+    let Then::Jump(target) = first.fallback[1].then else {
+        panic!("{:?}", first.fallback[1]);
+    };
+    assert_eq!(policy.targets[target.index()].model, ModelName::Asked);
+    assert_eq!(&*policy.targets[target.index()].name, "ollama.*");
+    assert_eq!(first.fallback[2].then, Then::Stop);
+    let Then::Reject(reject) = &first.fallback[3].then else {
+        panic!("{:?}", first.fallback[3]);
+    };
+    assert_eq!(reject.message.as_deref(), Some("no \"luck\""));
+    assert_eq!(reject.retry_after, Some(Span::from_secs(30)));
+    assert_eq!(reject.at.line, 12);
+    assert_eq!(first.otherwise, Otherwise::Stop);
+    assert!(matches!(&policy.routes[1].action, Action::Reject(reject) if reject.status == 404));
+}
+
+#[test]
+fn scripts_of_simulated_providers() {
+    let policy = load(
+        "policy 1\nprovider a { kind = simulated\n  simulate { script = [\"ok 100\", \"s503 20\", \"stall 3\", \"bad_key\"] }\n\
+         model m = \"m\" }\nroute default { tier 1 { a.m } }\n",
+    );
+    let script = &policy.providers[0].simulation.as_ref().unwrap().script;
+    let steps: Vec<_> = script.iter().map(|step| (step.act, step.times)).collect();
+    assert_eq!(
+        steps,
+        [
+            (Act::Ok, 100),
+            (Act::Status(503), 20),
+            (Act::Stall, 3),
+            (Act::BadKey, 1)
+        ]
+    );
+}
+
+#[test]
+fn the_hash_changes_with_the_text() {
+    let text = "policy 1\nroute default { reject(404) }\n";
+    assert_ne!(load(text).hash, load(&format!("{text}\n")).hash);
+    assert_eq!(load(text).hash, load(text).hash);
+}
