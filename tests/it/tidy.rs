@@ -28,7 +28,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["runtime"]),
     ("rustls-native-certs", &["runtime"]),
     ("serde", &["policy", "ops", "sim", "cli"]),
-    ("serde_json", &["policy", "ops", "sim", "cli"]),
+    ("serde_json", &["policy", "ops", "sim", "runtime", "cli"]),
     ("signal-hook", &["runtime"]),
     ("simd-json", &["wire"]),
     ("webpki-roots", &["runtime"]),

@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use rustix::process::Pid;
 use rustix::process::Signal;
@@ -113,7 +114,10 @@ impl Gateway {
         let Ok(mut admin) = TcpStream::connect(self.admin) else {
             return false;
         };
-        admin.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Asked again if it takes longer.
+        admin
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
         let asked =
             admin.write_all(b"GET /healthz HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
         let mut status = [0; 12];
@@ -162,15 +166,15 @@ impl Drop for Gateway {
 /// Asks again and again until something holds; false if it does not within [`PATIENCE`].
 #[expect(
     clippy::disallowed_methods,
-    reason = "another process cannot wake this one"
+    reason = "another process cannot wake this one, and must not be waited for without end"
 )]
 pub fn eventually(mut holds: impl FnMut() -> bool) -> bool {
-    let pause = Duration::from_millis(5);
-    for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
         if holds() {
             return true;
         }
-        thread::sleep(pause);
+        thread::sleep(Duration::from_millis(5));
     }
     false
 }
