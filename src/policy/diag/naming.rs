@@ -11,11 +11,7 @@ impl Diagnostic {
     /// Did-you-mean: the nearest of `words` as a fix, else all of them.
     fn suggest(self, place: Place, word: &str, words: &[&str]) -> Self {
         match nearest(word, words.iter().copied()) {
-            Some(near) => self.help(format!("did you mean `{near}`?")).fix(
-                format!("write `{near}`"),
-                place,
-                near,
-            ),
+            Some(near) => self.fix(format!("did you mean `{near}`?"), place, near),
             None if words.is_empty() || words.len() > LIST_MAX => self,
             None => self.help(format!("there is {}", listed(words.iter().copied()))),
         }
@@ -117,9 +113,7 @@ pub(in crate::policy) fn no_fact<'w>(
     let near = nearest(text, words.iter().copied());
     let diagnostic = Diagnostic::new(Code::P1002, place, format!("unknown fact `{text}`"), "");
     match near {
-        Some(near) => diagnostic
-            .help(format!("did you mean `{near}`?"))
-            .fix(format!("write `{near}`"), place, near),
+        Some(near) => diagnostic.fix(format!("did you mean `{near}`?"), place, near),
         None => diagnostic.help("facts begin with `req.`, `key.`, `now.`, and in `forbid` also `target.` and `attempt.`"),
     }
 }

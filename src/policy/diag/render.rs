@@ -81,7 +81,7 @@ fn one(diagnostic: &Diagnostic, files: &Files, renderer: &Renderer) -> String {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     if let Some(fix) = &diagnostic.fix {
-        group = group.element(Level::HELP.message(format!("fix: {}", fix.title)));
+        group = group.element(Level::HELP.message(format!("{} (fix available)", fix.title)));
     }
     renderer.render(&[group])
 }

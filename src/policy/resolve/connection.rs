@@ -124,8 +124,7 @@ impl<'t> Resolver<'t> {
                 return None;
             }
             Kind::Str(_) => {
-                self.secrets.push(expr.place);
-                self.report(safety::secret_inline(expr.place));
+                self.inline_secret(expr.place);
                 return None;
             }
             _ => {

@@ -21,5 +21,5 @@ mod tiers;
 mod value;
 mod whole;
 
-pub(in crate::policy) use self::policy::resolve;
+pub(in crate::policy) use self::policy::{Lost, resolve};
 pub(in crate::policy) use self::simulate::ACTS;

@@ -196,11 +196,10 @@ impl<'t> Resolver<'t> {
             }
         };
         let Some(id) = short.or_else(|| fields.text("id")) else {
-            self.report(say::missing(
-                place,
-                "model",
-                "`id`: the provider's own name for it",
-            ));
+            if !stmt.stmts().iter().any(|field| field.key() == "id") {
+                let what = "`id`: the provider's own name for it";
+                self.report(say::missing(place, "model", what));
+            }
             return base.clone();
         };
         let price = fields.of("price").next();
@@ -253,7 +252,11 @@ impl<'t> Resolver<'t> {
             self.report(say::target_incomplete(expr.place, path, &hint));
             return None;
         };
-        self.lookup(Space::Provider, provider, expr.place)?;
+        let named = Place {
+            len: u32::try_from(provider.len()).unwrap_or(expr.place.len),
+            ..expr.place
+        };
+        self.lookup(Space::Provider, provider, named)?;
         if let Some(&id) = self.target_ids.get(path) {
             return Some(id);
         }
@@ -262,6 +265,10 @@ impl<'t> Resolver<'t> {
             return self.add_target(path.into(), expr.place, base);
         }
         let known = self.models_of(provider);
+        if known.contains(&model) {
+            // It is there, and what is wrong with it has been said.
+            return None;
+        }
         self.report(say::unknown_model(expr.place, provider, model, &known));
         None
     }

@@ -128,7 +128,6 @@ impl<'t> Resolver<'t> {
         let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
         self.route_later(&fields);
         self.mid_stream(&fields);
-        let wrong = self.found.len();
         let reject = self.plain_reject(&fields);
         let tiers = self.route_tiers(&fields);
         match (reject, tiers) {
@@ -147,7 +146,10 @@ impl<'t> Resolver<'t> {
             }
             (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, &fields, tiers))),
             (None, None) => {
-                if self.found.len() == wrong {
+                let written = ["tier", "use", "reject"]
+                    .into_iter()
+                    .any(|word| fields.of(word).next().is_some());
+                if !written {
                     self.report(say::missing(decl.stmt.head(), "route", "targets: `tier 1 { provider.model }`, `use pool.NAME`, or `reject(404, \"…\")`"));
                 }
                 None

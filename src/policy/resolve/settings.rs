@@ -206,8 +206,7 @@ impl<'t> Resolver<'t> {
         for rule in fields.of("open") {
             self.open_rule(rule, &mut breaker);
         }
-        if breaker.error_rate.is_none() && breaker.consecutive.is_none() && breaker.slow.is_empty()
-        {
+        if fields.of("open").next().is_none() {
             self.report(say::missing(
                 place,
                 "breaker",

@@ -37,7 +37,7 @@ impl<'t> Resolver<'t> {
             self.bodied(decl.stmt, "pool", "pool NAME { … }");
             let fields = self.fields(decl.stmt.stmts(), &schema::POOL);
             let tiers = self.tiers(&fields);
-            if tiers.tiers.is_empty() {
+            if fields.of("tier").next().is_none() {
                 self.report(say::missing(decl.place, "pool", "`tier 1 { … }`"));
             }
             for stmt in fields.of("spill") {
@@ -96,7 +96,6 @@ impl<'t> Resolver<'t> {
             pick,
             members: Vec::new(),
         };
-        let wrong = self.found.len();
         for inner in stmt.stmts() {
             if inner.key() == "pick" {
                 if let Tail::Assign(expr) = &inner.tail
@@ -110,7 +109,7 @@ impl<'t> Resolver<'t> {
             }
         }
         if tier.members.is_empty() {
-            if self.found.len() == wrong {
+            if stmt.stmts().is_empty() {
                 self.report(say::missing(
                     stmt.head(),
                     "tier",

@@ -127,6 +127,12 @@ impl<'t> Resolver<'t> {
     }
 
     pub(super) fn mismatch(&mut self, expr: &Expr<'t>, of: &'static Type, key: Key) {
+        if expr
+            .name()
+            .is_some_and(|name| self.is_lost(Space::Const, name))
+        {
+            return;
+        }
         let found = describe(expr, self.files.slice(expr.place));
         self.report(say::wrong_type(
             expr.place,
@@ -334,8 +340,7 @@ impl<'t> Resolver<'t> {
                 .only_text(expr, args)
                 .map(|path| SecretSource::File(path.into())),
             Kind::Str(_) => {
-                self.secrets.push(expr.place);
-                self.report(safety::secret_inline(expr.place));
+                self.inline_secret(expr.place);
                 None
             }
             _ => {
@@ -344,6 +349,14 @@ impl<'t> Resolver<'t> {
             }
         }?;
         Some(SecretRef { source, at })
+    }
+
+    /// A secret that stands in the text: said once, and never shown.
+    pub(super) fn inline_secret(&mut self, place: Place) {
+        if !self.secrets.contains(&place) {
+            self.secrets.push(place);
+            self.report(safety::secret_inline(place));
+        }
     }
 
     fn roots(&mut self, expr: &'t Expr<'t>) -> Option<Roots> {

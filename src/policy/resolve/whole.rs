@@ -1,6 +1,6 @@
 //! Checks that need the whole policy: what is missing, what is never reached, what is never used.
 
-use crate::policy::diag::{naming as say, routing};
+use crate::policy::diag::{Diagnostic, Severity, naming as say, routing};
 use crate::policy::model::{Action, Then};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::Space;
@@ -17,8 +17,12 @@ impl<'t> Resolver<'t> {
                 .map(|decl| decl.stmt.place);
             self.report(routing::no_default(last.unwrap_or_default().end()));
         }
-        self.unreached();
-        self.unused();
+        // A mistake elsewhere may be the only reason why something seems unused.
+        let sound = |diagnostic: &Diagnostic| diagnostic.severity() < Severity::Error;
+        if self.found.iter().all(sound) {
+            self.unreached();
+            self.unused();
+        }
     }
 
     /// Providers and models that no route leads to. An imported file is shared: not everybody needs all of it.
@@ -41,10 +45,6 @@ impl<'t> Resolver<'t> {
                     *reached = true;
                 }
             }
-        }
-        // Where a route is wrong, what it would reach is unknown.
-        if self.routes.len() < self.names.all(Space::Route).len() {
-            return;
         }
         for (index, provider) in self.providers.clone().iter().enumerate() {
             let own = self
@@ -133,10 +133,7 @@ impl<'t> Resolver<'t> {
 
     fn secrets_of(&mut self, expr: &'t Expr<'t>) {
         match &expr.kind {
-            Kind::Str(text) if looks_secret(text) && !self.secrets.contains(&expr.place) => {
-                self.secrets.push(expr.place);
-                self.report(crate::policy::diag::safety::secret_inline(expr.place));
-            }
+            Kind::Str(text) if looks_secret(text) => self.inline_secret(expr.place),
             Kind::Call(_, args) => {
                 for arg in args {
                     self.secrets_of(&arg.expr);
