@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::base::{hash, limits};
+use crate::policy::diag::safety::secret_inline;
 use crate::policy::diag::{Diagnostic, Diagnostics, Severity, syntax as say};
 use crate::policy::files::{Files, Sources};
 use crate::policy::model::Policy;
 use crate::policy::resolve::{self, Lost};
 use crate::policy::syntax::ast::{Expr, Item};
 use crate::policy::syntax::split::{FaultKind, split};
-use crate::policy::syntax::{Place, mistake, parse};
+use crate::policy::syntax::{Place, leak, mistake, parse};
 
 /// Loads the policy at `root` with everything that it imports. `sets` are the values of `--set name=value`, for consts
 /// that are declared as `param(default)`. On success the diagnostics hold warnings and notes only.
@@ -159,6 +160,11 @@ impl<'s> Reader<'s> {
         for (start, control) in text.char_indices().filter(|&(_, char)| turns_text(char)) {
             let here = place(file, start..start + control.len_utf8());
             self.found.push(say::direction_controls(here, control));
+        }
+        for leak in leak::find(text) {
+            let here = place(file, leak);
+            self.files.mask([here]);
+            self.found.push(secret_inline(here));
         }
         let (chunks, faults) = split(text);
         for fault in faults {

@@ -212,10 +212,17 @@ fn text_that_is_too_large_is_refused() {
 
 #[test]
 fn a_secret_in_the_text_is_never_echoed() {
-    let text = "policy 1\nprovider openai { auth = bearer(\"sk-proj-abcdefghijklmnop\"), model m = \"m\" }\n\
-                route default { tier 1 { openai.m }, deadline = \"sk-proj-abcdefghijklmnop\" }\n";
-    let diagnostics = findings(text);
+    let text = "policy 1\nprovider openai { auth = bearer(\"sk-proj-0123456789abcdefgh\"), model m = \"m\" }\n\
+                route default { tier 1 { openai.m }, deadline = \"sk-proj-0123456789abcdefgh\" }\n";
+    let diagnostics = findings(&text.replace("tier 1 {", "tier 1 { # sk-0123456789-abcdefghij\n"));
     assert!(diagnostics.has_errors());
+    let broken = findings(
+        "policy 1\nroute a \"x\" = \"sk-proj-0123456789abcdefgh\" \"sk-proj-0123456789abcdefgh\"\n",
+    );
+    assert!(broken.has_errors());
+    for output in [broken.render(false), broken.to_json()] {
+        assert!(!output.contains("abcdefgh"), "{output}");
+    }
     for output in [
         diagnostics.render(false),
         diagnostics.render(true),

@@ -11,7 +11,7 @@ impl Diagnostic {
     /// Did-you-mean: the nearest of `words` as a fix, else all of them.
     fn suggest(self, place: Place, word: &str, words: &[&str]) -> Self {
         match nearest(word, words.iter().copied()) {
-            Some(near) => self.fix(format!("did you mean `{near}`?"), place, near),
+            Some(near) => self.guess(format!("did you mean `{near}`?"), place, near),
             None if words.is_empty() || words.len() > LIST_MAX => self,
             None => self.help(format!("there is {}", listed(words.iter().copied()))),
         }
@@ -113,7 +113,7 @@ pub(in crate::policy) fn no_fact<'w>(
     let near = nearest(text, words.iter().copied());
     let diagnostic = Diagnostic::new(Code::P1002, place, format!("unknown fact `{text}`"), "");
     match near {
-        Some(near) => diagnostic.fix(format!("did you mean `{near}`?"), place, near),
+        Some(near) => diagnostic.guess(format!("did you mean `{near}`?"), place, near),
         None => diagnostic.help("facts begin with `req.`, `key.`, `now.`, and in `forbid` also `target.` and `attempt.`"),
     }
 }
@@ -237,17 +237,24 @@ pub(in crate::policy) fn fact_first(place: Place, op: &str) -> Diagnostic {
     .help(format!("write `req.model {op} …`"))
 }
 
-pub(in crate::policy) fn mixed_and_or(place: Place, and: Place, and_text: &str) -> Diagnostic {
-    Diagnostic::new(
+pub(in crate::policy) fn mixed_and_or(
+    place: Place,
+    and: Place,
+    read: &str,
+    other: Option<&str>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
         Code::P1005,
         place,
         "`and` mixed with `or` without parentheses",
         "",
     )
-    .label(and, "read as if this part stood in parentheses")
-    .help(format!("if that is meant, write `({and_text})`"))
-    .help("else put the parentheses around the `or`")
-    .fix("add the parentheses", and, format!("({and_text})"))
+    .label(and, "read as if this stood in parentheses");
+    match other {
+        Some(other) => diagnostic.help(format!("the other reading is `{other}`")),
+        None => diagnostic,
+    }
+    .guess(format!("write `{read}` if that is meant"), place, read)
 }
 
 pub(in crate::policy) fn duplicate(

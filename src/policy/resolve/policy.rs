@@ -44,7 +44,6 @@ pub(in crate::policy) fn resolve<'t>(
     let mut resolver = Resolver::new(files, lost.names);
     resolver.collect(tree);
     resolver.settle_consts(sets);
-    resolver.find_secrets(tree);
     let server = resolver.server();
     resolver.settle_defaults();
     resolver.providers();

@@ -5,17 +5,17 @@ use crate::policy::model::{Action, Then};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
-use crate::policy::syntax::ast::{Expr, Item, Kind, Stmt, Tail, Word};
 
-impl<'t> Resolver<'t> {
+impl Resolver<'_> {
     pub(super) fn check_whole(&mut self) {
         if !self.names.has(Space::Route, "default") {
-            let last = self
-                .names
-                .all(Space::Route)
-                .last()
-                .map(|decl| decl.stmt.place);
-            self.report(routing::no_default(last.unwrap_or_default().end()));
+            let end = self.files.text(0).trim_end().len();
+            let place = Place {
+                file: 0,
+                start: u32::try_from(end).unwrap_or(u32::MAX),
+                len: 0,
+            };
+            self.report(routing::no_default(place));
         }
         // A mistake elsewhere may be the only reason why something seems unused.
         let sound = |diagnostic: &Diagnostic| diagnostic.severity() < Severity::Error;
@@ -100,86 +100,4 @@ impl<'t> Resolver<'t> {
             }
         }
     }
-
-    /// Strings that look like a credential, anywhere.
-    pub(super) fn find_secrets(&mut self, tree: &'t [Item<'t>]) {
-        for item in tree {
-            match item {
-                Item::Const(stmt) | Item::Stmt(stmt) => self.secrets_in(stmt),
-                Item::Version(..) | Item::Import(..) => {}
-            }
-        }
-    }
-
-    fn secrets_in(&mut self, stmt: &'t Stmt<'t>) {
-        let arrow = match &stmt.tail {
-            Tail::Bare => &[],
-            Tail::Assign(expr) => {
-                self.secrets_of(expr);
-                &[]
-            }
-            Tail::Arrow(words) => words.as_slice(),
-        };
-        for word in stmt.words.iter().chain(arrow) {
-            match word {
-                Word::Expr(expr) | Word::When(_, expr) | Word::On(_, expr) => self.secrets_of(expr),
-                Word::Else(_) => {}
-            }
-        }
-        for inner in stmt.stmts() {
-            self.secrets_in(inner);
-        }
-    }
-
-    fn secrets_of(&mut self, expr: &'t Expr<'t>) {
-        match &expr.kind {
-            Kind::Str(text) if looks_secret(text) => self.inline_secret(expr.place),
-            Kind::Call(_, args) => {
-                for arg in args {
-                    self.secrets_of(&arg.expr);
-                    if let Some(value) = &arg.value {
-                        self.secrets_of(value);
-                    }
-                }
-            }
-            Kind::List(items) | Kind::And(items) | Kind::Or(items) => {
-                for item in items {
-                    self.secrets_of(item);
-                }
-            }
-            Kind::Paren(inner) | Kind::Not(inner) | Kind::Index(_, inner) => self.secrets_of(inner),
-            Kind::Compare(_, left, right) => {
-                self.secrets_of(left);
-                self.secrets_of(right);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Prefixes that providers give their credentials, so that scanners can find them.
-const SECRET_PREFIXES: [&str; 14] = [
-    "sk-",
-    "sk_",
-    "gsk_",
-    "xai-",
-    "AIza",
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "github_pat_",
-    "hf_",
-    "pplx-",
-    "csk-",
-    "r8_",
-    "eyJ",
-];
-
-fn looks_secret(text: &str) -> bool {
-    let key_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    text.len() >= 16
-        && SECRET_PREFIXES
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
-        && text.bytes().all(key_like)
 }

@@ -39,13 +39,18 @@ pub(in crate::policy) fn explain(text: &str, at: usize, file: u16, base: u32) ->
         let message = format!("`{token}` is a word of the language and cannot stand here");
         return syntax::misfit(here, message, "", reserved_help(token));
     }
-    if !token.is_ascii() {
+    if !token.is_ascii() && !token.starts_with('"') {
         let message = format!("`{token}` is not a letter that a name may have");
         let help = "names are made of a–z, 0–9 and `_`; other text belongs in quotes";
         return syntax::misfit(here, message, "", help);
     }
     let help = "a statement is words, then `= value` or `-> target`, then `{ block }`";
-    syntax::misfit(here, format!("`{token}` is not expected here"), "", help)
+    let message = if token.starts_with('"') {
+        "this string is not expected here".to_owned()
+    } else {
+        format!("`{token}` is not expected here")
+    };
+    syntax::misfit(here, message, "", help)
 }
 
 /// Where the grammar really gave up. It reports the furthest place at which it tried a named rule; a closing bracket
