@@ -13,7 +13,7 @@ impl Diagnostic {
         match nearest(word, words.iter().copied()) {
             Some(near) => self.guess(format!("did you mean `{near}`?"), place, near),
             None if words.is_empty() || words.len() > LIST_MAX => self,
-            None => self.help(format!("there is {}", listed(words.iter().copied()))),
+            None => self.help(format!("known: {}", listed(words.iter().copied()))),
         }
     }
 }
@@ -114,7 +114,10 @@ pub(in crate::policy) fn no_fact<'w>(
     let diagnostic = Diagnostic::new(Code::P1002, place, format!("unknown fact `{text}`"), "");
     match near {
         Some(near) => diagnostic.guess(format!("did you mean `{near}`?"), place, near),
-        None => diagnostic.help("facts begin with `req.`, `key.`, `now.`, and in `forbid` also `target.` and `attempt.`"),
+        None => diagnostic.help(
+            "facts begin with `req.`, `key.`, `now.`, \
+             and in `forbid` also `target.` and `attempt.`",
+        ),
     }
 }
 
@@ -172,8 +175,16 @@ pub(in crate::policy) fn bad_address(place: Place, text: &str) -> Diagnostic {
 }
 
 pub(in crate::policy) fn bad_url(place: Place, text: &str) -> Diagnostic {
-    Diagnostic::new(Code::P1003, place, format!("`{text}` is not a URL that the gateway can call"), "")
-        .help("write `https://host`, `https://host:port/path` or `http://127.0.0.1:port`, without user, query or fragment")
+    Diagnostic::new(
+        Code::P1003,
+        place,
+        format!("`{text}` is not a URL that the gateway can call"),
+        "",
+    )
+    .help(
+        "write `https://host`, `https://host:port/path` or `http://127.0.0.1:port`, \
+             without user, query or fragment",
+    )
 }
 
 pub(in crate::policy) fn bad_script_step(place: Place, text: &str) -> Diagnostic {
@@ -190,13 +201,10 @@ pub(in crate::policy) fn bad_script_step(place: Place, text: &str) -> Diagnostic
 }
 
 pub(in crate::policy) fn unsupported_header(place: Place) -> Diagnostic {
-    Diagnostic::new(
-        Code::P1003,
-        place,
-        "this header cannot carry a key",
-        "",
+    Diagnostic::new(Code::P1003, place, "this header cannot carry a key", "").help(
+        "supported are `header(\"x-api-key\", …)` and `header(\"api-key\", …)`; \
+         `authorization` is written `bearer(…)`",
     )
-    .help("supported are `header(\"x-api-key\", …)` and `header(\"api-key\", …)`; `authorization` is written `bearer(…)`")
 }
 
 pub(in crate::policy) fn cannot_compare(
@@ -223,8 +231,16 @@ pub(in crate::policy) fn cannot_compare(
 }
 
 pub(in crate::policy) fn two_facts(place: Place) -> Diagnostic {
-    Diagnostic::new(Code::P1004, place, "these two facts cannot be compared with each other", "")
-        .help("a fact is compared with a value; only `target.failure_domain == attempt.last_domain` compares two facts")
+    Diagnostic::new(
+        Code::P1004,
+        place,
+        "these two facts cannot be compared with each other",
+        "",
+    )
+    .help(
+        "a fact is compared with a value; \
+             only `target.failure_domain == attempt.last_domain` compares two facts",
+    )
 }
 
 pub(in crate::policy) fn fact_first(place: Place, op: &str) -> Diagnostic {

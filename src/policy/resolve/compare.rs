@@ -273,7 +273,7 @@ impl<'t> Resolver<'t> {
                 return None;
             }
         };
-        let Read::Str(fact) = self.fact(&first.expr, Scope::Request)? else {
+        let Read::Str(fact) = self.fact_in(&first.expr, Scope::Request)? else {
             self.report(say::has_wants_string(
                 first.expr.place,
                 self.files.slice(first.expr.place),

@@ -4,7 +4,7 @@ use crate::base::{ProviderId, TargetId};
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
-use crate::policy::model::{ModelName, Provider, ProviderKind, Target};
+use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Target};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
@@ -37,6 +37,14 @@ impl<'t> Resolver<'t> {
         };
         self.kind_fields(&fields, kind);
         let endpoints = self.endpoints(&fields, kind, decl.place);
+        let versioned = |endpoint: &Endpoint| endpoint.base_path.ends_with("/v1");
+        if kind.kind == ProviderKind::AzureOpenAi
+            && fields.place("api_version").is_none()
+            && !endpoints.iter().all(versioned)
+        {
+            let what = "`api_version`, or an address that ends in `/openai/v1`";
+            self.report(say::missing(decl.place, kind.word, what));
+        }
         let region: Option<Box<str>> = fields.text("region").map(Into::into);
         self.regions.extend(region.clone());
         let capacity = fields.of("capacity").next();

@@ -1,6 +1,6 @@
 //! Aliases, forbids and routes.
 
-use crate::base::{OutcomeSet, RetriesId, limits};
+use crate::base::{OutcomeSet, RetriesId, TargetId, limits};
 use crate::policy::diag::{naming as say, routing};
 use crate::policy::facts::Caps;
 use crate::policy::model::{Action, Alias, Cond, Forbid, Reject, Route, Serve, Then, Trigger};
@@ -150,7 +150,9 @@ impl<'t> Resolver<'t> {
                     .into_iter()
                     .any(|word| fields.of(word).next().is_some());
                 if !written {
-                    self.report(say::missing(decl.stmt.head(), "route", "targets: `tier 1 { provider.model }`, `use pool.NAME`, or `reject(404, \"…\")`"));
+                    let what = "targets: `tier 1 { provider.model }`, `use pool.NAME`, \
+                                or `reject(404, \"…\")`";
+                    self.report(say::missing(decl.stmt.head(), "route", what));
                 }
                 None
             }
@@ -336,7 +338,7 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn retries_max(&self, target: crate::base::TargetId) -> u8 {
+    fn retries_max(&self, target: TargetId) -> u8 {
         let id = self
             .targets
             .get(target.index())

@@ -2,9 +2,9 @@
 
 use crate::base::{Outcome, OutcomeSet, Span};
 use crate::policy::diag::{naming as say, safety};
-use crate::policy::model::{Pick, Roots, SecretRef, SecretSource};
+use crate::policy::model::{Pick, Roots, SecretRef, SecretSource, StrFact};
 use crate::policy::resolve::policy::Resolver;
-use crate::policy::schema::{Read, Space, Type, Value};
+use crate::policy::schema::{Read, Scope, Space, Type, Value};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Arg, Expr, Kind};
 use crate::policy::syntax::literal::{MoneyPer, Number, Unit};
@@ -320,8 +320,8 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn hash_fact(&mut self, expr: &'t Expr<'t>) -> Option<crate::policy::model::StrFact> {
-        match self.fact(expr, crate::policy::schema::Scope::Request)? {
+    fn hash_fact(&mut self, expr: &'t Expr<'t>) -> Option<StrFact> {
+        match self.fact_in(expr, Scope::Request)? {
             Read::Str(fact) => Some(fact),
             other => {
                 let found = other.describe();
@@ -406,7 +406,7 @@ impl<'t> Resolver<'t> {
                     if let Kind::Path(path) | Kind::Index(path, _) = &arg.expr.kind
                         && path.contains('.')
                     {
-                        self.fact(&arg.expr, crate::policy::schema::Scope::Request);
+                        self.fact(&arg.expr, Scope::Request);
                     }
                 }
                 Some(Value::Checked)
