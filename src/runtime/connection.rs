@@ -2,13 +2,14 @@
 //! at a time. Nothing is decided here.
 
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::base::Moment;
 use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
-use crate::runtime::link::Link;
+use crate::runtime::link::{Link, Way};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
 
@@ -42,7 +43,7 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 watch.await_client(until);
-                let (bytes, sent) = client.send(bytes, range).await;
+                let (bytes, sent) = client.send(bytes, range, worker.way()).await;
                 Input::ClientSent(bytes, watch.verdict(sent))
             }
             Action::SendUpstream {
@@ -51,7 +52,7 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 watch.await_upstream(worker.now(), until);
-                let (bytes, sent) = upstream.send(bytes, range).await;
+                let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
                 Input::UpstreamSent(bytes, watch.verdict(sent))
             }
             Action::ReadUpstream { into, until } => {
@@ -120,16 +121,18 @@ impl Upstream {
         };
         watch.set_upstream(Some(link.socket()));
         self.held = Some((endpoint, link));
+        worker.exchange_begins();
         Ok(reused)
     }
 
     async fn send(
         &mut self,
         bytes: Vec<u8>,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
+        way: Way,
     ) -> (Vec<u8>, io::Result<()>) {
         match &mut self.held {
-            Some((_, link)) => link.send(bytes, range).await,
+            Some((_, link)) => link.send(bytes, range, way).await,
             None => (bytes, Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -143,9 +146,9 @@ impl Upstream {
 
     fn release(&mut self, reuse: bool, worker: &Worker, watch: &Watch) {
         watch.set_upstream(None);
-        if let Some((endpoint, link)) = self.held.take()
-            && reuse
-        {
+        let Some((endpoint, link)) = self.held.take() else { return };
+        worker.exchange_ends();
+        if reuse {
             worker.pool.put(endpoint, link, worker.now());
         }
     }

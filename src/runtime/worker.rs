@@ -21,7 +21,7 @@ use crate::ops::Journal;
 use crate::runtime::clock;
 use crate::runtime::connection::serve;
 use crate::runtime::fd::Socket;
-use crate::runtime::link::Link;
+use crate::runtime::link::{Link, Way};
 use crate::runtime::peer::Peers;
 use crate::runtime::pool::Pool;
 use crate::runtime::shared::Shared;
@@ -36,6 +36,8 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     desk: RefCell<Desk>,
     now: Cell<Moment>,
+    /// Connections to providers that are in use.
+    exchanges: Cell<u32>,
 }
 
 /// What an exchange works with while it handles one input.
@@ -77,6 +79,7 @@ impl Worker {
                 ids: Ids { seed, count: 0 },
             }),
             now: Cell::new(clock::now()),
+            exchanges: Cell::new(0),
             shared,
         })
     }
@@ -84,6 +87,21 @@ impl Worker {
     /// The time as of the last completed operation: near enough for deadlines, and free.
     pub(super) fn now(&self) -> Moment {
         self.now.get()
+    }
+
+    /// A connection to a provider is in use from now on.
+    pub(super) fn exchange_begins(&self) {
+        self.exchanges.set(self.exchanges.get() + 1);
+    }
+
+    /// It is not any more.
+    pub(super) fn exchange_ends(&self) {
+        self.exchanges.set(self.exchanges.get().saturating_sub(1));
+    }
+
+    /// How to send now.
+    pub(super) fn way(&self) -> Way {
+        if self.exchanges.get() <= QUIET_EXCHANGES { Way::Direct } else { Way::Driver }
     }
 
     /// The providers' endpoints.
@@ -192,5 +210,7 @@ const BACKLOG: i32 = 1024;
 const ACCEPTS: usize = 2;
 /// After a failed accept.
 const ACCEPT_PAUSE: Span = Span::from_millis(20);
+/// Up to so many exchanges at once a worker sends directly.
+const QUIET_EXCHANGES: u32 = 2;
 /// How often pools and draining are looked after.
 const CARE: Span = Span::from_millis(100);
