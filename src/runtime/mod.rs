@@ -95,7 +95,9 @@ impl Gateway {
         guard_exposure(listen.ip(), &policy).map_err(one)?;
         let plan = Plan::new(policy).map_err(|error| one(error.to_string()))?;
         let admin = bind(admin, "admin").map_err(one)?;
-        admin.set_nonblocking(true).map_err(|error| one(error.to_string()))?;
+        admin
+            .set_nonblocking(true)
+            .map_err(|error| one(error.to_string()))?;
         let admin_address = admin.local_addr().map_err(|error| one(error.to_string()))?;
         // Bound once without sharing, so that a second gateway on the same port is an error and not a silent partner.
         let probe = bind(listen, "listen").map_err(one)?;
