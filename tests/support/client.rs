@@ -6,7 +6,6 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use super::PATIENCE;
 
@@ -62,18 +61,6 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self::over(stream)
-    }
-
-    /// Waits for a byte that must not come: as long as a person's patience in small.
-    pub fn waits_in_vain(&mut self) {
-        self.stream
-            .set_read_timeout(Some(Duration::from_millis(500)))
-            .unwrap();
-        let read = self.stream.read(&mut [0]);
-        let kind = read.map_err(|error| error.kind());
-        let silent = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
-        assert!(kind.is_err_and(|kind| silent.contains(&kind)), "{kind:?}");
-        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
 
     /// Ends the sending half only.

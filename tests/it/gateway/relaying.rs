@@ -370,6 +370,7 @@ fn breaks(io: Io, steps: &[Step]) {
     let rest = client.until_end();
     let text = String::from_utf8_lossy(&rest);
     assert!(!text.contains("[DONE]"), "{text}");
+    assert!(!text.ends_with(STREAM_END), "a clean end: {text}");
     let last = text.lines().rfind(|line| line.starts_with("data: "));
     assert!(
         last.is_some_and(|line| line.starts_with("data: {\"error\":")),
