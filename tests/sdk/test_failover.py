@@ -11,7 +11,8 @@ BEFORE_WHOLE = ["status=500", "status=502", "status=503,retry-after=9", "status=
                 "status=401", "status=402", "refuse", "cut=20", "lie-length", "ttft=5000", "stall=0"]
 BEFORE_STREAM = ["status=500", "status=503", "status=429,retry-after=2", "status=401", "refuse", "ttft=5000", "stall=0", "stall=1",
                  "reset=0", "reset=1", "truncate=0", "truncate=1", "end=0", "end=1", "error-event=0", "error-event=1", "cut=9"]
-AFTER = ["stall=5", "reset=5", "truncate=5", "end=5", "error-event=5", "cut=2500"]
+# With a gap, so that the client has its first content before the fault is there.
+AFTER = [fault + ",gap=20" for fault in ("stall=5", "reset=5", "truncate=5", "end=5", "error-event=5", "cut=2500")]
 
 
 def both_serve(providers, name, fault):
