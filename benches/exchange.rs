@@ -154,7 +154,8 @@ fn event(delta: &str) -> String {
 
 /// A stream of `events` content events, each read on its own.
 fn stream(events: usize) -> Vec<Vec<u8>> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut reads = vec![format!("{head}{}", event("{\"role\":\"assistant\"}")).into_bytes()];
     reads.extend((0..events).map(|_| event("{\"content\":\" token\"}").into_bytes()));
     reads.push(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n".to_vec());

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use switchover::wire::h1::chunked::Decoder;
 use switchover::wire::h1::{Fields, HeadSearch, request, response, write};
-use switchover::wire::json::{Inspector, Key, KeySet, TopLevel, top_level_error};
+use switchover::wire::json::{Inspector, Key, KeySet, TopLevel, is_plain_answer};
 use switchover::wire::sse::Splitter;
 
 criterion_group!(benches, heads, bodies, events, scans, documents);
@@ -106,8 +106,8 @@ fn scans(c: &mut Criterion) {
         }
     }
     let answer = r#"{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello! How can I help?"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":8,"total_tokens":17}}"#;
-    c.bench_function("json/top-level-error/none", |b| {
-        b.iter(|| top_level_error(black_box(answer.as_bytes())));
+    c.bench_function("json/is_plain_answer", |b| {
+        b.iter(|| is_plain_answer(black_box(answer.as_bytes())));
     });
 }
 

@@ -158,8 +158,9 @@ impl Exchange {
         answer.body = body_at..body_at;
         answer.ended = head.framing == Framing::None;
         if is_success(head.status) {
-            for (name, value) in fields.end_to_end(unread) {
-                if response_field_passes(name) {
+            for (name, value) in fields.iter(unread) {
+                // None of the fields that pass are of one hop, but the provider may have made one so.
+                if response_field_passes(name) && !fields.is_named_by_connection(unread, name) {
                     write::field(name, value, &mut answer.fields);
                 }
             }

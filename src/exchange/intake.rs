@@ -10,11 +10,10 @@
 use std::ops::Range;
 
 use crate::base::{Moment, RequestId, RouteId};
-use crate::dialect::openai::{Refusal, request_field_passes};
+use crate::dialect::openai::{Passage, Refusal, request_field_passage};
 use crate::dialect::{ClientRoute, Operation, client_route};
 use crate::exchange::context::Context;
 use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
-use crate::policy::model::ProviderKind;
 use crate::wire::Extent;
 use crate::wire::h1::request::{self, RequestHead};
 use crate::wire::h1::{Fields, Framing, HeadSearch, Method, Version, chunked, write};
@@ -131,28 +130,32 @@ impl Notes {
     }
 
     fn set_fields(&mut self, head: &[u8], fields: &Fields) {
-        self.common = self.add_fields(head, fields, |name| {
-            request_field_passes(ProviderKind::OpenAi, name)
-        });
-        self.special = self.add_fields(head, fields, |name| {
-            !request_field_passes(ProviderKind::OpenAi, name)
-                && PARTICULAR_KINDS
-                    .into_iter()
-                    .any(|kind| request_field_passes(kind, name))
-        });
+        let start = self.bytes.len();
+        let mut particular = false;
+        for (name, value) in fields.iter(head) {
+            match request_field_passage(name) {
+                Passage::Stays => {}
+                // None of the fields that pass are of one hop, but a client may have made one so.
+                _ if fields.is_named_by_connection(head, name) => {}
+                Passage::Passes => write::field(name, value, &mut self.bytes),
+                Passage::PassesTo(_) => particular = true,
+            }
+        }
+        self.common = start..self.bytes.len();
+        if particular {
+            self.set_special_fields(head, fields);
+        }
     }
 
-    fn add_fields(
-        &mut self,
-        head: &[u8],
-        fields: &Fields,
-        passes: impl Fn(&[u8]) -> bool,
-    ) -> Range<usize> {
+    fn set_special_fields(&mut self, head: &[u8], fields: &Fields) {
         let start = self.bytes.len();
-        for (name, value) in fields.end_to_end(head).filter(|(name, _)| passes(name)) {
-            write::field(name, value, &mut self.bytes);
+        for (name, value) in fields.iter(head) {
+            let special = matches!(request_field_passage(name), Passage::PassesTo(_));
+            if special && !fields.is_named_by_connection(head, name) {
+                write::field(name, value, &mut self.bytes);
+            }
         }
-        start..self.bytes.len()
+        self.special = start..self.bytes.len();
     }
 }
 
@@ -468,12 +471,6 @@ const ASKED: KeySet = KeySet::EMPTY
     .with(Key::Stream)
     .with(Key::MaxTokens)
     .with(Key::MaxCompletionTokens);
-/// Kinds of provider that get fields of their own.
-const PARTICULAR_KINDS: [ProviderKind; 3] = [
-    ProviderKind::OpenRouter,
-    ProviderKind::Xai,
-    ProviderKind::Fireworks,
-];
 /// Memory for notes that an idle connection keeps.
 const NOTES_BYTES_KEPT: usize = 1024;
 /// How much of a refused request's rest is read away.

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
-use crate::dialect::openai::{ClientError, model_in_body, path, request_field_passes};
+use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
 use crate::engine::{Attempt, End, Step};
 use crate::exchange::context::Context;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
@@ -187,7 +187,7 @@ impl Exchange {
         out.extend_from_slice(notes.common_fields());
         for line in notes.special_fields() {
             let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-            if request_field_passes(provider.kind, name) {
+            if request_field_passage(name) == Passage::PassesTo(provider.kind) {
                 out.extend_from_slice(line);
             }
         }

@@ -36,8 +36,10 @@ pub(super) struct Stream {
     done_seen: bool,
     /// The client has the head and some events.
     committed: bool,
-    /// When the last content came.
+    /// When the last content came, moved on by the time that the client took to receive it.
     content: Moment,
+    /// When the bytes under way to the client began to go out.
+    forwarded: Moment,
 }
 
 /// What a batch of events amounts to.
@@ -246,6 +248,7 @@ impl Exchange {
         head.clear();
         context.scratch.head = head;
         self.sending = put.start..self.outbox.end();
+        self.answer.stream.forwarded = now;
         self.until = now + SEND_TIMEOUT;
         self.state = State::Forward;
         self.after = if over {
@@ -278,7 +281,10 @@ impl Exchange {
 
     /// What was forwarded has been sent: goes on with the stream.
     pub(super) fn relay_on(&mut self, now: Moment) {
-        let set_aside = std::mem::take(&mut self.answer.stream.set_aside);
+        let stream = &mut self.answer.stream;
+        // A slow reader is not the provider's silence.
+        stream.content = stream.content + now.since(stream.forwarded);
+        let set_aside = std::mem::take(&mut stream.set_aside);
         self.outbox.clear();
         self.answer.body = self.outbox.end()..self.outbox.end() + set_aside.len();
         self.answer.stream.ready = self.answer.body.start;

@@ -146,7 +146,9 @@ impl Upstream {
 
     fn release(&mut self, reuse: bool, worker: &Worker, watch: &Watch) {
         watch.set_upstream(None);
-        let Some((endpoint, link)) = self.held.take() else { return };
+        let Some((endpoint, link)) = self.held.take() else {
+            return;
+        };
         worker.exchange_ends();
         if reuse {
             worker.pool.put(endpoint, link, worker.now());

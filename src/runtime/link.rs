@@ -107,7 +107,10 @@ impl Link {
             return (bytes, sent);
         }
         if way == Way::Direct {
-            match self.socket().send_now(bytes.get(range.clone()).unwrap_or_default()) {
+            match self
+                .socket()
+                .send_now(bytes.get(range.clone()).unwrap_or_default())
+            {
                 Some(Ok(count)) => range.start += count,
                 Some(Err(error)) => return (bytes, Err(error)),
                 None => {}

@@ -24,7 +24,7 @@ mod tests;
 
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
-pub use self::forward::{request_field_passes, response_field_passes};
+pub use self::forward::{Passage, request_field_passage, response_field_passes};
 pub use self::models::{model_body, models_body};
 pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};

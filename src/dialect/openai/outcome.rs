@@ -8,6 +8,7 @@ use crate::base::Outcome;
 use crate::dialect::openai::complaint::Complaint;
 use crate::dialect::openai::json::{Cursor, Shape};
 use crate::policy::model::ProviderKind;
+use crate::wire::json::is_plain_answer;
 
 /// The outcome of a whole answer: `body` is all of it, decoded from its transfer coding.
 pub fn outcome_of(kind: ProviderKind, status: u16, body: &[u8]) -> Outcome {
@@ -37,6 +38,9 @@ pub fn outcome_of_error(kind: ProviderKind, data: &[u8]) -> Outcome {
 
 /// A success must be a JSON object that is whole and has an answer in it.
 fn outcome_of_success(kind: ProviderKind, body: &[u8]) -> Outcome {
+    if is_plain_answer(body) {
+        return Outcome::Ok;
+    }
     match answer_of(body) {
         Some(Answer { error: true, .. }) => outcome_of_error(kind, body),
         Some(Answer { given: true, .. }) => Outcome::Ok,

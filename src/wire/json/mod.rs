@@ -18,7 +18,7 @@ use core::fmt;
 
 pub use self::document::{DocumentFacts, Inspector};
 pub use self::key::{Key, KeySet};
-pub use self::scan::{Progress, TopLevel, top_level_error};
+pub use self::scan::{Progress, TopLevel, is_plain_answer};
 
 /// Why a body is not the JSON object that it has to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -340,13 +340,36 @@ impl TopLevel {
     }
 }
 
-/// Where the value of a top-level `error` lies in an answer that claims success; `None` where there is none, where it is
-/// `null`, or where the answer is no object. Costs a substring search unless the word is there.
-pub fn top_level_error(body: &[u8]) -> Option<Extent> {
-    static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
-    WORD.find(body)?;
-    let mut scan = TopLevel::new(KeySet::EMPTY.with(Key::Error));
-    scan.feed(body).ok()?;
-    scan.value(Key::Error)
-        .filter(|place| place.of(body) != b"null")
+/// Whether an answer needs no closer look: an object from its first byte to its last that has a list of objects under
+/// `choices` or `data`, and `"error"` nowhere. `false` says nothing: then the answer has to be read.
+///
+/// PERF: two substring searches, some 30 ns, instead of a walk over the whole answer. The words with their quotes can
+/// only be keys or whole strings: inside a text the quotes would be escaped.
+pub fn is_plain_answer(body: &[u8]) -> bool {
+    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+    static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
+    static DATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"data\""));
+    let body = body.trim_ascii();
+    let lists_objects = |list: &Finder<'_>| {
+        let behind = list
+            .find(body)
+            .and_then(|at| body.get(at + list.needle().len()..));
+        behind.is_some_and(opens_list_of_objects)
+    };
+    body.starts_with(b"{")
+        && body.ends_with(b"}")
+        && (lists_objects(&CHOICES) || lists_objects(&DATA))
+        && ERROR.find(body).is_none()
+}
+
+/// Whether `text` goes on with `: [ {`, with any white space between.
+fn opens_list_of_objects(text: &[u8]) -> bool {
+    let mut rest = text;
+    for expected in [b':', b'[', b'{'] {
+        match rest.trim_ascii_start().split_first() {
+            Some((&byte, behind)) if byte == expected => rest = behind,
+            _ => return false,
+        }
+    }
+    true
 }

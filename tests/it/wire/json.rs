@@ -11,7 +11,7 @@ use switchover::base::limits::JSON_DEPTH_MAX;
 use switchover::wire::Extent;
 use switchover::wire::json::value::{self, Kind};
 use switchover::wire::json::{
-    BadJson, DocumentFacts, Inspector, Key, KeySet, Progress, TopLevel, patch, top_level_error,
+    BadJson, DocumentFacts, Inspector, Key, KeySet, Progress, TopLevel, is_plain_answer, patch,
 };
 
 use super::corpus;
@@ -157,23 +157,22 @@ fn values() {
 }
 
 #[test]
-fn errors_in_answers() {
-    for (body, expected) in [
-        (r#"{"error":{"message":"no"}}"#, Some(r#"{"message":"no"}"#)),
-        (r#"{"id":1,"error":"no"}"#, Some(r#""no""#)),
-        (r#"{"error":null,"choices":[]}"#, None),
-        (r#"{"choices":[{"error":{}}]}"#, None),
-        (r#"{"content":"\"error\""}"#, None),
-        (r#"[{"error":1}]"#, None),
-        (r#"{"error":{"#, None),
-        ("", None),
+fn plain_answers() {
+    for (body, plain) in [
+        (r#"{"choices":[{"message":{}}]}"#, true),
+        (" {\"id\":1,\"choices\" : [ {\"message\":{}}]}\n", true),
+        (r#"{"data":[{"embedding":[]}],"object":"list"}"#, true),
+        (r#"{"choices":[{"message":{"content":"\"error\""}}]}"#, true),
+        (r#"{"choices":[]}"#, false),
+        (r#"{"choices":[{}],"error":null}"#, false),
+        (r#"{"choices":[{"error":{}}]}"#, false),
+        (r#"{"error":{"message":"no"}}"#, false),
+        (r#"{"choices":[{"message":{}}]"#, false),
+        (r#"{"message":"\"choices\":[{"}"#, false),
+        ("<html>", false),
+        ("", false),
     ] {
-        let found = top_level_error(body.as_bytes());
-        assert_eq!(
-            found.map(|it| it.of(body.as_bytes())),
-            expected.map(str::as_bytes),
-            "{body}"
-        );
+        assert_eq!(is_plain_answer(body.as_bytes()), plain, "{body}");
     }
 }
 
@@ -306,7 +305,7 @@ proptest! {
         body.extend_from_slice(&bytes);
         agree(&scan(&body, &[]), &scan(&body, &(0..body.len()).collect::<Vec<_>>()));
         let _ = Inspector::new().inspect(&body, &[]);
-        prop_assert!(top_level_error(&bytes).is_none());
+        prop_assert!(!is_plain_answer(&bytes));
     }
 }
 
