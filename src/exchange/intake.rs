@@ -323,10 +323,42 @@ impl Exchange {
             ClientRoute::Chat => self.begin_body(now, Operation::Chat, head, context),
             ClientRoute::Embeddings => self.begin_body(now, Operation::Embeddings, head, context),
             other => {
-                // Copied, because the reply may move the buffer that the path lies in.
+                // Copied, because the body behind the path is about to be decoded.
                 let local = LocalRoute::of(other);
+                self.skip_body();
                 self.answer_locally(now, local, context);
             }
+        }
+    }
+
+    /// The body of a request that the gateway answers itself: if it is all there, the connection goes on behind it.
+    fn skip_body(&mut self) {
+        let request = &mut self.request;
+        let end = self.inbox.end();
+        match request.framing {
+            Framing::Length(length) => {
+                let whole = request
+                    .next
+                    .saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+                if whole <= end {
+                    request.next = whole;
+                    request.complete = true;
+                }
+            }
+            Framing::Chunked => {
+                let raw = self
+                    .inbox
+                    .all_mut()
+                    .get_mut(request.next..)
+                    .unwrap_or_default();
+                if let Ok(step) = request.decoder.decode(raw)
+                    && step.done
+                {
+                    request.next += step.consumed;
+                    request.complete = true;
+                }
+            }
+            Framing::None | Framing::UntilClose => {}
         }
     }
 

@@ -245,6 +245,14 @@ impl Exchange {
         self.state == State::AwaitRequest && self.inbox.is_empty()
     }
 
+    /// Whether an interim answer would be understood now: the client speaks HTTP/1.1 and has got nothing yet.
+    pub const fn may_send_interim(&self) -> bool {
+        matches!(
+            self.state,
+            State::AwaitHead | State::AwaitAnswer | State::AwaitContent
+        ) && !self.request.client.old
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Action {
         if let Some(reuse) = self.upstream.release.take() {

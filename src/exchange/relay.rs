@@ -142,6 +142,13 @@ impl Exchange {
                 let failure = self.error_in_stream(context);
                 self.attempt_failed(now, failure, context);
             }
+            // The break came together with the content, and nothing has been sent: another target may do better.
+            Batch::Content
+                if self.answer.ended
+                    && !self.answer.stream.is_finished(self.provider_kind(context)) =>
+            {
+                self.attempt_failed(now, Failure::of(Outcome::StreamAbort), context);
+            }
             Batch::Content => self.commit(now, context),
             // A provider that says so much before it says anything is taken at its word.
             Batch::Quiet if held > HELD_BYTES_MAX && !self.answer.ended => {

@@ -28,6 +28,7 @@ struct Extras {
 impl Exchange {
     /// A whole answer from a target: its body stays where it is, its head is written before it.
     pub(super) fn reply_with_answer(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.mind_draining(context);
         let mut head = std::mem::take(&mut context.scratch.head);
         head.clear();
         write::status_line(self.answer.status, &mut head);
@@ -42,7 +43,8 @@ impl Exchange {
     }
 
     /// The head of a stream.
-    pub(super) fn write_stream_head(&self, head: &mut Vec<u8>, context: &Context<'_>) {
+    pub(super) fn write_stream_head(&mut self, head: &mut Vec<u8>, context: &Context<'_>) {
+        self.mind_draining(context);
         head.clear();
         write::status_line(self.answer.status, head);
         head.extend_from_slice(&self.answer.fields);
@@ -52,6 +54,13 @@ impl Exchange {
             head.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
         write::end(head);
+    }
+
+    /// The process is about to end: this connection serves no further request.
+    const fn mind_draining(&mut self, context: &Context<'_>) {
+        if context.draining {
+            self.request.client.keep_alive = false;
+        }
     }
 
     /// Who answered, by which route, after how many attempts; and whether the connection stays.
@@ -231,6 +240,7 @@ impl Exchange {
         body: &[u8],
         context: &mut Context<'_>,
     ) {
+        self.mind_draining(context);
         head.extend_from_slice(b"content-type: application/json\r\n");
         self.write_own_fields(&mut head, context.plan);
         write::field_decimal(b"content-length", body.len() as u64, &mut head);

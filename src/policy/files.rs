@@ -85,8 +85,11 @@ impl Files {
             .map_or("", |file| &file.text)
     }
 
-    /// The text at a place.
+    /// The text at a place, for messages: one that holds a secret is not given.
     pub fn slice(&self, place: Place) -> &str {
+        if self.is_masked(place) {
+            return "…";
+        }
         let start = place.start as usize;
         self.text(place.file)
             .get(start..start + place.len as usize)
@@ -119,6 +122,11 @@ impl Files {
             file: place.file,
             line: narrow(line),
         }
+    }
+
+    /// Whether part of it must not be shown.
+    pub(in crate::policy) fn is_masked(&self, place: Place) -> bool {
+        self.masked.iter().any(|secret| secret.overlaps(place))
     }
 
     /// Never show what stands here.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::base::{hash, limits};
-use crate::policy::diag::{Diagnostic, Diagnostics, syntax as say};
+use crate::policy::diag::safety::secret_inline;
+use crate::policy::diag::{Diagnostic, Diagnostics, Severity, syntax as say};
 use crate::policy::files::{Files, Sources};
 use crate::policy::model::Policy;
-use crate::policy::resolve;
+use crate::policy::resolve::{self, Lost};
 use crate::policy::syntax::ast::{Expr, Item};
 use crate::policy::syntax::split::{FaultKind, split};
-use crate::policy::syntax::{Place, mistake, parse};
+use crate::policy::syntax::{Place, leak, mistake, parse};
 
 /// Loads the policy at `root` with everything that it imports. `sets` are the values of `--set name=value`, for consts
 /// that are declared as `param(default)`. On success the diagnostics hold warnings and notes only.
@@ -32,15 +33,28 @@ pub fn load(
     let texts = set_files(&mut files, sets);
 
     let mut tree = Vec::with_capacity(chunks.len());
+    let mut lost = Vec::new();
     for chunk in &chunks {
-        match parse_chunk(&files, chunk) {
-            Ok(item) => tree.extend(item),
-            Err(diagnostic) => found.push(*diagnostic),
+        let parsed = if chunk.sound {
+            parse_chunk(&files, chunk)
+        } else {
+            Ok(None)
+        };
+        match parsed {
+            Ok(Some(item)) => tree.push(item),
+            Ok(None) => lost.push(declared(&files, chunk)),
+            Err(diagnostic) => {
+                found.push(*diagnostic);
+                lost.push(declared(&files, chunk));
+            }
         }
     }
     let sets = parse_sets(&files, &texts, &mut found);
-    let broken = !found.is_empty();
-    let resolved = resolve::resolve(&tree, &files, &sets, broken, &mut found);
+    let whole = found
+        .iter()
+        .all(|diagnostic| diagnostic.severity() < Severity::Error);
+    let lost = Lost { names: lost, whole };
+    let resolved = resolve::resolve(&tree, &files, &sets, lost, &mut found);
     drop(tree);
 
     files.mask(resolved.secrets);
@@ -69,6 +83,8 @@ const IMPORT_DEPTH_MAX: usize = 64;
 struct Chunk {
     file: u16,
     range: Range<usize>,
+    /// Whether its brackets and strings are in order.
+    sound: bool,
 }
 
 /// Reads files and cuts them into items.
@@ -145,13 +161,18 @@ impl<'s> Reader<'s> {
             let here = place(file, start..start + control.len_utf8());
             self.found.push(say::direction_controls(here, control));
         }
+        for leak in leak::find(text) {
+            let here = place(file, leak);
+            self.files.mask([here]);
+            self.found.push(secret_inline(here));
+        }
         let (chunks, faults) = split(text);
         for fault in faults {
             let here = place(file, fault.at);
             self.found.push(match fault.kind {
                 FaultKind::Unclosed(bracket) => say::unclosed(here, char::from(bracket)),
                 FaultKind::Stray(bracket) => say::stray(here, char::from(bracket)),
-                FaultKind::OpenString => say::open_string(here),
+                FaultKind::OpenString => say::open_string(here, self.files.slice(here)),
                 FaultKind::TooDeep => say::too_deep(here),
             });
         }
@@ -165,19 +186,20 @@ impl<'s> Reader<'s> {
             self.found
                 .push(say::no_version(place(file, start..start + word_len(head))));
         }
-        for chunk in chunks.into_iter().filter(|chunk| chunk.sound) {
+        for chunk in chunks {
             let item = text.get(chunk.range.clone()).unwrap_or_default();
-            if item.len() > parse::ITEM_BYTES_MAX {
+            let mut sound = chunk.sound;
+            if sound && item.len() > parse::ITEM_BYTES_MAX {
+                sound = false;
                 let here = place(file, chunk.range.start..chunk.range.start);
                 self.found
                     .push(say::too_large(here, "item", parse::ITEM_BYTES_MAX));
-            } else if starts_with_word(item, "import") {
+            }
+            if sound && starts_with_word(item, "import") {
                 self.import(path, file, &chunk.range, item);
             } else {
-                self.chunks.push(Chunk {
-                    file,
-                    range: chunk.range,
-                });
+                let range = chunk.range;
+                self.chunks.push(Chunk { file, range, sound });
             }
         }
     }
@@ -217,6 +239,18 @@ fn parse_chunk<'f>(files: &'f Files, chunk: &Chunk) -> Result<Option<Item<'f>>, 
     let base = place(chunk.file, chunk.range.clone()).start;
     parse::item(text, chunk.file, base)
         .map_err(|at| Box::new(mistake::explain(text, at, chunk.file, base)))
+}
+
+/// What an item that cannot be read would have declared: its first two words.
+fn declared<'f>(files: &'f Files, chunk: &Chunk) -> (&'f str, &'f str) {
+    let text = files.text(chunk.file).get(chunk.range.clone());
+    let mut words = text
+        .unwrap_or_default()
+        .split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    )
 }
 
 /// Each `--set` is a file of its own, so that what is wrong with a value can be shown.

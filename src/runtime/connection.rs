@@ -55,6 +55,7 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 Input::UpstreamSent(bytes, watch.verdict(sent))
             }
             Action::ReadUpstream { into, until } => {
+                watch.allow_asking(client.is_plain() && exchange.may_send_interim());
                 watch.await_upstream(worker.now(), until);
                 let (bytes, read) = upstream.read(into).await;
                 Input::UpstreamRead(bytes, watch.verdict(read))

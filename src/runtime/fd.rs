@@ -8,7 +8,7 @@
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 
 /// The number of a socket that its owner keeps open for as long as this value is registered with a sweeper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +32,14 @@ impl Socket {
     /// Ends the sending direction: the peer reads the end, and may still send.
     pub(super) fn finish_sending(self) {
         let _ = rustix::net::shutdown(self.borrow(), Shutdown::Write);
+    }
+
+    /// Sends an interim answer that means nothing (RFC 9110 section 15.2.1). A peer that only ended its sending
+    /// direction ignores it; one that closed altogether resets the connection, and that can be seen.
+    pub(super) fn ask_whether_there(self) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // If it cannot be sent, the next look tells why.
+        let _ = rustix::net::send(self.borrow(), b"HTTP/1.1 100 Continue\r\n\r\n", flags);
     }
 
     /// Whether bytes or the end are waiting to be read on an idle connection: it is of no use any more.

@@ -43,6 +43,11 @@ impl Link {
         }
     }
 
+    /// Whether what is sent goes out as it is.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+
     /// The socket's number, for the sweeper.
     pub(super) fn socket(&self) -> Socket {
         Socket::new(self.stream.as_raw_fd())
@@ -121,7 +126,8 @@ impl Tls {
                 Err(error) => return Err(error),
             }
             if self.fill(stream).await? == 0 {
-                return Ok(0);
+                // An end without a goodbye may be anybody's doing (RFC 8446 section 6.1).
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
             // A key update or a ticket may want an answer.
             self.flush(stream).await?;

@@ -36,9 +36,12 @@ pub(super) struct Watch {
     until: Cell<Moment>,
     /// When the provider's part of the request at hand began; `NEVER` while none is under way.
     since: Cell<Moment>,
-    /// The client ended its sending direction together with its request: it wants the answer.
-    half_closed: Cell<bool>,
     looked: Cell<bool>,
+    /// When the client was seen to have ended its sending direction, if that came with its request.
+    half_closed: Cell<Option<Moment>>,
+    /// An interim answer may be sent: none of the answer's own bytes has been.
+    may_ask: Cell<bool>,
+    asked: Cell<bool>,
     /// Between two requests.
     at_rest: Cell<bool>,
     fired: Cell<Option<Broken>>,
@@ -52,8 +55,10 @@ impl Watch {
             side: Cell::new(Side::Client),
             until: Cell::new(Moment::NEVER),
             since: Cell::new(Moment::NEVER),
-            half_closed: Cell::new(false),
             looked: Cell::new(false),
+            half_closed: Cell::new(None),
+            may_ask: Cell::new(false),
+            asked: Cell::new(false),
             at_rest: Cell::new(false),
             fired: Cell::new(None),
         }
@@ -62,6 +67,8 @@ impl Watch {
     /// The next operation sends to the client.
     pub(super) fn await_client(&self, until: Moment) {
         self.at_rest.set(false);
+        // Whatever is sent to a client that has closed altogether makes it reset the connection.
+        self.asked.set(self.half_closed.get().is_some());
         self.side.set(Side::Client);
         self.until.set(until);
     }
@@ -72,7 +79,8 @@ impl Watch {
         self.at_rest.set(at_rest);
         self.since.set(Moment::NEVER);
         self.looked.set(false);
-        self.half_closed.set(false);
+        self.half_closed.set(None);
+        self.asked.set(false);
     }
 
     /// The next operation is on the provider's socket.
@@ -83,6 +91,11 @@ impl Watch {
         if self.since.get() == Moment::NEVER {
             self.since.set(now);
         }
+    }
+
+    /// Whether an interim answer may be sent now.
+    pub(super) fn allow_asking(&self, may_ask: bool) {
+        self.may_ask.set(may_ask);
     }
 
     /// The next operation is a connect or a pause that the task itself ends.
@@ -133,18 +146,27 @@ impl Watch {
             && now.since(self.since.get()) >= LOOK_AFTER
     }
 
-    /// A half-close that is there at the first look came with the request: such a client (`nc -N`, some scripts) waits
-    /// for the answer. One that comes later is a client that has given up.
-    fn saw(&self, presence: Presence) {
+    /// A client that ends its sending direction has given up, unless it did so together with its request: scripts and
+    /// `nc -N` do, and wait for the answer. A client that left right after its request looks the same, so that it is
+    /// asked after a while; where it cannot be asked, it counts as gone.
+    fn saw(&self, presence: Presence, now: Moment) {
         let first = !self.looked.replace(true);
-        let gone = match presence {
-            Presence::There => false,
-            Presence::Gone => true,
-            Presence::HalfClosed if first => {
-                self.half_closed.set(true);
+        let gone = match (presence, self.half_closed.get()) {
+            (Presence::There, _) => false,
+            (Presence::Gone, _) => true,
+            (Presence::HalfClosed, None) if first => {
+                self.half_closed.set(Some(now));
                 false
             }
-            Presence::HalfClosed => !self.half_closed.get(),
+            (Presence::HalfClosed, None) => true,
+            (Presence::HalfClosed, Some(since)) if now.since(since) >= ASK_AFTER => {
+                let asked = self.asked.replace(true);
+                if !asked && self.may_ask.get() {
+                    self.client.ask_whether_there();
+                }
+                !asked && !self.may_ask.get()
+            }
+            (Presence::HalfClosed, Some(_)) => false,
         };
         if gone {
             self.fired.set(Some(Broken::ClientGone));
@@ -264,7 +286,7 @@ impl Sweeper {
             presences(&looks.sockets, &mut looks.seen);
             for (&index, &presence) in looks.indices.iter().zip(&looks.seen) {
                 if let Some(watch) = watches.get(index) {
-                    watch.saw(presence);
+                    watch.saw(presence, now);
                 }
             }
         }
@@ -294,5 +316,8 @@ pub(super) const TICK: Span = Span::from_millis(5);
 const REST: Span = Span::from_millis(50);
 /// How long to go on looking closely after the last request: traffic comes in bursts.
 const BUSY_FOR: Span = Span::from_secs(1);
+/// How long a client that half-closed with its request waits before it is asked whether it is there: most answers are
+/// on their way by then, and nobody sees the interim one.
+const ASK_AFTER: Span = Span::from_millis(500);
 /// Requests that are answered faster than this are never looked at.
 const LOOK_AFTER: Span = TICK;

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use crate::exchange::{Context, Exchange, Input, Scratch};
 use crate::ops::Journal;
 use crate::runtime::clock;
 use crate::runtime::connection::serve;
+use crate::runtime::fd::Socket;
 use crate::runtime::link::Link;
 use crate::runtime::peer::Peers;
 use crate::runtime::pool::Pool;
@@ -127,6 +129,8 @@ impl Worker {
             monoio::time::sleep(CARE.as_std()).await;
             self.pool.expire(clock::now());
             if self.shared.draining.load(Ordering::Relaxed) {
+                // Ends the pending accepts; from now on connections are refused.
+                Socket::new(listener.as_raw_fd()).shut_down();
                 self.sweeper.end_idle();
                 if self.sweeper.connections() == 0 {
                     return Ok(());
@@ -141,6 +145,7 @@ async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => welcome(stream, &worker),
+            Err(_) if worker.shared.draining.load(Ordering::Relaxed) => return,
             // Out of descriptors or memory: a pause lets some connections end, a loop would only burn the core.
             Err(_) => monoio::time::sleep(ACCEPT_PAUSE.as_std()).await,
         }
@@ -188,4 +193,4 @@ const ACCEPTS: usize = 2;
 /// After a failed accept.
 const ACCEPT_PAUSE: Span = Span::from_millis(20);
 /// How often pools and draining are looked after.
-const CARE: Span = Span::from_millis(250);
+const CARE: Span = Span::from_millis(100);

@@ -1,1 +1,416 @@
-//! Every diagnostic, as its author sees it.
+//! Every diagnostic as its author sees it. A case of `tests/corpus/policy` is a policy whose leading comment is what
+//! the language says about it; `UPDATE=1 cargo test` writes that comment anew. `reject` does not load, `warn` loads and
+//! says something, `accept` loads and says nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use switchover::base::limits::POLICY_BYTES_MAX;
+use switchover::policy::{self, Code, Diagnostics, Policy, Severity, Sources};
+
+use crate::policies::Disk;
+
+/// One policy under test at the path of its case; imports come from beside it.
+struct Case<'a> {
+    path: &'a str,
+    bytes: &'a [u8],
+}
+
+impl Sources for Case<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path == self.path {
+            return Ok(self.bytes.to_vec());
+        }
+        Disk.read(corpus("reject").join(path).to_str().unwrap())
+    }
+}
+
+fn corpus(folder: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/corpus/policy").join(folder)
+}
+
+fn load(bytes: &[u8]) -> Result<(Policy, Diagnostics), Diagnostics> {
+    policy::load(
+        &Case {
+            path: "main.policy",
+            bytes,
+        },
+        "main.policy",
+        &[],
+    )
+}
+
+/// What the language says about `text`, all of it.
+fn findings(text: &str) -> Diagnostics {
+    match load(text.as_bytes()) {
+        Ok((_, diagnostics)) | Err(diagnostics) => diagnostics,
+    }
+}
+
+fn codes(text: &str) -> Vec<Code> {
+    findings(text)
+        .list
+        .iter()
+        .map(|diagnostic| diagnostic.code)
+        .collect()
+}
+
+/// The cases of a folder: name and text, in order.
+fn cases(folder: &str) -> Vec<(String, String)> {
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(corpus(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "policy")
+        {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            cases.push((name, std::fs::read_to_string(path).unwrap()));
+        }
+    }
+    assert!(!cases.is_empty(), "no case in {folder}");
+    cases.sort();
+    cases
+}
+
+/// Loads a case. Its leading comment is blanked, so that line numbers are those of the file.
+fn run(name: &str, head_lines: usize, body: &str, sets: &[(&str, &str)]) -> (bool, Diagnostics) {
+    let text = "\n".repeat(head_lines) + body;
+    let case = Case {
+        path: name,
+        bytes: text.as_bytes(),
+    };
+    match policy::load(&case, name, sets) {
+        Ok((_, diagnostics)) => (true, diagnostics),
+        Err(diagnostics) => (false, diagnostics),
+    }
+}
+
+/// Compares a case with its leading comment and returns the codes that it was given.
+fn check(folder: &str, name: &str, text: &str, loads: bool) -> Vec<Code> {
+    let (head, body): (Vec<&str>, Vec<&str>) = {
+        let head = text
+            .lines()
+            .take_while(|line| line.starts_with('#'))
+            .count();
+        (
+            text.lines().take(head).collect(),
+            text.split_inclusive('\n').skip(head).collect(),
+        )
+    };
+    let body = body.concat();
+    let sets: Vec<(&str, &str)> = head
+        .iter()
+        .filter_map(|line| line.strip_prefix("#! set ")?.split_once('='))
+        .collect();
+    let (loaded, diagnostics) = run(name, head.len(), &body, &sets);
+    assert_eq!(loaded, loads, "{name}: {}", diagnostics.render(false));
+
+    let expected = |diagnostics: &Diagnostics| {
+        let orders = head
+            .iter()
+            .filter(|line| line.starts_with("#! "))
+            .map(|line| (*line).to_owned());
+        let said = diagnostics.render(false);
+        let said = said
+            .lines()
+            .map(|line| format!("# {line}").trim_end().to_owned());
+        orders.chain(said).collect::<Vec<_>>()
+    };
+    if std::env::var_os("UPDATE").is_some() {
+        // The comment's length moves the lines that it speaks of, but not how many lines it has.
+        let length = expected(&diagnostics).len();
+        let (_, diagnostics) = run(name, length, &body, &sets);
+        let text = expected(&diagnostics).join("\n") + "\n" + &body;
+        std::fs::write(corpus(folder).join(name), text).unwrap();
+    } else {
+        assert_eq!(
+            head.join("\n"),
+            expected(&diagnostics).join("\n"),
+            "{name}; UPDATE=1 rewrites it"
+        );
+    }
+    diagnostics
+        .list
+        .iter()
+        .map(|diagnostic| diagnostic.code)
+        .collect()
+}
+
+#[test]
+fn rejected_policies_say_why() {
+    for (name, text) in cases("reject") {
+        let codes = check("reject", &name, &text, false);
+        assert!(
+            codes.iter().any(|code| name.starts_with(code.as_str())),
+            "{name}: {codes:?}"
+        );
+    }
+}
+
+#[test]
+fn doubtful_policies_load_and_say_what_is_doubtful() {
+    for (name, text) in cases("warn") {
+        let codes = check("warn", &name, &text, true);
+        assert!(
+            codes.iter().any(|code| name.starts_with(code.as_str())),
+            "{name}: {codes:?}"
+        );
+    }
+}
+
+#[test]
+fn accepted_policies_load_in_silence() {
+    for (name, text) in cases("accept") {
+        let (loaded, diagnostics) = run(&name, 0, &text, &[]);
+        assert!(
+            loaded && diagnostics.list.is_empty(),
+            "{name}:\n{}",
+            diagnostics.render(false)
+        );
+    }
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let named: BTreeSet<String> = ["reject", "warn"]
+        .into_iter()
+        .flat_map(cases)
+        .filter_map(|(name, _)| Some(name.split_once('_')?.0.to_owned()))
+        .collect();
+    // Cases that would be awkward as files are below.
+    let here = [Code::P0009, Code::P0010];
+    for code in Code::ALL {
+        let has = named.contains(code.as_str()) || here.contains(code);
+        assert!(has, "{code} ({}) has no case", code.title());
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused() {
+    let diagnostics = load(b"policy 1\nroute default { reject(404, \"\xff\") }\n").unwrap_err();
+    assert_eq!(diagnostics.list[0].code, Code::P0009);
+    assert!(
+        diagnostics.render(false).contains("main.policy:2:30"),
+        "{}",
+        diagnostics.render(false)
+    );
+}
+
+#[test]
+fn text_that_is_too_large_is_refused() {
+    let diagnostics = load(&vec![b'#'; POLICY_BYTES_MAX + 1]).unwrap_err();
+    assert_eq!(diagnostics.list[0].code, Code::P0010);
+    let item = format!(
+        "policy 1\nconst list = [{}1]\nroute default {{ reject(404) }}\n",
+        "1, ".repeat(400_000)
+    );
+    assert!(codes(&item).contains(&Code::P0010));
+}
+
+#[test]
+fn a_secret_in_the_text_is_never_echoed() {
+    let text = "policy 1\nprovider openai { auth = bearer(\"sk-proj-0123456789abcdefgh\"), model m = \"m\" }\n\
+                route default { tier 1 { openai.m }, deadline = \"sk-proj-0123456789abcdefgh\" }\n";
+    let diagnostics = findings(&text.replace("tier 1 {", "tier 1 { # sk-0123456789-abcdefghij\n"));
+    assert!(diagnostics.has_errors());
+    let broken = findings(
+        "policy 1\nroute a \"x\" = \"sk-proj-0123456789abcdefgh\" \"sk-proj-0123456789abcdefgh\"\n",
+    );
+    assert!(broken.has_errors());
+    for output in [broken.render(false), broken.to_json()] {
+        assert!(!output.contains("abcdefgh"), "{output}");
+    }
+    for output in [
+        diagnostics.render(false),
+        diagnostics.render(true),
+        diagnostics.to_json(),
+    ] {
+        assert!(!output.contains("abcdefgh"), "{output}");
+    }
+}
+
+#[test]
+fn all_mistakes_of_all_files_come_in_one_run() {
+    let files = [
+        (
+            "main.policy",
+            "policy 1\nimport \"a.policy\"\nroute default { tier 1 { nobody.home } }\n",
+        ),
+        (
+            "a.policy",
+            "policy 1\nimport \"b.policy\"\ndefaults { deadline = 3 }\nbroken = = 1\n",
+        ),
+        ("b.policy", "retries r { max = 99 }\n"),
+    ];
+    let diagnostics = policy::load(&files, "main.policy", &[]).unwrap_err();
+    let codes: BTreeSet<Code> = diagnostics
+        .list
+        .iter()
+        .map(|diagnostic| diagnostic.code)
+        .collect();
+    for code in [
+        Code::P1002,
+        Code::P1003,
+        Code::P0008,
+        Code::P0001,
+        Code::P1009,
+    ] {
+        assert!(
+            codes.contains(&code),
+            "{code} is missing:\n{}",
+            diagnostics.render(false)
+        );
+    }
+}
+
+#[test]
+fn json_has_places_and_fixes() {
+    let json = findings(
+        "policy 1\nprovider openai { model m = \"m\" }\nroute default { tier 1 { openai.mm } }\n",
+    )
+    .to_json();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let first = &value[0];
+    assert_eq!(first["code"], "P1002");
+    assert_eq!(first["severity"], "error");
+    assert_eq!(first["file"], "main.policy");
+    assert_eq!(first["range"]["start"]["line"], 3);
+    assert_eq!(first["range"]["start"]["col"], 26);
+    assert_eq!(first["fix"]["edits"][0]["text"], "openai.m");
+}
+
+/// Applying a fix cures what it belongs to.
+#[test]
+fn fixes_cure() {
+    for (name, text) in cases("reject") {
+        let body: String = text
+            .split_inclusive('\n')
+            .skip_while(|line| line.starts_with('#'))
+            .collect();
+        let (_, before) = run(&name, 0, &body, &[]);
+        for diagnostic in &before.list {
+            let Some(fix) = &diagnostic.fix else { continue };
+            let mut cured = body.clone();
+            let start = usize::try_from(fix.place.start).unwrap();
+            let end = start + usize::try_from(fix.place.len).unwrap();
+            cured.replace_range(start..end, &fix.text);
+            let (_, after) = run(&name, 0, &cured, &[]);
+            let count = |found: &Diagnostics| {
+                found
+                    .list
+                    .iter()
+                    .filter(|one| one.code == diagnostic.code)
+                    .count()
+            };
+            assert!(
+                count(&after) < count(&before),
+                "{name}: {}\n{}",
+                fix.title,
+                after.render(false)
+            );
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_not_survived_by_luck() {
+    for (open, close) in [("(", ")"), ("[", "]")] {
+        let text = format!(
+            "policy 1\nconst x = {}1{}\nroute default {{ reject(404) }}\n",
+            open.repeat(400),
+            close.repeat(400)
+        );
+        assert!(codes(&text).contains(&Code::P0007), "{open}");
+    }
+    assert!(codes(&format!("policy 1\n{}", "{".repeat(64 * 1024))).contains(&Code::P0007));
+    let nots = format!(
+        "policy 1\nroute a when {}req.stream {{ reject(404) }}\nroute default {{ reject(404) }}\n",
+        "not ".repeat(20_000)
+    );
+    assert!(load(nots.as_bytes()).is_ok());
+}
+
+/// Pieces that policies are made of, and some that they are not.
+fn piece() -> impl Strategy<Value = String> {
+    let words = [
+        "policy 1\n",
+        "provider openai {",
+        "route default {",
+        "tier 1 {",
+        "}",
+        "\n",
+        ",",
+        " = ",
+        " -> ",
+        "when ",
+        "on ",
+        "else",
+        "next",
+        "reject(503)",
+        "req.model",
+        "\"gpt\"",
+        "[",
+        "]",
+        "(",
+        ")",
+        "30s",
+        "5%",
+        "and ",
+        "or ",
+        "not ",
+        "in ",
+        "openai.mini",
+        "openai.*",
+        "use pool.x",
+        "breaker b {",
+        "open when error_rate > 25%",
+        "import \"x\"",
+        "const c = ",
+        "$1/Mtok",
+        "15s..2m",
+        "#",
+        "\"",
+        "\\",
+        "é",
+        "hash_pct(key.id) < 5%",
+        "model mini = \"m\"",
+    ];
+    prop_oneof![
+        8 => prop::sample::select(words.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => Just(" ".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        if let Err(diagnostics) = load(&bytes) {
+            assert!(!diagnostics.render(false).is_empty());
+        }
+    }
+
+    #[test]
+    fn random_pieces_never_panic(pieces in prop::collection::vec(piece(), 0..60)) {
+        let found = findings(&pieces.concat());
+        assert!(found.count(Severity::Error) == 0 || !found.render(false).is_empty());
+        assert!(found.to_json().starts_with('['));
+    }
+
+    #[test]
+    fn mutated_policies_never_panic(at in any::<prop::sample::Index>(), cut in 0_usize..40, with in piece()) {
+        let text = include_str!("../../policies/enterprise.policy").replace("import \"shared/providers.policy\"", include_str!("../../policies/shared/providers.policy").trim_start_matches("# Providers that several policies share.\npolicy 1"));
+        let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
+        let start = starts[at.index(starts.len())];
+        let end = text.char_indices().map(|(start, _)| start).find(|&end| end >= start + cut).unwrap_or(text.len());
+        let mut mutated = text.clone();
+        mutated.replace_range(start..end, &with);
+        let found = findings(&mutated);
+        assert!(found.count(Severity::Error) == 0 || !found.render(false).is_empty());
+    }
+}

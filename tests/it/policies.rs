@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use switchover::base::{Outcome, OutcomeSet, Span};
 use switchover::policy::model::{
-    Act, Action, Auth, AuthStyle, Cond, IntFact, ModelName, Otherwise, Pattern, Pick, Policy,
-    Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
+    Act, Action, Auth, AuthStyle, Cond, FlagFact, IntFact, ModelName, Otherwise, Pattern, Pick,
+    Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{self, Diagnostics, Severity, Sources};
 
@@ -180,29 +180,38 @@ fn a_const_that_is_a_parameter_is_set_from_outside() {
     );
 }
 
+fn one_of(fact: StrFact, values: &[&str], negated: bool) -> Cond {
+    let values = values.iter().map(|&value| value.into()).collect();
+    Cond::Test(Test::OneOf {
+        fact,
+        values,
+        negated,
+    })
+}
+
+fn within(fact: IntFact, low: u64, high: u64, negated: bool) -> Cond {
+    Cond::Test(Test::Within {
+        fact,
+        low,
+        high,
+        negated,
+    })
+}
+
 #[test]
-fn conditions_become_tests() {
-    let one_of = |fact, values: &[&str], negated| {
-        let values = values.iter().map(|&value| value.into()).collect();
-        Cond::Test(Test::OneOf {
-            fact,
-            values,
-            negated,
-        })
-    };
-    let within = |fact, low, high, negated| {
-        Cond::Test(Test::Within {
-            fact,
-            low,
-            high,
-            negated,
-        })
-    };
+fn conditions_on_strings_become_tests() {
     let matches = |pattern| {
         Cond::Test(Test::Matches {
             fact: StrFact::Model,
             pattern,
         })
+    };
+    let header = StrFact::Header("x-tier".into());
+    let open_end = Pattern::Like(vec!["gpt-".into(), "".into()]);
+    let share = Test::HashBelow {
+        fact: StrFact::KeyId,
+        salt: "s".into(),
+        share: 25_000,
     };
     for (text, expected) in [
         ("req.model == \"a\"", one_of(StrFact::Model, &["a"], false)),
@@ -217,7 +226,7 @@ fn conditions_become_tests() {
         ),
         (
             "req.header[\"X-Tier\"] == \"x\"",
-            one_of(StrFact::Header("x-tier".into()), &["x"], false),
+            one_of(header, &["x"], false),
         ),
         (
             "req.meta[\"S\"] == \"x\"",
@@ -227,10 +236,7 @@ fn conditions_become_tests() {
             "req.model like \"a\"",
             one_of(StrFact::Model, &["a"], false),
         ),
-        (
-            "req.model like \"gpt-*\"",
-            matches(Pattern::Like(vec!["gpt-".into(), "".into()])),
-        ),
+        ("req.model like \"gpt-*\"", matches(open_end)),
         (
             "req.model starts_with \"g\"",
             matches(Pattern::StartsWith("g".into())),
@@ -247,6 +253,25 @@ fn conditions_become_tests() {
             "has(req.meta[\"s\"])",
             Cond::Test(Test::Present(StrFact::Meta("s".into()))),
         ),
+        ("hash_pct(key.id, salt = \"s\") < 2.5%", Cond::Test(share)),
+        (
+            "not req.model == \"a\"",
+            Cond::Not(Box::new(one_of(StrFact::Model, &["a"], false))),
+        ),
+    ] {
+        assert_eq!(condition(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn conditions_on_numbers_and_flags_become_tests() {
+    let weekend = vec![
+        within(IntFact::Weekday, 5, 5, false),
+        within(IntFact::Weekday, 6, 6, false),
+    ];
+    let stream = || Cond::Test(Test::Flag(FlagFact::Stream));
+    let tools = || Cond::Test(Test::Flag(FlagFact::HasTools));
+    for (text, expected) in [
         (
             "req.tokens_in < 24k",
             within(IntFact::TokensIn, 0, 23_999, false),
@@ -258,28 +283,16 @@ fn conditions_become_tests() {
         ("req.tokens_in != 1", within(IntFact::TokensIn, 1, 1, true)),
         ("now.hour in 9..17", within(IntFact::Hour, 9, 17, false)),
         ("now.hour not in 9..17", within(IntFact::Hour, 9, 17, true)),
-        (
-            "now.weekday in [sat, sun]",
-            Cond::Any(vec![
-                within(IntFact::Weekday, 5, 5, false),
-                within(IntFact::Weekday, 6, 6, false),
-            ]),
-        ),
+        ("now.weekday in [sat, sun]", Cond::Any(weekend)),
         (
             "now.date >= \"1970-01-02\"",
             within(IntFact::Date, 1, u64::MAX, false),
         ),
+        ("req.stream == true", stream()),
+        ("req.stream != true", Cond::Not(Box::new(stream()))),
         (
-            "hash_pct(key.id, salt = \"s\") < 2.5%",
-            Cond::Test(Test::HashBelow {
-                fact: StrFact::KeyId,
-                salt: "s".into(),
-                share: 25_000,
-            }),
-        ),
-        (
-            "not req.model == \"a\"",
-            Cond::Not(Box::new(one_of(StrFact::Model, &["a"], false))),
+            "(req.stream or req.has.tools) and req.stream",
+            Cond::All(vec![Cond::Any(vec![stream(), tools()]), stream()]),
         ),
         ("true", Cond::Always),
         ("not true", Cond::Never),

@@ -30,6 +30,7 @@ struct Remark<'d> {
 struct Cure<'d> {
     title: &'d str,
     edits: [Edit<'d>; 1],
+    safe: bool,
 }
 
 #[derive(Serialize)]
@@ -88,6 +89,7 @@ fn finding<'d>(diagnostic: &'d Diagnostic, files: &'d Files) -> Finding<'d> {
         help: &diagnostic.help,
         fix: diagnostic.fix.as_ref().map(|fix| Cure {
             title: &fix.title,
+            safe: fix.safe,
             edits: [Edit {
                 file: files.name(fix.place.file),
                 range: range(files, fix.place),

@@ -59,6 +59,8 @@ pub struct Fix {
     pub place: Place,
     /// By what.
     pub text: String,
+    /// Whether nothing else can have been meant.
+    pub safe: bool,
 }
 
 impl Diagnostics {
@@ -116,13 +118,24 @@ impl Diagnostic {
         self
     }
 
+    /// The edit that cures it.
     fn fix(mut self, title: impl Into<String>, place: Place, text: impl Into<String>) -> Self {
         self.fix = Some(Fix {
             title: title.into(),
             place,
             text: text.into(),
+            safe: true,
         });
         self
+    }
+
+    /// An edit that cures it, if that was meant.
+    fn guess(self, title: impl Into<String>, place: Place, text: impl Into<String>) -> Self {
+        let mut diagnostic = self.fix(title, place, text);
+        if let Some(fix) = &mut diagnostic.fix {
+            fix.safe = false;
+        }
+        diagnostic
     }
 }
 

@@ -11,13 +11,9 @@ impl Diagnostic {
     /// Did-you-mean: the nearest of `words` as a fix, else all of them.
     fn suggest(self, place: Place, word: &str, words: &[&str]) -> Self {
         match nearest(word, words.iter().copied()) {
-            Some(near) => self.help(format!("did you mean `{near}`?")).fix(
-                format!("write `{near}`"),
-                place,
-                near,
-            ),
+            Some(near) => self.guess(format!("did you mean `{near}`?"), place, near),
             None if words.is_empty() || words.len() > LIST_MAX => self,
-            None => self.help(format!("there is {}", listed(words.iter().copied()))),
+            None => self.help(format!("known: {}", listed(words.iter().copied()))),
         }
     }
 }
@@ -117,10 +113,11 @@ pub(in crate::policy) fn no_fact<'w>(
     let near = nearest(text, words.iter().copied());
     let diagnostic = Diagnostic::new(Code::P1002, place, format!("unknown fact `{text}`"), "");
     match near {
-        Some(near) => diagnostic
-            .help(format!("did you mean `{near}`?"))
-            .fix(format!("write `{near}`"), place, near),
-        None => diagnostic.help("facts begin with `req.`, `key.`, `now.`, and in `forbid` also `target.` and `attempt.`"),
+        Some(near) => diagnostic.guess(format!("did you mean `{near}`?"), place, near),
+        None => diagnostic.help(
+            "facts begin with `req.`, `key.`, `now.`, \
+             and in `forbid` also `target.` and `attempt.`",
+        ),
     }
 }
 
@@ -178,8 +175,16 @@ pub(in crate::policy) fn bad_address(place: Place, text: &str) -> Diagnostic {
 }
 
 pub(in crate::policy) fn bad_url(place: Place, text: &str) -> Diagnostic {
-    Diagnostic::new(Code::P1003, place, format!("`{text}` is not a URL that the gateway can call"), "")
-        .help("write `https://host`, `https://host:port/path` or `http://127.0.0.1:port`, without user, query or fragment")
+    Diagnostic::new(
+        Code::P1003,
+        place,
+        format!("`{text}` is not a URL that the gateway can call"),
+        "",
+    )
+    .help(
+        "write `https://host`, `https://host:port/path` or `http://127.0.0.1:port`, \
+             without user, query or fragment",
+    )
 }
 
 pub(in crate::policy) fn bad_script_step(place: Place, text: &str) -> Diagnostic {
@@ -196,13 +201,10 @@ pub(in crate::policy) fn bad_script_step(place: Place, text: &str) -> Diagnostic
 }
 
 pub(in crate::policy) fn unsupported_header(place: Place) -> Diagnostic {
-    Diagnostic::new(
-        Code::P1003,
-        place,
-        "this header cannot carry a key",
-        "",
+    Diagnostic::new(Code::P1003, place, "this header cannot carry a key", "").help(
+        "supported are `header(\"x-api-key\", …)` and `header(\"api-key\", …)`; \
+         `authorization` is written `bearer(…)`",
     )
-    .help("supported are `header(\"x-api-key\", …)` and `header(\"api-key\", …)`; `authorization` is written `bearer(…)`")
 }
 
 pub(in crate::policy) fn cannot_compare(
@@ -229,8 +231,16 @@ pub(in crate::policy) fn cannot_compare(
 }
 
 pub(in crate::policy) fn two_facts(place: Place) -> Diagnostic {
-    Diagnostic::new(Code::P1004, place, "these two facts cannot be compared with each other", "")
-        .help("a fact is compared with a value; only `target.failure_domain == attempt.last_domain` compares two facts")
+    Diagnostic::new(
+        Code::P1004,
+        place,
+        "these two facts cannot be compared with each other",
+        "",
+    )
+    .help(
+        "a fact is compared with a value; \
+             only `target.failure_domain == attempt.last_domain` compares two facts",
+    )
 }
 
 pub(in crate::policy) fn fact_first(place: Place, op: &str) -> Diagnostic {
@@ -243,17 +253,24 @@ pub(in crate::policy) fn fact_first(place: Place, op: &str) -> Diagnostic {
     .help(format!("write `req.model {op} …`"))
 }
 
-pub(in crate::policy) fn mixed_and_or(place: Place, and: Place, and_text: &str) -> Diagnostic {
-    Diagnostic::new(
+pub(in crate::policy) fn mixed_and_or(
+    place: Place,
+    and: Place,
+    read: &str,
+    other: Option<&str>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
         Code::P1005,
         place,
         "`and` mixed with `or` without parentheses",
         "",
     )
-    .label(and, "read as if this part stood in parentheses")
-    .help(format!("if that is meant, write `({and_text})`"))
-    .help("else put the parentheses around the `or`")
-    .fix("add the parentheses", and, format!("({and_text})"))
+    .label(and, "read as if this stood in parentheses");
+    match other {
+        Some(other) => diagnostic.help(format!("the other reading is `{other}`")),
+        None => diagnostic,
+    }
+    .guess(format!("write `{read}` if that is meant"), place, read)
 }
 
 pub(in crate::policy) fn duplicate(

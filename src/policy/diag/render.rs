@@ -1,7 +1,9 @@
 //! Draws diagnostics the way rustc does. A secret that stands in the text is drawn as asterisks.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{
+    AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str as plain,
+};
 
 use crate::policy::diag::{Diagnostic, Diagnostics, Severity};
 use crate::policy::files::Files;
@@ -46,6 +48,9 @@ fn one(diagnostic: &Diagnostic, files: &Files, renderer: &Renderer) -> String {
             continue;
         }
         drawn.push(file);
+        if files.text(file).is_empty() {
+            continue;
+        }
         let Some((source, first_line, offset)) =
             files.excerpt(file, diagnostic.labels.iter().map(|label| label.place))
         else {
@@ -65,7 +70,7 @@ fn one(diagnostic: &Diagnostic, files: &Files, renderer: &Renderer) -> String {
                 } else {
                     AnnotationKind::Context
                 };
-                let text = (!label.text.is_empty()).then(|| label.text.clone());
+                let text = (!label.text.is_empty()).then(|| plain(&label.text));
                 Some(
                     kind.span(start..start + label.place.len as usize)
                         .label(text),
@@ -78,10 +83,11 @@ fn one(diagnostic: &Diagnostic, files: &Files, renderer: &Renderer) -> String {
         group = group.element(snippet);
     }
     for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(plain(help)));
     }
     if let Some(fix) = &diagnostic.fix {
-        group = group.element(Level::HELP.message(format!("fix: {}", fix.title)));
+        group =
+            group.element(Level::HELP.message(plain(&format!("{} (fix available)", fix.title))));
     }
     renderer.render(&[group])
 }

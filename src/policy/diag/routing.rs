@@ -190,7 +190,7 @@ pub(in crate::policy) fn too_many_attempts(
         Code::P3014,
         place,
         format!("route `{route}` can make {attempts} attempts, the cap is {cap}"),
-        format!("{reach} targets in reach, and {retries} repeats at the same target"),
+        format!("targets in reach: {reach}; repeats at the same one: {retries}"),
     )
     .help(format!(
         "`max_attempts = {attempts}` allows them all; any other value is a cap that you have chosen"

@@ -58,15 +58,20 @@ pub(in crate::policy) fn stray(place: Place, closer: char) -> Diagnostic {
     .help("remove it, or add the opening bracket before it")
 }
 
-pub(in crate::policy) fn open_string(place: Place) -> Diagnostic {
-    Diagnostic::new(
+pub(in crate::policy) fn open_string(place: Place, text: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
         Code::P0004,
         place,
         "this string is not closed on its line",
         "it begins here",
     )
-    .help("end it with `\"`; inside a string, a quote is written `\\\"` and a newline `\\n`")
-    .fix("add `\"` at the end of the line", place.end(), "\"")
+    .help("end it with `\"`; inside a string, a quote is written `\\\"` and a newline `\\n`");
+    // Where brackets or commas follow, the string was meant to end before them, and nobody knows where.
+    if text.contains(['{', '}', '[', ']', '(', ')', ',', '#']) {
+        diagnostic
+    } else {
+        diagnostic.fix("add `\"` at the end of the line", place.end(), "\"")
+    }
 }
 
 pub(in crate::policy) fn assign_in_condition(place: Place) -> Diagnostic {

@@ -79,7 +79,12 @@ impl<'t> Resolver<'t> {
         tls_off: bool,
     ) -> Option<Endpoint> {
         let Some(url) = parse_url(text) else {
-            self.report(say::bad_url(place, text));
+            if text.contains('@') {
+                // What stands before `@` is a credential.
+                self.inline_secret(place);
+            } else {
+                self.report(say::bad_url(place, text));
+            }
             return None;
         };
         if !url.tls && !is_loopback(url.host) {
@@ -96,6 +101,10 @@ impl<'t> Resolver<'t> {
     pub(super) fn auth_of(&self, fields: &Fields<'t>, kind: &KindRow, name: Place) -> Auth {
         match (fields.written("auth"), kind.env) {
             (Some(Value::Auth(auth)), _) => auth.clone(),
+            (Some(Value::FirstKey(secret)), _) => Auth::Key {
+                style: kind.style,
+                secret: secret.clone(),
+            },
             (None, Some(env)) => Auth::Key {
                 style: kind.style,
                 secret: SecretRef {
@@ -108,13 +117,13 @@ impl<'t> Resolver<'t> {
     }
 
     /// `none`, `bearer(secret)`, `api_key(secret)`, `header("name", secret)`, `keys(secret, …)`
-    pub(super) fn auth(&mut self, expr: &'t Expr<'t>) -> Option<Auth> {
+    pub(super) fn auth(&mut self, expr: &'t Expr<'t>) -> Option<Value<'t>> {
         let secret = match &expr.kind {
-            Kind::Path("none") => return Some(Auth::None),
+            Kind::Path("none") => return Some(Value::Auth(Auth::None)),
             Kind::Call("bearer", args) => (AuthStyle::Bearer, self.only_secret(expr, args)),
             Kind::Call("api_key", args) => (AuthStyle::ApiKey, self.only_secret(expr, args)),
-            Kind::Call("header", args) => return self.header_auth(expr, args),
-            Kind::Call("keys", args) => (AuthStyle::Bearer, self.key_pool(expr, args)),
+            Kind::Call("header", args) => return self.header_auth(expr, args).map(Value::Auth),
+            Kind::Call("keys", args) => return self.key_pool(expr, args).map(Value::FirstKey),
             Kind::Call("env" | "file", _) => {
                 self.report(say::not_written_so(
                     expr.place,
@@ -124,8 +133,7 @@ impl<'t> Resolver<'t> {
                 return None;
             }
             Kind::Str(_) => {
-                self.secrets.push(expr.place);
-                self.report(safety::secret_inline(expr.place));
+                self.inline_secret(expr.place);
                 return None;
             }
             _ => {
@@ -134,7 +142,7 @@ impl<'t> Resolver<'t> {
             }
         };
         let (style, secret) = secret;
-        secret.map(|secret| Auth::Key { style, secret })
+        secret.map(|secret| Value::Auth(Auth::Key { style, secret }))
     }
 
     fn only_secret(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<SecretRef> {

@@ -283,7 +283,13 @@ impl<'t> Resolver<'t> {
             match (line.words.as_slice(), &line.tail) {
                 ([Word::Expr(target)], Tail::Assign(outcomes)) => {
                     self.target(target);
-                    self.outcomes(outcomes);
+                    let steps = match &outcomes.kind {
+                        Kind::List(steps) => steps.as_slice(),
+                        _ => std::slice::from_ref(outcomes),
+                    };
+                    for step in steps {
+                        self.scripted_outcome(step);
+                    }
                 }
                 _ => self.report(say::not_written_so(
                     line.place,
@@ -291,6 +297,16 @@ impl<'t> Resolver<'t> {
                     "script { provider.model = [s503, ok] }",
                 )),
             }
+        }
+    }
+
+    /// An outcome, or a status such as `s503`.
+    fn scripted_outcome(&mut self, step: &'t Expr<'t>) {
+        let status = step
+            .name()
+            .and_then(|word| word.strip_prefix('s')?.parse().ok());
+        if !status.is_some_and(|status: u16| (400..=599).contains(&status)) {
+            self.outcomes(step);
         }
     }
 

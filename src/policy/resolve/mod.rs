@@ -7,6 +7,7 @@
 //! `value` and `block` read one value and one block by the schema; the rest says what they mean.
 
 mod block;
+mod compare;
 mod cond;
 mod connection;
 mod fallback;
@@ -21,5 +22,5 @@ mod tiers;
 mod value;
 mod whole;
 
-pub(in crate::policy) use self::policy::resolve;
+pub(in crate::policy) use self::policy::{Lost, resolve};
 pub(in crate::policy) use self::simulate::ACTS;

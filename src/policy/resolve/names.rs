@@ -212,7 +212,7 @@ impl<'t> Resolver<'t> {
     /// The declaration that `name` names, or a report.
     pub(super) fn lookup(&mut self, space: Space, name: &'t str, place: Place) -> Option<Decl<'t>> {
         let found = self.names.find(space, name);
-        if found.is_none() {
+        if found.is_none() && !self.is_lost(space, name) {
             let words: Vec<&str> = self.names.words(space).collect();
             self.report(say::unknown_name(place, space.as_str(), name, &words));
         }

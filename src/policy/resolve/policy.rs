@@ -10,6 +10,7 @@ use crate::policy::model::{Alias, At, Breaker, Forbid, Policy, Provider, Retries
 use crate::policy::resolve::names::Names;
 use crate::policy::resolve::settings::Defaults;
 use crate::policy::resolve::tiers::Tiers;
+use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Expr, Item};
 
@@ -22,18 +23,27 @@ pub(in crate::policy) struct Resolved {
     pub(in crate::policy) secrets: Vec<Place>,
 }
 
-/// Settles names, types and defaults. `broken`: some text did not parse, so that what seems missing may be there.
+/// What could not be read: asking for it is no second mistake.
+#[derive(Debug)]
+pub(in crate::policy) struct Lost<'t> {
+    /// The word and the name of declarations that did not parse.
+    pub(in crate::policy) names: Vec<(&'t str, &'t str)>,
+    /// Whether there was no mistake so far: only then can something be called missing.
+    pub(in crate::policy) whole: bool,
+}
+
+/// Settles names, types and defaults.
 pub(in crate::policy) fn resolve<'t>(
     tree: &'t [Item<'t>],
     files: &'t Files,
     sets: &'t BTreeMap<&'t str, Expr<'t>>,
-    broken: bool,
+    lost: Lost<'t>,
     found: &mut Vec<Diagnostic>,
 ) -> Resolved {
-    let mut resolver = Resolver::new(files);
+    let whole = lost.whole;
+    let mut resolver = Resolver::new(files, lost.names);
     resolver.collect(tree);
     resolver.settle_consts(sets);
-    resolver.find_secrets(tree);
     let server = resolver.server();
     resolver.settle_defaults();
     resolver.providers();
@@ -42,8 +52,8 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.forbids();
     resolver.routes();
     resolver.later();
-    // What an unreadable item may have declared or used cannot be called missing or unused.
-    if !broken {
+    // What an unreadable item may have declared or used cannot be called missing.
+    if whole {
         resolver.check_whole();
     }
     for (word, places) in &resolver.idle {
@@ -72,6 +82,8 @@ pub(super) struct Resolver<'t> {
     pub(super) files: &'t Files,
     pub(super) found: Vec<Diagnostic>,
     pub(super) names: Names<'t>,
+    /// Declarations that could not be read.
+    lost: Vec<(&'t str, &'t str)>,
     pub(super) secrets: Vec<Place>,
     pub(super) defaults: Defaults,
     pub(super) providers: Vec<Provider>,
@@ -98,11 +110,12 @@ pub(super) struct Resolver<'t> {
 }
 
 impl<'t> Resolver<'t> {
-    fn new(files: &'t Files) -> Self {
+    fn new(files: &'t Files, lost: Vec<(&'t str, &'t str)>) -> Self {
         Self {
             files,
             found: Vec::new(),
             names: Names::default(),
+            lost,
             secrets: Vec::new(),
             defaults: Defaults::default(),
             providers: Vec::new(),
@@ -131,6 +144,11 @@ impl<'t> Resolver<'t> {
     /// Notes a use of what has no effect yet. Each word is said once, with its first places.
     pub(super) fn note_later(&mut self, place: Place, word: &'static str) {
         self.idle.entry(word).or_default().push(place);
+    }
+
+    /// Whether there is a declaration of that name which could not be read.
+    pub(super) fn is_lost(&self, space: Space, name: &str) -> bool {
+        self.lost.contains(&(space.as_str(), name))
     }
 
     pub(super) fn at(&self, place: Place) -> At {

@@ -4,7 +4,7 @@ use crate::base::{ProviderId, TargetId};
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
-use crate::policy::model::{ModelName, Provider, ProviderKind, Target};
+use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Target};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
@@ -37,6 +37,14 @@ impl<'t> Resolver<'t> {
         };
         self.kind_fields(&fields, kind);
         let endpoints = self.endpoints(&fields, kind, decl.place);
+        let versioned = |endpoint: &Endpoint| endpoint.base_path.ends_with("/v1");
+        if kind.kind == ProviderKind::AzureOpenAi
+            && fields.place("api_version").is_none()
+            && !endpoints.iter().all(versioned)
+        {
+            let what = "`api_version`, or an address that ends in `/openai/v1`";
+            self.report(say::missing(decl.place, kind.word, what));
+        }
         let region: Option<Box<str>> = fields.text("region").map(Into::into);
         self.regions.extend(region.clone());
         let capacity = fields.of("capacity").next();
@@ -196,11 +204,10 @@ impl<'t> Resolver<'t> {
             }
         };
         let Some(id) = short.or_else(|| fields.text("id")) else {
-            self.report(say::missing(
-                place,
-                "model",
-                "`id`: the provider's own name for it",
-            ));
+            if !stmt.stmts().iter().any(|field| field.key() == "id") {
+                let what = "`id`: the provider's own name for it";
+                self.report(say::missing(place, "model", what));
+            }
             return base.clone();
         };
         let price = fields.of("price").next();
@@ -253,7 +260,11 @@ impl<'t> Resolver<'t> {
             self.report(say::target_incomplete(expr.place, path, &hint));
             return None;
         };
-        self.lookup(Space::Provider, provider, expr.place)?;
+        let named = Place {
+            len: u32::try_from(provider.len()).unwrap_or(expr.place.len),
+            ..expr.place
+        };
+        self.lookup(Space::Provider, provider, named)?;
         if let Some(&id) = self.target_ids.get(path) {
             return Some(id);
         }
@@ -262,6 +273,10 @@ impl<'t> Resolver<'t> {
             return self.add_target(path.into(), expr.place, base);
         }
         let known = self.models_of(provider);
+        if known.contains(&model) {
+            // It is there, and what is wrong with it has been said.
+            return None;
+        }
         self.report(say::unknown_model(expr.place, provider, model, &known));
         None
     }

@@ -1,6 +1,6 @@
 //! Aliases, forbids and routes.
 
-use crate::base::{OutcomeSet, RetriesId, limits};
+use crate::base::{OutcomeSet, RetriesId, TargetId, limits};
 use crate::policy::diag::{naming as say, routing};
 use crate::policy::facts::Caps;
 use crate::policy::model::{Action, Alias, Cond, Forbid, Reject, Route, Serve, Then, Trigger};
@@ -128,7 +128,6 @@ impl<'t> Resolver<'t> {
         let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
         self.route_later(&fields);
         self.mid_stream(&fields);
-        let wrong = self.found.len();
         let reject = self.plain_reject(&fields);
         let tiers = self.route_tiers(&fields);
         match (reject, tiers) {
@@ -147,8 +146,13 @@ impl<'t> Resolver<'t> {
             }
             (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, &fields, tiers))),
             (None, None) => {
-                if self.found.len() == wrong {
-                    self.report(say::missing(decl.stmt.head(), "route", "targets: `tier 1 { provider.model }`, `use pool.NAME`, or `reject(404, \"…\")`"));
+                let written = ["tier", "use", "reject"]
+                    .into_iter()
+                    .any(|word| fields.of(word).next().is_some());
+                if !written {
+                    let what = "targets: `tier 1 { provider.model }`, `use pool.NAME`, \
+                                or `reject(404, \"…\")`";
+                    self.report(say::missing(decl.stmt.head(), "route", what));
                 }
                 None
             }
@@ -334,7 +338,7 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn retries_max(&self, target: crate::base::TargetId) -> u8 {
+    fn retries_max(&self, target: TargetId) -> u8 {
         let id = self
             .targets
             .get(target.index())

@@ -206,8 +206,7 @@ impl<'t> Resolver<'t> {
         for rule in fields.of("open") {
             self.open_rule(rule, &mut breaker);
         }
-        if breaker.error_rate.is_none() && breaker.consecutive.is_none() && breaker.slow.is_empty()
-        {
+        if fields.of("open").next().is_none() {
             self.report(say::missing(
                 place,
                 "breaker",
@@ -264,7 +263,8 @@ impl<'t> Resolver<'t> {
 
     /// `open when error_rate > 25%`, `open when consecutive >= 5`, `open when p95(ttft) > 1200ms`
     fn open_rule(&mut self, stmt: &'t Stmt<'t>, breaker: &mut Breaker) {
-        const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5` or `open when p95(ttft) > 1200ms";
+        const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5` \
+             or `open when p95(ttft) > 1200ms";
         let [
             _,
             Word::When(
@@ -287,13 +287,13 @@ impl<'t> Resolver<'t> {
         match (&left.kind, op, number) {
             (Kind::Path("error_rate"), Op::Gt, Some(number)) if number.ppm().is_some() => {
                 if let Some(rate) = self.percent(right, number, 1_000_000) {
-                    self.once(stmt, breaker.error_rate.is_some());
+                    self.once(stmt, "error_rate", breaker.error_rate.is_some());
                     breaker.error_rate = Some(rate);
                 }
             }
             (Kind::Path("consecutive"), Op::Ge, Some(number)) if number.count().is_some() => {
                 if let Some(run) = self.bounded(right, number.count(), 1, 1_000_000) {
-                    self.once(stmt, breaker.consecutive.is_some());
+                    self.once(stmt, "consecutive", breaker.consecutive.is_some());
                     breaker.consecutive = u32::try_from(run).ok();
                 }
             }
@@ -316,9 +316,10 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn once(&mut self, stmt: &Stmt<'t>, again: bool) {
+    fn once(&mut self, stmt: &Stmt<'t>, measure: &str, again: bool) {
         if again {
-            self.report(say::twice(stmt.place, "open when", stmt.key_place()));
+            let word = format!("open when {measure}");
+            self.report(say::twice(stmt.place, &word, stmt.place));
         }
     }
 

@@ -42,7 +42,8 @@ impl<'t> Resolver<'t> {
 }
 
 /// The words of a script, for messages.
-pub(in crate::policy) const ACTS: &str = "`ok`, `s400` to `s599`, `refuse`, `hang`, `stall`, `cut`, `error_event`, `model_gone` and `bad_key`";
+pub(in crate::policy) const ACTS: &str = "`ok`, `s400` to `s599`, `refuse`, `hang`, \
+    `stall`, `cut`, `error_event`, `model_gone` and `bad_key`";
 
 fn act(word: &str) -> Option<Act> {
     Some(match word {

@@ -1,5 +1,8 @@
 //! Tiers of targets, in a pool or written in a route.
 
+use std::collections::BTreeMap;
+
+use crate::base::TargetId;
 use crate::policy::diag::{naming as say, routing};
 use crate::policy::model::{Member, Pick, Tier};
 use crate::policy::resolve::block::Fields;
@@ -37,7 +40,7 @@ impl<'t> Resolver<'t> {
             self.bodied(decl.stmt, "pool", "pool NAME { … }");
             let fields = self.fields(decl.stmt.stmts(), &schema::POOL);
             let tiers = self.tiers(&fields);
-            if tiers.tiers.is_empty() {
+            if fields.of("tier").next().is_none() {
                 self.report(say::missing(decl.place, "pool", "`tier 1 { … }`"));
             }
             for stmt in fields.of("spill") {
@@ -96,7 +99,7 @@ impl<'t> Resolver<'t> {
             pick,
             members: Vec::new(),
         };
-        let wrong = self.found.len();
+        let mut idle = Vec::new();
         for inner in stmt.stmts() {
             if inner.key() == "pick" {
                 if let Tail::Assign(expr) = &inner.tail
@@ -105,38 +108,29 @@ impl<'t> Resolver<'t> {
                     tier.pick = pick;
                 }
             } else if let Some(member) = self.member(inner) {
+                if member.weight == 0 {
+                    idle.push(inner);
+                }
                 tier.members.push(member);
                 places.push(inner.key_place());
             }
         }
         if tier.members.is_empty() {
-            if self.found.len() == wrong {
+            if stmt.stmts().is_empty() {
                 self.report(say::missing(
                     stmt.head(),
                     "tier",
                     "a target such as `provider.model`",
                 ));
             }
-        } else if tier.members.iter().all(|member| member.weight == 0) {
+        } else if tier.members.len() == idle.len() {
             self.report(routing::all_weights_zero(stmt.head()));
         } else {
-            self.idle_members(stmt, &tier);
-        }
-        tier
-    }
-
-    fn idle_members(&mut self, stmt: &'t Stmt<'t>, tier: &Tier) {
-        for inner in stmt.stmts().iter().filter(|inner| inner.key() != "pick") {
-            let name = inner.key();
-            let id = self.target_ids.get(name).copied();
-            let idle = tier
-                .members
-                .iter()
-                .any(|member| member.weight == 0 && Some(member.target) == id);
-            if idle {
-                self.report(routing::weight_zero(inner.place, name));
+            for member in idle {
+                self.report(routing::weight_zero(member.place, member.key()));
             }
         }
+        tier
     }
 
     fn member(&mut self, stmt: &'t Stmt<'t>) -> Option<Member> {
@@ -178,22 +172,18 @@ impl<'t> Resolver<'t> {
     }
 
     fn repeated_targets(&mut self, tiers: &Tiers) {
-        let mut seen: Vec<(Member, Place)> = Vec::new();
+        let mut seen = BTreeMap::new();
         for (member, place) in tiers.members() {
-            match seen
-                .iter()
-                .find(|(before, _)| before.target == member.target)
-            {
-                Some(&(_, before)) => {
-                    let name = self.target_name(member.target).to_owned();
-                    self.report(routing::target_twice(place, &name, before));
-                }
-                None => seen.push((member, place)),
+            if let Some(&before) = seen.get(&member.target) {
+                let name = self.target_name(member.target).to_owned();
+                self.report(routing::target_twice(place, &name, before));
+            } else {
+                seen.insert(member.target, place);
             }
         }
     }
 
-    pub(super) fn target_name(&self, target: crate::base::TargetId) -> &str {
+    pub(super) fn target_name(&self, target: TargetId) -> &str {
         self.targets
             .get(target.index())
             .map_or("", |target| &target.name)

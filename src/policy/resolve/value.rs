@@ -2,9 +2,9 @@
 
 use crate::base::{Outcome, OutcomeSet, Span};
 use crate::policy::diag::{naming as say, safety};
-use crate::policy::model::{Pick, Roots, SecretRef, SecretSource};
+use crate::policy::model::{Pick, Roots, SecretRef, SecretSource, StrFact};
 use crate::policy::resolve::policy::Resolver;
-use crate::policy::schema::{Read, Space, Type, Value};
+use crate::policy::schema::{Read, Scope, Space, Type, Value};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Arg, Expr, Kind};
 use crate::policy::syntax::literal::{MoneyPer, Number, Unit};
@@ -43,7 +43,7 @@ impl<'t> Resolver<'t> {
         }
         match of {
             Type::Secret => self.secret(expr).map(Value::Secret),
-            Type::Auth => self.auth(expr).map(Value::Auth),
+            Type::Auth => self.auth(expr),
             Type::Roots => self.roots(expr).map(Value::Roots),
             Type::Pick => self.pick(expr).map(Value::Pick),
             Type::Outcomes => self.outcomes(expr).map(Value::Outcomes),
@@ -59,50 +59,14 @@ impl<'t> Resolver<'t> {
             (Type::Bool, Kind::Path("true")) => Value::Bool(true),
             (Type::Bool, Kind::Path("false")) => Value::Bool(false),
             (Type::Cores, Kind::Path("all")) => Value::All,
-            (Type::Cores, Kind::Number(number)) if number.count().is_some() => {
-                return self.bounded(expr, number.count(), 1, 1_024).map(Value::Int);
-            }
-            (Type::Int(low, high), Kind::Number(number)) if counts(number.unit) => {
-                return self
-                    .bounded(expr, number.count(), *low, *high)
-                    .map(Value::Int);
-            }
-            (Type::Percent(high), Kind::Number(number)) if number.unit == Unit::Percent => {
-                return self.percent(expr, *number, *high).map(Value::Ppm);
-            }
-            (Type::Span(low, high), Kind::Number(number))
-                if matches!(number.unit, Unit::Time(_)) =>
-            {
-                return self.timed(expr, *number, *low, *high).map(Value::Span);
-            }
-            (Type::Spans, Kind::Number(number)) if matches!(number.unit, Unit::Time(_)) => {
-                let span = number.span()?;
-                Value::Spans(span, span)
-            }
-            (Type::Spans, Kind::Range(low, high))
-                if low.span().is_some() && high.span().is_some() =>
-            {
-                let (low, high) = (low.span()?, high.span()?);
+            (Type::Spans, Kind::Range(low, high)) if is_time(*low) && is_time(*high) => {
+                let low = self.timed(expr, *low, Span::ZERO, SPANS_MAX)?;
+                let high = self.timed(expr, *high, Span::ZERO, SPANS_MAX)?;
                 if low > high {
                     self.report(say::range_reversed(expr.place));
                     return None;
                 }
                 Value::Spans(low, high)
-            }
-            (Type::Bytes, Kind::Number(number)) if matches!(number.unit, Unit::Bytes(_)) => {
-                let Unit::Bytes(factor) = number.unit else {
-                    return None;
-                };
-                return self
-                    .bounded(expr, number.times(factor), 1, 1 << 40)
-                    .map(Value::Int);
-            }
-            (Type::Rate, Kind::Number(number)) if matches!(number.unit, Unit::Rate(_)) => {
-                let Unit::Rate(nanos) = number.unit else {
-                    return None;
-                };
-                let count = self.bounded(expr, number.times(1), 0, u64::from(u32::MAX))?;
-                Value::Rate(count, Span::from_nanos(nanos))
             }
             (Type::Money, Kind::Money(money)) if money.per != MoneyPer::Mtok => {
                 Value::Int(money.micros)
@@ -114,10 +78,14 @@ impl<'t> Resolver<'t> {
                 Value::Text(text)
             }
             (Type::Region, Kind::Path(name)) if !name.contains('.') => Value::Text(name),
-            (Type::Word(words), Kind::Str(text)) if key.is_some_and(|(key, _)| key == "min") => {
+            // A word that begins with a digit cannot be a name, so it stands in quotes.
+            (Type::Word(words), Kind::Str(text))
+                if text.starts_with(|first: char| first.is_ascii_digit()) =>
+            {
                 return self.word(expr, text, words, key);
             }
             (Type::Word(words), Kind::Path(name)) => return self.word(expr, name, words, key),
+            (_, Kind::Number(number)) => return self.number(expr, *number, of, key),
             _ => {
                 self.mismatch(expr, of, key);
                 return None;
@@ -126,7 +94,54 @@ impl<'t> Resolver<'t> {
         Some(value)
     }
 
+    fn number(
+        &mut self,
+        expr: &'t Expr<'t>,
+        number: Number,
+        of: &'static Type,
+        key: Key,
+    ) -> Option<Value<'t>> {
+        match (of, number.unit) {
+            (Type::Cores, Unit::Plain) => {
+                let cores = self.bounded(expr, number.count(), 1, 1_024);
+                cores.map(Value::Int)
+            }
+            (Type::Int(low, high), Unit::Plain | Unit::Count(_)) => {
+                let count = self.bounded(expr, number.count(), *low, *high);
+                count.map(Value::Int)
+            }
+            (Type::Percent(high), Unit::Percent) => {
+                self.percent(expr, number, *high).map(Value::Ppm)
+            }
+            (Type::Span(low, high), Unit::Time(_)) => {
+                self.timed(expr, number, *low, *high).map(Value::Span)
+            }
+            (Type::Spans, Unit::Time(_)) => {
+                let span = self.timed(expr, number, Span::ZERO, SPANS_MAX)?;
+                Some(Value::Spans(span, span))
+            }
+            (Type::Bytes, Unit::Bytes(factor)) => {
+                let bytes = self.bounded(expr, number.times(factor), 1, 1 << 40);
+                bytes.map(Value::Int)
+            }
+            (Type::Rate, Unit::Rate(nanos)) => {
+                let count = self.bounded(expr, number.times(1), 0, u64::from(u32::MAX))?;
+                Some(Value::Rate(count, Span::from_nanos(nanos)))
+            }
+            _ => {
+                self.mismatch(expr, of, key);
+                None
+            }
+        }
+    }
+
     pub(super) fn mismatch(&mut self, expr: &Expr<'t>, of: &'static Type, key: Key) {
+        if expr
+            .name()
+            .is_some_and(|name| self.is_lost(Space::Const, name))
+        {
+            return;
+        }
         let found = describe(expr, self.files.slice(expr.place));
         self.report(say::wrong_type(
             expr.place,
@@ -305,8 +320,8 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn hash_fact(&mut self, expr: &'t Expr<'t>) -> Option<crate::policy::model::StrFact> {
-        match self.fact(expr, crate::policy::schema::Scope::Request)? {
+    fn hash_fact(&mut self, expr: &'t Expr<'t>) -> Option<StrFact> {
+        match self.fact_in(expr, Scope::Request)? {
             Read::Str(fact) => Some(fact),
             other => {
                 let found = other.describe();
@@ -334,8 +349,7 @@ impl<'t> Resolver<'t> {
                 .only_text(expr, args)
                 .map(|path| SecretSource::File(path.into())),
             Kind::Str(_) => {
-                self.secrets.push(expr.place);
-                self.report(safety::secret_inline(expr.place));
+                self.inline_secret(expr.place);
                 None
             }
             _ => {
@@ -344,6 +358,14 @@ impl<'t> Resolver<'t> {
             }
         }?;
         Some(SecretRef { source, at })
+    }
+
+    /// A secret that stands in the text: said once, and never shown.
+    pub(super) fn inline_secret(&mut self, place: Place) {
+        if !self.secrets.contains(&place) && !self.files.is_masked(place) {
+            self.secrets.push(place);
+            self.report(safety::secret_inline(place));
+        }
     }
 
     fn roots(&mut self, expr: &'t Expr<'t>) -> Option<Roots> {
@@ -364,6 +386,7 @@ impl<'t> Resolver<'t> {
     pub(super) fn only_text(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<&'t str> {
         if let [Arg { expr, value: None }] = args
             && let Kind::Str(text) = &self.deref(expr, &[]).kind
+            && !text.is_empty()
         {
             return Some(text);
         }
@@ -383,7 +406,7 @@ impl<'t> Resolver<'t> {
                     if let Kind::Path(path) | Kind::Index(path, _) = &arg.expr.kind
                         && path.contains('.')
                     {
-                        self.fact(&arg.expr, crate::policy::schema::Scope::Request);
+                        self.fact(&arg.expr, Scope::Request);
                     }
                 }
                 Some(Value::Checked)
@@ -415,8 +438,11 @@ pub(super) fn outcome_words() -> Vec<&'static str> {
         .collect()
 }
 
-const fn counts(unit: Unit) -> bool {
-    matches!(unit, Unit::Plain | Unit::Count(_))
+/// The longest end of a range of times.
+const SPANS_MAX: Span = Span::from_secs(31 * 86_400);
+
+const fn is_time(number: Number) -> bool {
+    matches!(number.unit, Unit::Time(_))
 }
 
 pub(super) fn call_name<'t>(expr: &Expr<'t>) -> &'t str {

@@ -1,24 +1,28 @@
 //! Checks that need the whole policy: what is missing, what is never reached, what is never used.
 
-use crate::policy::diag::{naming as say, routing};
+use crate::policy::diag::{Diagnostic, Severity, naming as say, routing};
 use crate::policy::model::{Action, Then};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
-use crate::policy::syntax::ast::{Expr, Item, Kind, Stmt, Tail, Word};
 
-impl<'t> Resolver<'t> {
+impl Resolver<'_> {
     pub(super) fn check_whole(&mut self) {
         if !self.names.has(Space::Route, "default") {
-            let last = self
-                .names
-                .all(Space::Route)
-                .last()
-                .map(|decl| decl.stmt.place);
-            self.report(routing::no_default(last.unwrap_or_default().end()));
+            let end = self.files.text(0).trim_end().len();
+            let place = Place {
+                file: 0,
+                start: u32::try_from(end).unwrap_or(u32::MAX),
+                len: 0,
+            };
+            self.report(routing::no_default(place));
         }
-        self.unreached();
-        self.unused();
+        // A mistake elsewhere may be the only reason why something seems unused.
+        let sound = |diagnostic: &Diagnostic| diagnostic.severity() < Severity::Error;
+        if self.found.iter().all(sound) {
+            self.unreached();
+            self.unused();
+        }
     }
 
     /// Providers and models that no route leads to. An imported file is shared: not everybody needs all of it.
@@ -41,10 +45,6 @@ impl<'t> Resolver<'t> {
                     *reached = true;
                 }
             }
-        }
-        // Where a route is wrong, what it would reach is unknown.
-        if self.routes.len() < self.names.all(Space::Route).len() {
-            return;
         }
         for (index, provider) in self.providers.clone().iter().enumerate() {
             let own = self
@@ -100,89 +100,4 @@ impl<'t> Resolver<'t> {
             }
         }
     }
-
-    /// Strings that look like a credential, anywhere.
-    pub(super) fn find_secrets(&mut self, tree: &'t [Item<'t>]) {
-        for item in tree {
-            match item {
-                Item::Const(stmt) | Item::Stmt(stmt) => self.secrets_in(stmt),
-                Item::Version(..) | Item::Import(..) => {}
-            }
-        }
-    }
-
-    fn secrets_in(&mut self, stmt: &'t Stmt<'t>) {
-        let arrow = match &stmt.tail {
-            Tail::Bare => &[],
-            Tail::Assign(expr) => {
-                self.secrets_of(expr);
-                &[]
-            }
-            Tail::Arrow(words) => words.as_slice(),
-        };
-        for word in stmt.words.iter().chain(arrow) {
-            match word {
-                Word::Expr(expr) | Word::When(_, expr) | Word::On(_, expr) => self.secrets_of(expr),
-                Word::Else(_) => {}
-            }
-        }
-        for inner in stmt.stmts() {
-            self.secrets_in(inner);
-        }
-    }
-
-    fn secrets_of(&mut self, expr: &'t Expr<'t>) {
-        match &expr.kind {
-            Kind::Str(text) if looks_secret(text) && !self.secrets.contains(&expr.place) => {
-                self.secrets.push(expr.place);
-                self.report(crate::policy::diag::safety::secret_inline(expr.place));
-            }
-            Kind::Call(_, args) => {
-                for arg in args {
-                    self.secrets_of(&arg.expr);
-                    if let Some(value) = &arg.value {
-                        self.secrets_of(value);
-                    }
-                }
-            }
-            Kind::List(items) | Kind::And(items) | Kind::Or(items) => {
-                for item in items {
-                    self.secrets_of(item);
-                }
-            }
-            Kind::Paren(inner) | Kind::Not(inner) | Kind::Index(_, inner) => self.secrets_of(inner),
-            Kind::Compare(_, left, right) => {
-                self.secrets_of(left);
-                self.secrets_of(right);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Prefixes that providers give their credentials, so that scanners can find them.
-const SECRET_PREFIXES: [&str; 14] = [
-    "sk-",
-    "sk_",
-    "gsk_",
-    "xai-",
-    "AIza",
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "github_pat_",
-    "hf_",
-    "pplx-",
-    "csk-",
-    "r8_",
-    "eyJ",
-];
-
-fn looks_secret(text: &str) -> bool {
-    let key_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    text.len() >= 16
-        && SECRET_PREFIXES
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
-        && text.bytes().all(key_like)
 }

@@ -162,6 +162,8 @@ pub(in crate::policy) enum Value<'t> {
     Secret(SecretRef),
     /// How a provider knows us.
     Auth(Auth),
+    /// The first key of `keys(…)`, written as the provider's kind writes keys.
+    FirstKey(SecretRef),
     /// Where trust comes from.
     Roots(Roots),
     /// How a member of a tier is chosen.
@@ -269,5 +271,92 @@ impl Type {
             Self::Address => "an address is a string such as `\"127.0.0.1:8080\"`",
             _ => "",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Block, FACTS, Form, Row, Type, Value};
+
+    /// Every block that can be reached from the top.
+    fn all_blocks() -> Vec<&'static Block> {
+        let mut all = vec![
+            &super::SERVER,
+            &super::CLIENTS,
+            &super::DEFAULTS,
+            &super::PROVIDER,
+            &super::MODEL,
+            &super::POOL,
+            &super::TIER,
+            &super::FORBID,
+            &super::ROUTE,
+            &super::later::LIMIT,
+            &super::later::BUDGET,
+            &super::later::SHADOW,
+            &super::later::TELEMETRY,
+            &super::later::FLEET,
+            &super::later::DRILL,
+            &super::later::INJECT,
+            &super::later::TEST,
+        ];
+        let mut next = 0;
+        while let Some(block) = all.get(next).copied() {
+            for row in block.rows {
+                if let Form::Block(inner) | Form::Either(_, inner) = row.form {
+                    all.push(inner);
+                }
+            }
+            next += 1;
+        }
+        all
+    }
+
+    fn fits(of: &Type, default: &Value<'_>) -> bool {
+        match (of, default) {
+            (Type::Int(low, high), Value::Int(value)) => (low..=high).contains(&value),
+            (Type::Percent(high), Value::Ppm(value)) => value <= high,
+            (Type::Span(low, high), Value::Span(value)) => (low..=high).contains(&value),
+            (Type::Spans, Value::Spans(low, high)) => low <= high,
+            (Type::Word(words), Value::Word(word)) => words.contains(word),
+            (Type::Bool, Value::Bool(_))
+            | (Type::Cores, Value::All)
+            | (Type::Bytes, Value::Int(_))
+            | (Type::Rate, Value::Rate(..))
+            | (Type::Address, Value::Text(_))
+            | (Type::List(_), Value::List(_))
+            | (Type::Pick, Value::Pick(_))
+            | (Type::Outcomes, Value::Outcomes(_)) => true,
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn rows_are_explained_unique_and_have_fitting_defaults() {
+        for block in all_blocks() {
+            let words: BTreeSet<_> = block.words().collect();
+            assert_eq!(words.len(), block.rows.len(), "{}", block.word);
+            for Row {
+                word, form, doc, ..
+            } in block.rows
+            {
+                assert!(
+                    !doc.is_empty() && !doc.ends_with('.'),
+                    "{} {word}",
+                    block.word
+                );
+                if let Form::Field(of, Some(default)) = form {
+                    assert!(fits(of, default), "{} {word}", block.word);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn facts_are_explained_and_unique() {
+        let words: BTreeSet<_> = FACTS.iter().map(|fact| fact.word).collect();
+        assert_eq!(words.len(), FACTS.len());
+        assert!(FACTS.iter().all(|fact| !fact.doc.is_empty()));
     }
 }

@@ -23,6 +23,13 @@ impl Place {
         Self { len, ..self }
     }
 
+    /// Whether they have a byte in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.file == other.file
+            && self.start < other.start + other.len
+            && other.start < self.start + self.len
+    }
+
     /// The empty place where this one ends.
     #[must_use]
     pub fn end(self) -> Self {

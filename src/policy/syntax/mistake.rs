@@ -6,9 +6,8 @@ use crate::policy::syntax::Place;
 
 /// The diagnostic for an item that stops fitting the grammar at byte `at` of `text`; `base` is where `text` begins.
 pub(in crate::policy) fn explain(text: &str, at: usize, file: u16, base: u32) -> Diagnostic {
-    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
-    let after = after.trim_start_matches([' ', '\t']);
-    let at = text.len() - after.len();
+    let (before, after) = give_up(text, at);
+    let at = before.len();
     let place = |start: usize, len: usize| Place {
         file,
         start: base.saturating_add(u32::try_from(start).unwrap_or(u32::MAX)),
@@ -23,8 +22,9 @@ pub(in crate::policy) fn explain(text: &str, at: usize, file: u16, base: u32) ->
         return syntax::misfit(here, message.to_owned(), "", help);
     }
     let trimmed = before.trim_end_matches([' ', '\t']);
-    if token.is_empty() {
-        return missing_value(trimmed, place);
+    let ends = token.is_empty() || token.starts_with(['{', '}', ')', ']', ',']);
+    if token.is_empty() || ends && missing_after(before.trim_end()).is_some() {
+        return missing_value(before.trim_end(), place);
     }
     if let Some(diagnostic) = bad_number(before, token, here) {
         return diagnostic;
@@ -39,13 +39,47 @@ pub(in crate::policy) fn explain(text: &str, at: usize, file: u16, base: u32) ->
         let message = format!("`{token}` is a word of the language and cannot stand here");
         return syntax::misfit(here, message, "", reserved_help(token));
     }
-    if !token.is_ascii() {
+    if !token.is_ascii() && !token.starts_with('"') {
         let message = format!("`{token}` is not a letter that a name may have");
         let help = "names are made of a–z, 0–9 and `_`; other text belongs in quotes";
         return syntax::misfit(here, message, "", help);
     }
     let help = "a statement is words, then `= value` or `-> target`, then `{ block }`";
-    syntax::misfit(here, format!("`{token}` is not expected here"), "", help)
+    let message = if token.starts_with('"') {
+        "this string is not expected here".to_owned()
+    } else {
+        format!("`{token}` is not expected here")
+    };
+    syntax::misfit(here, message, "", help)
+}
+
+/// Where the grammar really gave up. It reports the furthest place at which it tried a named rule; a closing bracket
+/// there was accepted (the splitter has matched all brackets), unless a value is missing before it.
+fn give_up(text: &str, at: usize) -> (&str, &str) {
+    let blank = [' ', '\t'];
+    let mut at = at;
+    loop {
+        let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+        let rest = after.trim_start_matches(blank);
+        let closes = rest.starts_with(['}', ')', ']']);
+        if !closes || missing_after(before.trim_end()).is_some() {
+            return text
+                .split_at_checked(text.len() - rest.len())
+                .unwrap_or((text, ""));
+        }
+        at = text.len() - rest.len() + 1;
+    }
+}
+
+/// The sign or word at the end of `line` that wants something behind it.
+fn missing_after(line: &str) -> Option<&'static str> {
+    const SIGNS: [&str; 8] = ["->", "==", "!=", "<=", ">=", "=", "<", ">"];
+    const WORDS: [&str; 7] = ["and", "or", "not", "in", "like", "when", "on"];
+    let word = line
+        .rsplit(|char: char| !char.is_ascii_alphanumeric() && char != '_')
+        .next();
+    let sign = SIGNS.into_iter().find(|sign| line.ends_with(sign));
+    sign.or_else(|| WORDS.into_iter().find(|known| word == Some(known)))
 }
 
 const RESERVED: [&str; 14] = [
@@ -66,7 +100,7 @@ const RESERVED: [&str; 14] = [
 ];
 
 /// What other languages have, and what this one has instead.
-const FOREIGN: [(&str, &str, &str); 14] = [
+const FOREIGN: [(&str, &str, &str); 16] = [
     ("&&", "`&&` is not an operator here", "write `and`"),
     ("||", "`||` is not an operator here", "write `or`"),
     (
@@ -78,6 +112,11 @@ const FOREIGN: [(&str, &str, &str); 14] = [
         "=~",
         "there are no regular expressions",
         "`like \"gpt-5*\"`, `starts_with`, `ends_with` and `contains` have a known cost",
+    ),
+    (
+        "!=",
+        "`!=` is not expected here",
+        "it stands between two values",
     ),
     (
         "!",
@@ -115,6 +154,11 @@ const FOREIGN: [(&str, &str, &str); 14] = [
         "*",
         "`*` is not expected here",
         "`provider.*` is the model that the client asked for; patterns stand in quotes after `like`",
+    ),
+    (
+        "->",
+        "`->` is not expected here",
+        "an arrow stands once in a statement, before its target",
     ),
     (
         "-",
@@ -183,27 +227,26 @@ fn ends_value(before: &str) -> bool {
     closed && (before.ends_with('}') || statement(before).contains(['=', '>']))
 }
 
-fn missing_value(trimmed: &str, place: impl Fn(usize, usize) -> Place) -> Diagnostic {
-    let line = trimmed.trim_end();
-    let sign = [
-        "->", "==", "!=", "<=", ">=", "=", "<", ">", "and", "or", "not", "in", "like", "when", "on",
-    ]
-    .into_iter()
-    .find(|sign| line.ends_with(sign));
-    match sign {
-        Some(sign) => syntax::misfit(
-            place(line.len() - sign.len(), sign.len()),
-            format!("something is missing after `{sign}`"),
-            "the line ends here",
-            "",
-        ),
-        None => syntax::misfit(
+fn missing_value(line: &str, place: impl Fn(usize, usize) -> Place) -> Diagnostic {
+    let Some(sign) = missing_after(line) else {
+        return syntax::misfit(
             place(line.len(), 0),
             "the statement is not complete".to_owned(),
             "more is expected here",
             "a statement is words, then `= value` or `-> target`, then `{ block }`",
-        ),
-    }
+        );
+    };
+    let help = if RESERVED.contains(&sign) {
+        "it is a word of the language, and cannot be a name"
+    } else {
+        ""
+    };
+    syntax::misfit(
+        place(line.len() - sign.len(), sign.len()),
+        format!("something is missing after `{sign}`"),
+        "nothing follows",
+        help,
+    )
 }
 
 fn bad_number(before: &str, token: &str, here: Place) -> Option<Diagnostic> {

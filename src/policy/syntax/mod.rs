@@ -2,6 +2,7 @@
 //! where the grammar gave up into a sentence for people.
 
 pub(in crate::policy) mod ast;
+pub(in crate::policy) mod leak;
 pub(in crate::policy) mod literal;
 pub(in crate::policy) mod mistake;
 pub(in crate::policy) mod parse;

@@ -19,7 +19,31 @@ pub(in crate::policy) const ITEM_BYTES_MAX: usize = 1024 * 1024;
 /// in the grammar fits.
 pub(in crate::policy) fn item(text: &str, file: u16, base: u32) -> Result<Option<Item<'_>>, usize> {
     let pairs = parse(Rule::chunk, text)?;
-    Ok(Builder { file, base }.item(pairs))
+    let item = Builder { file, base }.item(pairs);
+    if let Some(Item::Stmt(stmt)) = &item
+        && let Some((words, value)) = assigned_clause(stmt)
+    {
+        let from = words.end().start.saturating_sub(base) as usize;
+        let to = value.start.saturating_sub(base) as usize;
+        let sign = text.get(from..to).and_then(|between| between.find('='));
+        return Err(from + sign.unwrap_or_default());
+    }
+    Ok(item)
+}
+
+/// A statement such as `when a = b { … }`: the skeleton lets it pass, but an assignment there can only be meant as a
+/// comparison. Gives the words before `=` and the value behind it.
+fn assigned_clause(stmt: &Stmt<'_>) -> Option<(Place, Place)> {
+    let clause = stmt
+        .words
+        .iter()
+        .rfind(|word| matches!(word, Word::When(..) | Word::On(..)));
+    match (clause, &stmt.tail) {
+        (Some(Word::When(_, cond) | Word::On(_, cond)), Tail::Assign(value)) => {
+            Some((cond.place, value.place))
+        }
+        _ => stmt.stmts().iter().find_map(assigned_clause),
+    }
 }
 
 /// Parses one expression alone.

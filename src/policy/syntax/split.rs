@@ -84,6 +84,8 @@ struct Scan {
     /// One past the last byte that is not blank or comment.
     end: usize,
     sound: bool,
+    /// A string is open somewhere: brackets no longer tell where the item ends.
+    lost: bool,
     /// Opening brackets: where, and the indentation of their line.
     open: Vec<(usize, u8, usize)>,
     /// The opener whose closer stands at another indentation: likely where one is missing.
@@ -130,6 +132,7 @@ impl<'t> Splitter<'t> {
             start: self.at,
             end: self.at,
             sound: true,
+            lost: false,
             open: Vec::new(),
             suspect: None,
             indent: 0,
@@ -138,10 +141,10 @@ impl<'t> Splitter<'t> {
         while let Some(byte) = self.peek() {
             match byte {
                 b'\n' => {
-                    let over = if scan.open.is_empty() {
-                        !self.goes_on(&scan)
+                    let over = if scan.lost || !scan.open.is_empty() {
+                        (scan.lost || self.lenient) && self.begins_item(self.at + 1)
                     } else {
-                        self.lenient && self.begins_item(self.at + 1)
+                        !self.goes_on(&scan)
                     };
                     if over {
                         break;
@@ -173,7 +176,7 @@ impl<'t> Splitter<'t> {
 
     fn finish(&mut self, mut scan: Scan) {
         if let Some(&(at, byte, _)) = scan.open.last() {
-            self.ended_open = true;
+            self.ended_open |= !scan.lost;
             // An item that is too deep has been reported; its missing closers would only repeat that.
             if scan.sound {
                 let (at, byte) = scan.suspect.unwrap_or((at, byte));
@@ -212,6 +215,7 @@ impl<'t> Splitter<'t> {
             self.fault(start..self.at, FaultKind::OpenString);
         }
         scan.sound = false;
+        scan.lost = true;
     }
 
     fn open(&mut self, byte: u8, scan: &mut Scan) {
@@ -342,8 +346,9 @@ mod tests {
     #[test]
     fn strings_hide_brackets_and_end_with_their_line() {
         assert_eq!(items("a \"{#\\\"\"\nb"), ["a \"{#\\\"\"", "b"]);
-        let (chunks, faults) = split("a \"x\nb");
+        let (chunks, faults) = split("a \"x {\n  b\n}\nroute c { d }");
         assert_eq!(chunks.len(), 2);
+        assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].kind, FaultKind::OpenString);
     }
 }

@@ -287,7 +287,7 @@ fn statuses_of_the_gateway_itself() {
     let long = "x".repeat(9 * 1024);
     let huge = format!("x-a: {}\r\n", "x".repeat(40 * 1024));
     let many = "x-a: y\r\n".repeat(101);
-    let large = "x".repeat(5000);
+    let large = format!("{{\"model\":\"{}\"}}", "x".repeat(5000 - 12));
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: g\r\n\r\n").into_bytes();
     let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
         ("unknown path", post("/v1/nothing", "", "{}"), &[404]),

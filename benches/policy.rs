@@ -1,0 +1,55 @@
+//! What loading a policy costs: from text to the resolved model, by the number of routes.
+//!
+//! The generated policy has the shape of a large one: each route asks for a model and a team of its own, and falls back
+//! over two tiers of shared pools.
+
+use std::fmt::Write;
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use switchover::policy;
+
+/// A policy with `routes` routes before `default`.
+pub fn text_of(routes: usize) -> String {
+    let mut text = String::from(
+        "policy 1\n\
+         provider openai  { model large = \"gpt-5\", model mini = \"gpt-5-mini\" }\n\
+         provider mistral { model large = \"mistral-large-latest\", model small = \"mistral-small-latest\" }\n\
+         pool main  { tier 1 { openai.large weight 70, mistral.large weight 30 }, tier 2 { openai.mini } }\n\
+         pool cheap { pick = least_latency, tier 1 { openai.mini, mistral.small } }\n",
+    );
+    for route in 0..routes {
+        let pool = if route % 3 == 0 { "cheap" } else { "main" };
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "# Team {route} and its model.\n\
+             route team_{route} when req.model == \"model-{route}\" and key.team in [\"team-{route}\", \"all\"] {{\n  \
+             use pool.{pool}\n  deadline = 30s\n  fallback {{\n    \
+             on [s429, s5xx, timeout, connect, breaker_open] -> next\n    else -> reject(503)\n  }}\n}}\n"
+        );
+    }
+    text.push_str("route default { use pool.main }\n");
+    text
+}
+
+fn load(c: &mut Criterion) {
+    let mut group = c.benchmark_group("policy/load");
+    group.sample_size(10);
+    for routes in [10, 1_000, 10_000] {
+        let text = text_of(routes);
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        group.throughput(Throughput::Bytes(bytes));
+        group.bench_function(format!("{routes} routes"), |b| {
+            b.iter_batched(
+                || [("main.policy", text.as_str())],
+                |sources| policy::load(black_box(&sources), "main.policy", &[]).is_ok(),
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, load);
+criterion_main!(benches);
