@@ -197,7 +197,10 @@ mod tests {
     use crate::engine::State;
     use crate::runtime::client::{Answer, Failure, Sample};
 
-    fn ledger(results: &[Result<u32, Failure>]) -> Ledger {
+    /// How many attempts an answer took.
+    type Attempts = Result<u32, Failure>;
+
+    fn ledger(results: &[Attempts]) -> Ledger {
         let mut ledger = Ledger::new(vec!["a.x".into()]);
         for result in results {
             let answer = |attempts| Answer {
@@ -232,7 +235,7 @@ mod tests {
 
     #[test]
     fn good_is_no_failure_where_failovers_were_needed() {
-        let cases: [(&[Result<u32, Failure>], bool, &str); 3] = [
+        let cases: [(&[Attempts], bool, &str); 3] = [
             (&[Ok(1), Ok(2)], true, "no client noticed the outage\n"),
             (&[Ok(1)], false, "ended too early to show anything\n"),
             (&[Ok(2), Err(Failure::Cut)], false, "clients saw failures\n"),
