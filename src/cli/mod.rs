@@ -1,6 +1,7 @@
 //! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal error.
 
 mod check;
+mod demo;
 mod serve;
 mod terminal;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::base::Span;
 use crate::runtime::Io;
 
 use self::terminal::Terminal;
@@ -27,6 +29,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies without running them
     Check(CheckArgs),
+    /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
+    Demo(DemoArgs),
 }
 
 #[derive(Args, Debug)]
@@ -64,6 +68,25 @@ struct CheckArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct DemoArgs {
+    /// How long it runs, 3s to 10m; a little longer where a provider is still recovering
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = demo::length)]
+    length: Span,
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(10..=500))]
+    rate: u32,
+    /// Write the summary as JSON on standard output, and everything else on standard error
+    #[arg(long)]
+    json: bool,
+    /// Workers; as many as there are CPUs unless said otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cores: Option<u16>,
+    /// The kernel interface
+    #[arg(long, value_enum, default_value_t = IoArg::Auto)]
+    io: IoArg,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -128,6 +151,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(&args, &mut terminal),
             Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Demo(args) => demo::run(&args, &mut terminal),
         }
         .into(),
         Err(error) => {

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::runtime::console::{self, Window};
+
 /// The two streams, and whether people look at them.
 #[derive(Debug)]
 pub(super) struct Terminal {
@@ -32,6 +34,13 @@ impl Terminal {
 
     /// Whether standard error shows colours to a person.
     pub(super) fn colours_told(&self) -> bool {
-        self.err.is_terminal()
+        self.err.is_terminal() && console::wants_colours()
+    }
+
+    /// The window of standard error, where a person watches it and it can be redrawn in place.
+    pub(super) fn window(&self) -> Option<Window> {
+        (self.err.is_terminal() && console::moves_cursor())
+            .then(|| console::window(&self.err))
+            .flatten()
     }
 }

@@ -24,4 +24,4 @@ pub use self::files::{Files, Sources};
 pub use self::load::load;
 pub use self::model::Policy;
 pub use self::program::{Candidate, Decision, Plan, Program, TooComplex};
-pub use self::syntax::Place;
+pub use self::syntax::{Place, duration};

@@ -6,6 +6,7 @@ use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 
 use monoio::buf::{IoBuf, IoBufMut, SliceMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
@@ -13,6 +14,7 @@ use monoio::net::{TcpListener, TcpStream};
 
 use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
+use crate::engine::Transition;
 use crate::runtime::clock;
 use crate::runtime::driver::{Driver, Io};
 use crate::runtime::log;
@@ -22,27 +24,36 @@ use crate::wire::h1;
 use crate::wire::h1::Fields;
 use crate::wire::h1::write as head;
 
-/// Runs until the process ends.
+/// Runs until the process ends. Changes of breakers go to `transitions`, or to the log.
 ///
 /// # Errors
 /// The admin socket cannot be used.
-pub(super) fn run(shared: &Arc<Shared>, admin: StdListener, workers: usize) -> io::Result<()> {
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    admin: StdListener,
+    workers: usize,
+    transitions: Option<Sender<Transition>>,
+) -> io::Result<()> {
     let driver = Driver::choose(Io::Epoll)?;
     driver.run(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
         monoio::spawn(answer_operators(listener, Arc::clone(shared), workers));
-        tick(shared).await;
+        tick(shared, transitions).await;
         Ok(())
     })?
 }
 
-async fn tick(shared: &Shared) {
+async fn tick(shared: &Shared, transitions: Option<Sender<Transition>>) {
     let mut ticks: u64 = 0;
     loop {
         monoio::time::sleep(TICK.as_std()).await;
         let now = clock::now();
         for transition in shared.board.tick(now) {
-            log::transition(&shared.plan, &transition);
+            match &transitions {
+                // Who asked for them may have lost interest.
+                Some(sink) => drop(sink.send(transition)),
+                None => log::transition(&shared.plan, &transition),
+            }
         }
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SECOND) {

@@ -9,8 +9,10 @@
 //! A worker shares nothing on the request path but read-mostly words. Reads and writes of a connection are never
 //! dropped half-way: whoever wants one to end shuts its socket down (see `sweep`).
 
+pub mod client;
 mod clock;
 mod connection;
+pub mod console;
 mod control;
 mod dial;
 mod driver;
@@ -33,10 +35,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 
 use crate::base::{Moment, hash};
-use crate::engine::TargetStatus;
+use crate::engine::{TargetStatus, Transition};
 use crate::ops::Totals;
 use crate::policy::{Plan, Policy};
 
@@ -61,6 +64,8 @@ pub struct Options {
     pub cores: Option<u16>,
     /// `--io`
     pub io: Io,
+    /// Gets every change of a breaker. Without it each is a line on standard error.
+    pub transitions: Option<Sender<Transition>>,
 }
 
 /// A running gateway.
@@ -108,7 +113,10 @@ impl Gateway {
         let workers = spawn_workers(&shared, driver, &cores);
         let control = Arc::clone(&shared);
         let count = cores.len();
-        spawn("control", move || control::run(&control, admin, count));
+        let transitions = options.transitions.clone();
+        spawn("control", move || {
+            control::run(&control, admin, count, transitions)
+        });
         let gateway = Self {
             shared,
             simulated,

@@ -2,6 +2,8 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod gateway;

@@ -149,6 +149,19 @@ impl Money {
     }
 }
 
+/// A time as a policy writes it, such as `20s` or `1.5m`; for command lines. `None` where it is anything else.
+pub fn duration(text: &str) -> Option<Span> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let unit = text.strip_prefix(digits)?;
+    let is_time = |(word, kind)| word == unit && matches!(kind, Unit::Time(_));
+    if !are_digits(whole) || !are_digits(fraction) || !UNITS.into_iter().any(is_time) {
+        return None;
+    }
+    Number::parse(text).span()
+}
+
 /// `1_234.5` as `(12_345, 1)`.
 fn decimal(digits: &str) -> (u64, u32) {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -169,7 +182,7 @@ fn decimal(digits: &str) -> (u64, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Money, Number};
+    use super::{Money, Number, duration};
     use crate::base::Span;
 
     #[test]
@@ -183,6 +196,19 @@ mod tests {
         assert_eq!(Number::parse("1.5").count(), None);
         assert_eq!(Number::parse("99999999999999999999M").count(), None);
         assert_eq!(Number::parse("30").span(), None);
+    }
+
+    #[test]
+    fn durations_have_digits_and_a_unit_of_time() {
+        assert_eq!(duration("20s"), Some(Span::from_secs(20)));
+        assert_eq!(duration("1.5m"), Some(Span::from_secs(90)));
+        assert_eq!(duration("800ms"), Some(Span::from_millis(800)));
+        for text in [
+            "", "s", "20", "20xs", "20 s", "-1s", "1.s", ".5s", "1.2.3s", "20%", "5/s", "20M",
+            "1_0s",
+        ] {
+            assert_eq!(duration(text), None, "{text:?}");
+        }
     }
 
     #[test]

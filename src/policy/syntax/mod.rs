@@ -9,3 +9,4 @@ pub(in crate::policy) mod parse;
 pub(in crate::policy) mod split;
 
 pub use self::ast::Place;
+pub use self::literal::duration;
