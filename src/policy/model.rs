@@ -305,7 +305,7 @@ pub enum ModelName {
 pub struct Timeouts {
     /// `connect_timeout`: address, TCP and TLS.
     pub connect: Span,
-    /// `ttft_timeout`: from the request sent to the first content.
+    /// `ttft_timeout`: from the beginning of the attempt to its first content.
     pub ttft: Span,
     /// `idle_timeout`: between two content events, or two reads of a plain answer's body.
     pub idle: Span,

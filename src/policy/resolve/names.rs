@@ -120,7 +120,12 @@ impl<'t> Resolver<'t> {
         if let Some(space) = entry.space {
             self.declare(space, stmt, stmt.words.get(1));
         } else if stmt.words.len() > 1 || stmt.body.is_none() || !matches!(stmt.tail, Tail::Bare) {
-            self.report(say::not_written_so(stmt.head(), entry.word, entry.shape));
+            self.report(say::field_not_written_so(
+                stmt.head(),
+                entry.word,
+                entry.shape,
+                entry.doc,
+            ));
         } else if let Some(before) = self.names.single.insert(entry.word, stmt) {
             self.report(say::twice(stmt.key_place(), entry.word, before.key_place()));
         }

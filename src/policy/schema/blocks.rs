@@ -53,7 +53,7 @@ const CONNECT_TIMEOUT: Row = open(
 const TTFT_TIMEOUT: Row = open(
     "ttft_timeout",
     TIMER,
-    "from the request sent to the first content. Built in: 30s, above what a long prompt takes at a healthy provider",
+    "from the beginning of an attempt to the first content. Built in: 30s, above what a long prompt takes at a healthy provider",
 );
 const IDLE_TIMEOUT: Row = open(
     "idle_timeout",
@@ -78,7 +78,7 @@ const HEALTH_ROW: Row = later(
 const MAX_ATTEMPTS: Row = open(
     "max_attempts",
     Type::Int(1, 16),
-    "attempts of one request. Built in: 4: two SDK retries on top of four attempts are twelve calls already",
+    "attempts of one request; above 8 it is 8. Built in: 4: two SDK retries on top of four attempts are twelve calls already",
 );
 const DEADLINE: Row = open(
     "deadline",
@@ -307,7 +307,11 @@ pub(in crate::policy) const MODEL: Block = Block {
     word: "model",
     rows: &[
         open("id", Type::Text, "the provider's name for the model"),
-        open("context", Type::Int(1, 1_000_000_000), "tokens"),
+        open(
+            "context",
+            Type::Int(1, 1_000_000_000),
+            "tokens that it takes; not yet compared with the prompt",
+        ),
         open("caps", Type::List(&CAP_WORDS), "what it can do"),
         row("price", Form::Block(&PRICE), "what it costs"),
         BREAKER_ROW,

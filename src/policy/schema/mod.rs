@@ -1,9 +1,11 @@
 //! What a policy may say: every block, field, type, unit, default and its explanation, as data. One table drives
-//! checking, did-you-mean and, later, completion and the reference: a new field is a new row.
+//! checking, did-you-mean and docs/language/reference.md: a new field is a new row.
 
 mod blocks;
 mod facts;
 pub(in crate::policy) mod later;
+#[cfg(test)]
+mod reference;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
