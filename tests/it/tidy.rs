@@ -1,4 +1,5 @@
-//! The rules of the house that the compiler does not know: layers, doors, sizes, headers, words, dead bounds and files.
+//! The rules of the house that the compiler does not know: layers, doors, sizes, headers, words, dead bounds and files,
+//! and that docs/ARCHITECTURE.md shows them.
 //!
 //! Reads the sources as text. Each rule lists every place that breaks it, not only the first.
 
@@ -292,6 +293,69 @@ fn every_file_is_part_of_the_build() {
         }
     }
     assert_none(&broken);
+}
+
+/// docs/ARCHITECTURE.md shows the layers and doors that are enforced here, and leaves no folder out.
+#[test]
+fn the_architecture_is_the_one_that_is_enforced() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let shown: Vec<(String, String, String)> = rows(&page, "| folder | layer |")
+        .map(|cells| (name(cells[0]), cells[1].to_owned(), name(cells[3])))
+        .collect();
+    let mut enforced: Vec<(u32, String, String)> = layers()
+        .into_iter()
+        .map(|(layer, number)| {
+            let sibling = SIBLINGS.iter().find(|(own, _)| *own == layer);
+            let sibling = sibling.map_or("", |(_, other)| other).to_owned();
+            (number, layer, sibling)
+        })
+        .collect();
+    enforced.sort();
+    let mut sorted: Vec<(u32, String, String)> = shown
+        .iter()
+        .map(|(layer, number, sibling)| (number.parse().unwrap(), layer.clone(), sibling.clone()))
+        .collect();
+    sorted.sort();
+    assert_eq!(sorted, enforced);
+
+    let doors: Vec<(String, String)> = rows(&page, "| package | door |")
+        .map(|cells| (name(cells[0]), cells[1].replace('`', "")))
+        .collect();
+    let enforced: Vec<(String, String)> = DOORS
+        .iter()
+        .map(|(package, doors)| ((*package).to_owned(), doors.join(", ")))
+        .collect();
+    assert_eq!(doors, enforced);
+
+    let mut folders: Vec<String> = sources(&["src"])
+        .iter()
+        .filter_map(|source| source.path.strip_prefix("src/")?.rsplit_once('/'))
+        .map(|(folder, _)| folder.to_owned())
+        .filter(|folder| !folder.ends_with("/tests"))
+        .collect();
+    folders.dedup();
+    folders.retain(|folder| !page.contains(&format!("`{folder}`")));
+    assert!(
+        folders.is_empty(),
+        "docs/ARCHITECTURE.md leaves out {folders:?}"
+    );
+}
+
+/// The rows of the table that begins with `head`, as cells.
+fn rows<'p>(page: &'p str, head: &str) -> impl Iterator<Item = Vec<&'p str>> {
+    let (_, table) = page
+        .split_once(head)
+        .unwrap_or_else(|| panic!("no table `{head}`"));
+    table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+/// A cell without its backticks.
+fn name(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
 }
 
 /// Layer → number, as the docs of `src/lib.rs` state them: names in backticks, then their number.
