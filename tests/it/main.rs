@@ -6,6 +6,8 @@ mod demo;
 #[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod policies;
