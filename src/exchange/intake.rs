@@ -401,28 +401,25 @@ impl Exchange {
     fn take_body(&mut self, now: Moment, context: &mut Context<'_>) {
         let request = &mut self.request;
         let end = self.inbox.end();
-        match request.framing {
-            Framing::Length(length) => {
-                let whole = request.body.start + usize::try_from(length).unwrap_or(usize::MAX);
-                request.body.end = end.min(whole);
-                request.next = request.body.end;
-                request.complete = request.body.end == whole;
-            }
-            _ => {
-                let raw = self
-                    .inbox
-                    .all_mut()
-                    .get_mut(request.body.end..)
-                    .unwrap_or_default();
-                let Ok(step) = request.decoder.decode(raw) else {
-                    return self.refuse(now, Refusal::BadRequest, context);
-                };
-                request.next = request.body.end + step.consumed;
-                request.body.end += step.produced;
-                request.complete = step.done;
-                if !step.done {
-                    self.inbox.truncate(request.body.end);
-                }
+        if let Framing::Length(length) = request.framing {
+            let whole = request.body.start + usize::try_from(length).unwrap_or(usize::MAX);
+            request.body.end = end.min(whole);
+            request.next = request.body.end;
+            request.complete = request.body.end == whole;
+        } else {
+            let raw = self
+                .inbox
+                .all_mut()
+                .get_mut(request.body.end..)
+                .unwrap_or_default();
+            let Ok(step) = request.decoder.decode(raw) else {
+                return self.refuse(now, Refusal::BadRequest, context);
+            };
+            request.next = request.body.end + step.consumed;
+            request.body.end += step.produced;
+            request.complete = step.done;
+            if !step.done {
+                self.inbox.truncate(request.body.end);
             }
         }
         request.body_bytes = request.body.len() as u64;

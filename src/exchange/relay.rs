@@ -154,7 +154,7 @@ impl Exchange {
             Batch::Content => self.commit(now, context),
             // A provider that says so much before it says anything is taken at its word.
             Batch::Quiet if held > HELD_BYTES_MAX && !self.answer.ended => {
-                self.commit(now, context)
+                self.commit(now, context);
             }
             Batch::Quiet if self.answer.stream.done_seen => {
                 self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);

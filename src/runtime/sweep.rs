@@ -152,13 +152,11 @@ impl Watch {
     fn saw(&self, presence: Presence, now: Moment) {
         let first = !self.looked.replace(true);
         let gone = match (presence, self.half_closed.get()) {
-            (Presence::There, _) => false,
-            (Presence::Gone, _) => true,
             (Presence::HalfClosed, None) if first => {
                 self.half_closed.set(Some(now));
                 false
             }
-            (Presence::HalfClosed, None) => true,
+            (Presence::Gone, _) | (Presence::HalfClosed, None) => true,
             (Presence::HalfClosed, Some(since)) if now.since(since) >= ASK_AFTER => {
                 let asked = self.asked.replace(true);
                 if !asked && self.may_ask.get() {
@@ -166,7 +164,7 @@ impl Watch {
                 }
                 !asked && !self.may_ask.get()
             }
-            (Presence::HalfClosed, Some(_)) => false,
+            (Presence::There, _) | (Presence::HalfClosed, Some(_)) => false,
         };
         if gone {
             self.fired.set(Some(Broken::ClientGone));
