@@ -17,7 +17,7 @@ use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
 use crate::wire::Extent;
 use crate::wire::h1::request::{self, RequestHead};
 use crate::wire::h1::{Fields, Framing, HeadSearch, Method, Version, chunked, write};
-use crate::wire::json::{Key, KeySet, TopLevel};
+use crate::wire::json::{Key, KeySet, Progress, TopLevel};
 
 /// What is known of the request at hand.
 #[derive(Debug)]
@@ -401,28 +401,25 @@ impl Exchange {
     fn take_body(&mut self, now: Moment, context: &mut Context<'_>) {
         let request = &mut self.request;
         let end = self.inbox.end();
-        match request.framing {
-            Framing::Length(length) => {
-                let whole = request.body.start + usize::try_from(length).unwrap_or(usize::MAX);
-                request.body.end = end.min(whole);
-                request.next = request.body.end;
-                request.complete = request.body.end == whole;
-            }
-            _ => {
-                let raw = self
-                    .inbox
-                    .all_mut()
-                    .get_mut(request.body.end..)
-                    .unwrap_or_default();
-                let Ok(step) = request.decoder.decode(raw) else {
-                    return self.refuse(now, Refusal::BadRequest, context);
-                };
-                request.next = request.body.end + step.consumed;
-                request.body.end += step.produced;
-                request.complete = step.done;
-                if !step.done {
-                    self.inbox.truncate(request.body.end);
-                }
+        if let Framing::Length(length) = request.framing {
+            let whole = request.body.start + usize::try_from(length).unwrap_or(usize::MAX);
+            request.body.end = end.min(whole);
+            request.next = request.body.end;
+            request.complete = request.body.end == whole;
+        } else {
+            let raw = self
+                .inbox
+                .all_mut()
+                .get_mut(request.body.end..)
+                .unwrap_or_default();
+            let Ok(step) = request.decoder.decode(raw) else {
+                return self.refuse(now, Refusal::BadRequest, context);
+            };
+            request.next = request.body.end + step.consumed;
+            request.body.end += step.produced;
+            request.complete = step.done;
+            if !step.done {
+                self.inbox.truncate(request.body.end);
             }
         }
         request.body_bytes = request.body.len() as u64;
@@ -434,11 +431,14 @@ impl Exchange {
             .all()
             .get(request.body.clone())
             .unwrap_or_default();
-        if let Err(error) = request.scan.feed(body) {
-            return self.refuse_body(now, error, context);
-        }
-        if self.request.complete {
-            self.decide(now, context);
+        match request.scan.feed(body) {
+            Err(error) => self.refuse_body(now, error, context),
+            Ok(Progress::Complete) if request.complete => self.decide(now, context),
+            Ok(Progress::Partial) if request.complete => {
+                let cut = request.scan.cut();
+                self.refuse_body(now, cut, context);
+            }
+            Ok(_) => {}
         }
     }
 }

@@ -220,7 +220,7 @@ impl Exchange {
             Ok(()) => self.state = State::AwaitHead,
             Err(Broken::ClientGone) => self.client_gone(now, context),
             Err(Broken::TimedOut) => {
-                self.attempt_failed(now, Failure::of(Outcome::Timeout), context)
+                self.attempt_failed(now, Failure::of(Outcome::Timeout), context);
             }
             Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
             Err(Broken::Reset) => {

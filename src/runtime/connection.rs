@@ -115,13 +115,12 @@ impl Upstream {
             worker.pool.take(endpoint, worker.now())
         };
         let reused = Reused(pooled.is_some());
-        let link = match pooled {
-            Some(link) => link,
-            None => {
-                let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
-                // A handshake is rare and its future large: it does not weigh on every connection.
-                Box::pin(dial(peer, registration, until)).await?
-            }
+        let link = if let Some(link) = pooled {
+            link
+        } else {
+            let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
+            // A handshake is rare and its future large: it does not weigh on every connection.
+            Box::pin(dial(peer, registration, until)).await?
         };
         registration.watch().set_upstream(Some(link.socket()));
         self.held = Some((endpoint, link));

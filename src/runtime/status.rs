@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::Moment;
-use crate::engine::TargetStatus;
+use crate::engine::{Rule, TargetStatus};
 use crate::ops::Count;
 use crate::policy::Plan;
 use crate::runtime::shared::Shared;
@@ -36,7 +36,7 @@ fn target(plan: &Plan, status: &TargetStatus, answered: &[u64], now: Moment) -> 
     json!({
         "target": plan.policy.targets.get(index).map(|target| &*target.name),
         "breaker": status.state.as_str(),
-        "why": status.why.map(|rule| rule.as_str()),
+        "why": status.why.map(Rule::as_str),
         "opened": status.opened,
         "cool_down_left_ms": left(status.until),
         "throttled_left_ms": left(status.throttled_until),

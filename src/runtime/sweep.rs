@@ -19,7 +19,10 @@ use crate::runtime::pulse::{BEAT, Beats};
 /// Which socket a connection waits on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Side {
-    Client,
+    /// Reading from it.
+    ClientRead,
+    /// Sending to it.
+    ClientSend,
     Upstream,
     /// A timer or a connect; the task looks at its own time and asks only whether the client is there.
     Neither,
@@ -50,7 +53,7 @@ impl Watch {
         Self {
             client,
             upstream: Cell::new(None),
-            side: Cell::new(Side::Client),
+            side: Cell::new(Side::ClientRead),
             until: Cell::new(Moment::NEVER),
             since: Cell::new(Moment::NEVER),
             looked: Cell::new(false),
@@ -67,13 +70,14 @@ impl Watch {
         self.at_rest.set(false);
         // Whatever is sent to a client that has closed altogether makes it reset the connection.
         self.asked.set(self.half_closed.get().is_some());
-        self.side.set(Side::Client);
+        self.side.set(Side::ClientSend);
         self.until.set(until);
     }
 
     /// The next operation reads from the client: no provider is busy for it.
     pub(super) fn await_request(&self, until: Moment, at_rest: bool) {
         self.await_client(until);
+        self.side.set(Side::ClientRead);
         self.at_rest.set(at_rest);
         self.since.set(Moment::NEVER);
         self.looked.set(false);
@@ -132,14 +136,20 @@ impl Watch {
         self.until.set(Moment::NEVER);
         self.fired.set(Some(Broken::TimedOut));
         match self.side.get() {
-            Side::Client => self.client.shut_down(),
+            // It may still be told that it was too slow.
+            Side::ClientRead => self.client.finish_receiving(),
+            Side::ClientSend => self.client.shut_down(),
             Side::Upstream => self.upstream.get().into_iter().for_each(Socket::shut_down),
             Side::Neither => {}
         }
     }
 
+    fn awaits_provider(&self) -> bool {
+        matches!(self.side.get(), Side::Upstream | Side::Neither)
+    }
+
     fn wants_look(&self, now: Moment) -> bool {
-        self.side.get() != Side::Client
+        self.awaits_provider()
             && self.fired.get().is_none()
             && now.since(self.since.get()) >= LOOK_AFTER
     }
@@ -150,13 +160,11 @@ impl Watch {
     fn saw(&self, presence: Presence, now: Moment) {
         let first = !self.looked.replace(true);
         let gone = match (presence, self.half_closed.get()) {
-            (Presence::There, _) => false,
-            (Presence::Gone, _) => true,
             (Presence::HalfClosed, None) if first => {
                 self.half_closed.set(Some(now));
                 false
             }
-            (Presence::HalfClosed, None) => true,
+            (Presence::Gone, _) | (Presence::HalfClosed, None) => true,
             (Presence::HalfClosed, Some(since)) if now.since(since) >= ASK_AFTER => {
                 let asked = self.asked.replace(true);
                 if !asked && self.may_ask.get() {
@@ -164,7 +172,7 @@ impl Watch {
                 }
                 !asked && !self.may_ask.get()
             }
-            (Presence::HalfClosed, Some(_)) => false,
+            (Presence::There, _) | (Presence::HalfClosed, Some(_)) => false,
         };
         if gone {
             self.fired.set(Some(Broken::ClientGone));
@@ -269,7 +277,7 @@ impl Sweeper {
         looks.clear();
         let mut busy = false;
         for (index, watch) in watches.iter().enumerate() {
-            busy |= watch.side.get() != Side::Client;
+            busy |= watch.awaits_provider();
             if watch.is_late(now) {
                 watch.end_late();
             } else if watch.wants_look(now) {

@@ -4,5 +4,6 @@ mod balance;
 mod breaker;
 mod chain;
 mod pauses;
+mod sequences;
 mod threads;
 mod world;
