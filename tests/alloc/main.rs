@@ -1,7 +1,14 @@
 //! What must not allocate. A binary of its own: its allocator counts.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod decision;
+#[cfg(test)]
+#[path = "../shared/desk.rs"]
+mod desk;
+#[cfg(test)]
+mod exchange;
 #[cfg(test)]
 #[path = "../shared/fleet.rs"]
 mod fleet;
