@@ -217,7 +217,9 @@ impl Exchange {
         } else if length <= max {
             self.await_more(now);
         } else if is_success(self.answer.status) {
-            self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+            // Too large to be held back: what is good so far goes out, and the rest as it comes.
+            self.answer.stream.set_raw();
+            self.commit(now, context);
         } else {
             // Enough of an error to know it by.
             self.judge(now, context);

@@ -17,7 +17,7 @@ use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
 use crate::wire::Extent;
 use crate::wire::h1::request::{self, RequestHead};
 use crate::wire::h1::{Fields, Framing, HeadSearch, Method, Version, chunked, write};
-use crate::wire::json::{Key, KeySet, TopLevel};
+use crate::wire::json::{Key, KeySet, Progress, TopLevel};
 
 /// What is known of the request at hand.
 #[derive(Debug)]
@@ -437,11 +437,14 @@ impl Exchange {
             .all()
             .get(request.body.clone())
             .unwrap_or_default();
-        if let Err(error) = request.scan.feed(body) {
-            return self.refuse_body(now, error, context);
-        }
-        if self.request.complete {
-            self.decide(now, context);
+        match request.scan.feed(body) {
+            Err(error) => self.refuse_body(now, error, context),
+            Ok(Progress::Complete) if request.complete => self.decide(now, context),
+            Ok(Progress::Partial) if request.complete => {
+                let cut = request.scan.cut();
+                self.refuse_body(now, cut, context);
+            }
+            Ok(_) => {}
         }
     }
 }

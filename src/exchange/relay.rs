@@ -32,6 +32,8 @@ pub(super) struct Stream {
     data: Vec<u8>,
     /// The beginning of an event that is not complete, while what precedes it is being sent.
     set_aside: Vec<u8>,
+    /// Not a stream of events but a body that is too large to be held back.
+    raw: bool,
     finish_seen: bool,
     done_seen: bool,
     /// The client has the head and some events.
@@ -70,8 +72,16 @@ impl Stream {
         }
     }
 
-    /// Whether the provider said all it had to say.
+    /// From now on the body is passed on as it comes.
+    pub(super) const fn set_raw(&mut self) {
+        self.raw = true;
+    }
+
+    /// Whether the provider said all it had to say; of a raw body only its framing knows.
     const fn is_finished(&self, kind: ProviderKind) -> bool {
+        if self.raw {
+            return false;
+        }
         match stream_end(kind) {
             StreamEnd::Done => self.done_seen,
             StreamEnd::Finish => self.done_seen || self.finish_seen,
@@ -104,6 +114,10 @@ impl Exchange {
     /// Walks over the complete events; on an error event it stops in front of it.
     fn read_events(&mut self) -> Result<Batch, EventTooLong> {
         let stream = &mut self.answer.stream;
+        if stream.raw {
+            stream.ready = self.answer.body.end;
+            return Ok(Batch::Content);
+        }
         let bytes = self
             .outbox
             .all()
@@ -189,11 +203,14 @@ impl Exchange {
     }
 
     /// The client gets its head and what was held, and from now on everything as it comes.
-    fn commit(&mut self, now: Moment, context: &mut Context<'_>) {
+    pub(super) fn commit(&mut self, now: Moment, context: &mut Context<'_>) {
         self.answer.stream.committed = true;
         self.answer.stream.content = now;
         if let Some(chain) = &mut self.chain {
             chain.content(now, context.plan, context.core);
+        }
+        if self.answer.stream.raw {
+            self.answer.stream.ready = self.answer.body.end;
         }
         let from = self.answer.body.start;
         let mut head = std::mem::take(&mut context.scratch.head);
@@ -210,8 +227,9 @@ impl Exchange {
                 return self.break_off_with(now, failure, context);
             }
         }
-        let kind = self.provider_kind(context);
-        if self.answer.ended && !self.answer.stream.is_finished(kind) {
+        let stream = &self.answer.stream;
+        let finished = stream.raw || stream.is_finished(self.provider_kind(context));
+        if self.answer.ended && !finished {
             return self.break_off(now, Outcome::StreamAbort, context);
         }
         if self.answer.stream.ready > self.answer.body.start || self.answer.ended {
@@ -329,9 +347,11 @@ impl Exchange {
         } = failure;
         self.outbox
             .truncate(self.answer.stream.ready.max(self.answer.body.start));
-        let mut event = Vec::new();
-        error_event(&mut event, &error);
-        self.outbox.push(&event);
+        if !self.answer.stream.raw {
+            let mut event = Vec::new();
+            error_event(&mut event, &error);
+            self.outbox.push(&event);
+        }
         self.answer.body.end = self.outbox.end();
         self.answer.stream.ready = self.outbox.end();
         self.answer.ended = false;

@@ -70,11 +70,15 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 registration.rouse();
                 watch.await_neither(worker.now());
                 let endpoint = worker.peers().index(provider, endpoint);
-                Input::Dialed(upstream.open(endpoint, fresh, until, worker, watch).await)
+                Input::Dialed(
+                    upstream
+                        .open(endpoint, fresh, until, worker, registration)
+                        .await,
+                )
             }
             Action::Wait { until } => {
                 watch.await_neither(worker.now());
-                Input::Waited(pause(watch, until).await)
+                Input::Waited(pause(registration, until).await)
             }
             Action::Release { reuse } => {
                 upstream.release(reuse, worker, watch);
@@ -103,7 +107,7 @@ impl Upstream {
         fresh: bool,
         until: Moment,
         worker: &Worker,
-        watch: &Watch,
+        registration: &Registration,
     ) -> Result<Reused, DialFailure> {
         let pooled = if fresh {
             None
@@ -116,9 +120,9 @@ impl Upstream {
         } else {
             let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
-            Box::pin(dial(peer, watch, until)).await?
+            Box::pin(dial(peer, registration, until)).await?
         };
-        watch.set_upstream(Some(link.socket()));
+        registration.watch().set_upstream(Some(link.socket()));
         self.held = Some((endpoint, link));
         worker.exchange_begins();
         Ok(reused)

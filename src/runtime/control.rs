@@ -16,7 +16,7 @@ use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::runtime::clock;
-use crate::runtime::driver::{Driver, Io};
+use crate::runtime::driver::Driver;
 use crate::runtime::log;
 use crate::runtime::shared::Shared;
 use crate::runtime::status;
@@ -34,8 +34,7 @@ pub(super) fn run(
     workers: usize,
     transitions: Option<Sender<Transition>>,
 ) -> io::Result<()> {
-    let driver = Driver::choose(Io::Epoll)?;
-    driver.run(async {
+    Driver::run_timed(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
         monoio::spawn(answer_operators(listener, Arc::clone(shared), workers));
         tick(shared, transitions).await;

@@ -14,18 +14,24 @@ use crate::exchange::{Broken, DialFailure};
 use crate::runtime::clock;
 use crate::runtime::link::Link;
 use crate::runtime::peer::Peer;
-use crate::runtime::sweep::{TICK, Watch};
+use crate::runtime::pulse::BEAT;
+use crate::runtime::sweep::Registration;
 use crate::runtime::tls::Session;
 
 /// Opens a connection to `peer`.
-pub(super) async fn dial(peer: &Peer, watch: &Watch, until: Moment) -> Result<Link, DialFailure> {
-    let addresses = known_addresses(peer, watch, until).await?;
-    let stream = connect_any(&addresses, watch, until).await?;
+pub(super) async fn dial(
+    peer: &Peer,
+    registration: &Registration,
+    until: Moment,
+) -> Result<Link, DialFailure> {
+    let addresses = known_addresses(peer, registration, until).await?;
+    let stream = connect_any(&addresses, registration, until).await?;
     let Some(config) = &peer.tls else {
         return Ok(Link::plain(stream));
     };
     let session = Session::client(config, &peer.host).map_err(|_| DialFailure::Tls)?;
     let mut link = Link::secured(stream, session);
+    let watch = registration.watch();
     // From here on a late handshake is ended by the sweeper, as any read is.
     watch.set_upstream(Some(link.socket()));
     watch.await_upstream(clock::now(), until);
@@ -42,7 +48,7 @@ pub(super) async fn dial(peer: &Peer, watch: &Watch, until: Moment) -> Result<Li
 /// The resolver works ahead of requests; only the first ones after the start may have to wait for it.
 async fn known_addresses(
     peer: &Peer,
-    watch: &Watch,
+    registration: &Registration,
     until: Moment,
 ) -> Result<Arc<[SocketAddr]>, DialFailure> {
     loop {
@@ -50,7 +56,7 @@ async fn known_addresses(
         if !addresses.is_empty() {
             return Ok(addresses);
         }
-        pause(watch, (clock::now() + TICK).min(until))
+        pause(registration, (clock::now() + BEAT).min(until))
             .await
             .map_err(|_| DialFailure::ClientGone)?;
         if clock::now() >= until {
@@ -61,7 +67,7 @@ async fn known_addresses(
 
 async fn connect_any(
     addresses: &[SocketAddr],
-    watch: &Watch,
+    registration: &Registration,
     until: Moment,
 ) -> Result<TcpStream, DialFailure> {
     let mut failure = DialFailure::Connect;
@@ -71,7 +77,7 @@ async fn connect_any(
             .unwrap_or(1)
             .max(1);
         let share = Span::from_nanos(until.since(now).as_nanos() / left).max(ADDRESS_TIME_MIN);
-        match connect(address, watch, (now + share).min(until)).await {
+        match connect(address, registration, (now + share).min(until)).await {
             Ok(stream) => {
                 // Without it small writes wait for acknowledgements; a failure costs latency only.
                 let _ = stream.set_nodelay(true);
@@ -87,11 +93,11 @@ async fn connect_any(
 /// A connect may be dropped half-way (its descriptor goes with it), so that it can race a timer.
 async fn connect(
     address: SocketAddr,
-    watch: &Watch,
+    registration: &Registration,
     until: Moment,
 ) -> Result<TcpStream, DialFailure> {
     let mut connecting = pin!(TcpStream::connect_addr(address));
-    let mut timer = pin!(pause(watch, until));
+    let mut timer = pin!(pause(registration, until));
     poll_fn(|task| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(task) {
             return Poll::Ready(connected.map_err(|error: io::Error| match error.kind() {
@@ -111,17 +117,14 @@ async fn connect(
 ///
 /// # Errors
 /// The client left.
-pub(super) async fn pause(watch: &Watch, until: Moment) -> Result<(), Broken> {
-    loop {
-        if watch.client_gone() {
+pub(super) async fn pause(registration: &Registration, until: Moment) -> Result<(), Broken> {
+    while clock::now() < until {
+        if registration.watch().client_gone() {
             return Err(Broken::ClientGone);
         }
-        let now = clock::now();
-        if now >= until {
-            return Ok(());
-        }
-        monoio::time::sleep(until.since(now).min(TICK).as_std()).await;
+        registration.beats().next().await;
     }
+    Ok(())
 }
 
 /// Each address gets at least this long before the next is tried (RFC 8305 section 5 recommends 250 ms).

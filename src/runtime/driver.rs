@@ -56,7 +56,7 @@ impl Driver {
         }
     }
 
-    /// Runs `main` on this thread until it is done.
+    /// Runs `main` on this thread until it is done, without timers: see `pulse`.
     ///
     /// # Errors
     /// The driver cannot be built on this thread.
@@ -65,12 +65,24 @@ impl Driver {
         F: Future<Output = T>,
     {
         if self == Self::Epoll {
-            let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
-                .enable_timer()
-                .build()?;
+            let mut runtime = RuntimeBuilder::<LegacyDriver>::new().build()?;
             return Ok(runtime.block_on(main));
         }
-        let mut runtime = self.ring().enable_timer().build()?;
+        let mut runtime = self.ring().build()?;
+        Ok(runtime.block_on(main))
+    }
+
+    /// As [`Driver::run`] on epoll, with timers: for threads that do not serve requests.
+    ///
+    /// # Errors
+    /// The driver cannot be built on this thread.
+    pub fn run_timed<F, T>(main: F) -> io::Result<T>
+    where
+        F: Future<Output = T>,
+    {
+        let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
+            .enable_timer()
+            .build()?;
         Ok(runtime.block_on(main))
     }
 

@@ -31,6 +31,11 @@ impl Socket {
         let _ = rustix::net::shutdown(self.borrow(), Shutdown::Both);
     }
 
+    /// Ends the receiving direction: a pending read ends as at the end of the stream, and sending goes on.
+    pub(super) fn finish_receiving(self) {
+        let _ = rustix::net::shutdown(self.borrow(), Shutdown::Read);
+    }
+
     /// Ends the sending direction: the peer reads the end, and may still send.
     pub(super) fn finish_sending(self) {
         let _ = rustix::net::shutdown(self.borrow(), Shutdown::Write);

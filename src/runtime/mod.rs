@@ -22,6 +22,7 @@ mod link;
 mod log;
 mod peer;
 mod pool;
+mod pulse;
 mod secrets;
 mod shared;
 mod signals;
@@ -33,6 +34,7 @@ mod worker;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -49,6 +51,7 @@ pub use self::files::Disk;
 pub use self::log::note;
 pub use self::signals::Ending;
 
+use self::pulse::{Beats, Heart, Pulse};
 use self::shared::Shared;
 use self::simulated::{Control, SimulatedProvider, SimulatedServers};
 use self::worker::Worker;
@@ -110,7 +113,8 @@ impl Gateway {
         drop(probe);
         let shared = Arc::new(Shared::new(plan, cores.len(), listen)?);
         spawn_resolver(&shared);
-        let workers = spawn_workers(&shared, driver, &cores);
+        let workers =
+            spawn_workers(&shared, driver, &cores).map_err(|error| one(error.to_string()))?;
         let control = Arc::clone(&shared);
         let count = cores.len();
         let transitions = options.transitions.clone();
@@ -263,18 +267,26 @@ fn spawn_workers(
     shared: &Arc<Shared>,
     driver: Driver,
     cores: &[Option<usize>],
-) -> Vec<JoinHandle<io::Result<()>>> {
+) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     let seed = hash::mix(clock::unix_seconds(), u64::from(std::process::id()));
-    let workers = cores.iter().enumerate().map(|(index, &cpu)| {
-        let shared = Arc::clone(shared);
-        spawn(&format!("worker-{index}"), move || {
+    let heart = Arc::new(Heart::default());
+    let mut pulses = Vec::new();
+    let mut workers = Vec::new();
+    for (index, &cpu) in cores.iter().enumerate() {
+        let (beating, beaten) = UnixStream::pair()?;
+        let pulse = Arc::new(Pulse::default());
+        pulses.push((Arc::clone(&pulse), beating));
+        let (shared, heart) = (Arc::clone(shared), Arc::clone(&heart));
+        workers.push(spawn(&format!("worker-{index}"), move || {
             pin(cpu);
             // Made on its own thread: it is not shared, and its memory shall lie near its core.
-            let worker = Worker::new(shared, index, hash::mix(seed, index as u64));
-            driver.run(worker.run())?
-        })
-    });
-    workers.collect()
+            let beats = Beats::new(pulse, heart);
+            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats);
+            driver.run(worker.run(beaten))?
+        }));
+    }
+    spawn("heart", move || heart.beat(pulses));
+    Ok(workers)
 }
 
 /// Keeps a worker on its core. Without it all is well, only slower.

@@ -1,27 +1,28 @@
 //! Deadlines and vanished clients, without a timer per operation.
 //!
 //! Each connection registers a [`Watch`]: the numbers of its sockets, what it is waiting for and until when. A sweeper
-//! on each worker looks at all of them every [`TICK`] while there is work: it shuts down the socket whose operation is
+//! on each worker looks at all of them at each beat: it shuts down the socket whose operation is
 //! late, and the provider's socket of a request whose client has left. The pending operation then ends by itself, and
 //! the connection's task reads in its watch why. Arming costs two plain stores; a look costs one comparison a
 //! connection and one system call for all clients together.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 
 use crate::base::{Moment, Span};
 use crate::exchange::Broken;
 use crate::runtime::clock;
 use crate::runtime::fd::{Presence, Socket, presences};
+use crate::runtime::pulse::{BEAT, Beats};
 
 /// Which socket a connection waits on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Side {
-    Client,
+    /// Reading from it.
+    ClientRead,
+    /// Sending to it.
+    ClientSend,
     Upstream,
     /// A timer or a connect; the task looks at its own time and asks only whether the client is there.
     Neither,
@@ -52,7 +53,7 @@ impl Watch {
         Self {
             client,
             upstream: Cell::new(None),
-            side: Cell::new(Side::Client),
+            side: Cell::new(Side::ClientRead),
             until: Cell::new(Moment::NEVER),
             since: Cell::new(Moment::NEVER),
             looked: Cell::new(false),
@@ -69,13 +70,14 @@ impl Watch {
         self.at_rest.set(false);
         // Whatever is sent to a client that has closed altogether makes it reset the connection.
         self.asked.set(self.half_closed.get().is_some());
-        self.side.set(Side::Client);
+        self.side.set(Side::ClientSend);
         self.until.set(until);
     }
 
     /// The next operation reads from the client: no provider is busy for it.
     pub(super) fn await_request(&self, until: Moment, at_rest: bool) {
         self.await_client(until);
+        self.side.set(Side::ClientRead);
         self.at_rest.set(at_rest);
         self.since.set(Moment::NEVER);
         self.looked.set(false);
@@ -134,14 +136,20 @@ impl Watch {
         self.until.set(Moment::NEVER);
         self.fired.set(Some(Broken::TimedOut));
         match self.side.get() {
-            Side::Client => self.client.shut_down(),
+            // It may still be told that it was too slow.
+            Side::ClientRead => self.client.finish_receiving(),
+            Side::ClientSend => self.client.shut_down(),
             Side::Upstream => self.upstream.get().into_iter().for_each(Socket::shut_down),
             Side::Neither => {}
         }
     }
 
+    fn awaits_provider(&self) -> bool {
+        matches!(self.side.get(), Side::Upstream | Side::Neither)
+    }
+
     fn wants_look(&self, now: Moment) -> bool {
-        self.side.get() != Side::Client
+        self.awaits_provider()
             && self.fired.get().is_none()
             && now.since(self.since.get()) >= LOOK_AFTER
     }
@@ -174,11 +182,10 @@ impl Watch {
 }
 
 /// The watches of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sweeper {
     watches: RefCell<Vec<Rc<Watch>>>,
-    resting: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    pub(super) beats: Beats,
 }
 
 /// Takes a watch out of its sweeper when the connection ends.
@@ -196,9 +203,12 @@ impl Registration {
 
     /// Work has begun: the sweeper looks closely from now on.
     pub(super) fn rouse(&self) {
-        if self.sweeper.resting.replace(false) {
-            self.sweeper.waker.take().into_iter().for_each(Waker::wake);
-        }
+        self.sweeper.beats.set_busy(true);
+    }
+
+    /// The worker's beats.
+    pub(super) fn beats(&self) -> &Beats {
+        &self.sweeper.beats
     }
 }
 
@@ -215,6 +225,14 @@ impl Drop for Registration {
 }
 
 impl Sweeper {
+    /// Without connections.
+    pub(super) fn new(beats: Beats) -> Self {
+        Self {
+            watches: RefCell::default(),
+            beats,
+        }
+    }
+
     /// Watches a connection for as long as the registration lives; it must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, client: Socket) -> Registration {
         let watch = Rc::new(Watch::new(client));
@@ -244,26 +262,13 @@ impl Sweeper {
         let mut looks = Looks::default();
         let mut busy_until = Moment::START;
         loop {
+            self.beats.next().await;
             let now = clock::now();
             if self.look(now, &mut looks) {
                 busy_until = now + BUSY_FOR;
             }
-            let rest = if now < busy_until { TICK } else { REST };
-            self.resting.set(rest == REST);
-            self.pause(rest).await;
+            self.beats.set_busy(now < busy_until);
         }
-    }
-
-    async fn pause(&self, rest: Span) {
-        let mut sleep = pin!(monoio::time::sleep(rest.as_std()));
-        poll_fn(|task| {
-            if rest == REST && !self.resting.get() {
-                return Poll::Ready(());
-            }
-            self.waker.replace(Some(task.waker().clone()));
-            sleep.as_mut().poll(task)
-        })
-        .await;
     }
 
     /// One look; tells whether any request is under way.
@@ -272,7 +277,7 @@ impl Sweeper {
         looks.clear();
         let mut busy = false;
         for (index, watch) in watches.iter().enumerate() {
-            busy |= watch.side.get() != Side::Client;
+            busy |= watch.awaits_provider();
             if watch.is_late(now) {
                 watch.end_late();
             } else if watch.wants_look(now) {
@@ -308,14 +313,10 @@ impl Looks {
     }
 }
 
-/// How late a deadline may fire while requests are under way.
-pub(super) const TICK: Span = Span::from_millis(5);
-/// How often to look when nothing is under way: only idle connections can be late then.
-const REST: Span = Span::from_millis(50);
 /// How long to go on looking closely after the last request: traffic comes in bursts.
 const BUSY_FOR: Span = Span::from_secs(1);
 /// How long a client that half-closed with its request waits before it is asked whether it is there: most answers are
 /// on their way by then, and nobody sees the interim one.
 const ASK_AFTER: Span = Span::from_millis(500);
 /// Requests that are answered faster than this are never looked at.
-const LOOK_AFTER: Span = TICK;
+const LOOK_AFTER: Span = BEAT;

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use crate::runtime::fd::Socket;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::peer::Peers;
 use crate::runtime::pool::Pool;
+use crate::runtime::pulse::Beats;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
 use crate::runtime::tls::Session;
@@ -66,11 +68,11 @@ impl Ids {
 
 impl Worker {
     /// The worker of core `index`.
-    pub(super) fn new(shared: Arc<Shared>, index: usize, seed: u64) -> Rc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, index: usize, seed: u64, beats: Beats) -> Rc<Self> {
         let core = Core::new(Arc::clone(&shared.board), &shared.plan, index);
         let journal = Journal::new(Arc::clone(&shared.counters), index);
         Rc::new(Self {
-            sweeper: Rc::default(),
+            sweeper: Rc::new(Sweeper::new(beats)),
             pool: Pool::new(shared.peers.len()),
             desk: RefCell::new(Desk {
                 core,
@@ -145,7 +147,7 @@ impl Worker {
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub(super) async fn run(self: Rc<Self>) -> io::Result<()> {
+    pub(super) async fn run(self: Rc<Self>, pulse: UnixStream) -> io::Result<()> {
         let options = ListenerOpts::new()
             .reuse_port(true)
             .reuse_addr(true)
@@ -154,10 +156,12 @@ impl Worker {
         for _ in 0..ACCEPTS {
             monoio::spawn(accept(Rc::clone(&listener), Rc::clone(&self)));
         }
+        let beating = Rc::clone(&self.sweeper);
+        monoio::spawn(async move { beating.beats.listen(pulse).await });
         monoio::spawn(Rc::clone(&self.sweeper).run());
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
-            monoio::time::sleep(CARE.as_std()).await;
+            self.sweeper.beats.until(clock::now() + CARE).await;
             self.pool.expire(clock::now());
             if self.shared.draining.load(Ordering::Relaxed) {
                 // Ends the pending accepts; from now on connections are refused.
@@ -178,7 +182,13 @@ async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
             Ok((stream, _)) => welcome(stream, &worker),
             Err(_) if worker.shared.draining.load(Ordering::Relaxed) => return,
             // Out of descriptors or memory: a pause lets some connections end, a loop would only burn the core.
-            Err(_) => monoio::time::sleep(ACCEPT_PAUSE.as_std()).await,
+            Err(_) => {
+                worker
+                    .sweeper
+                    .beats
+                    .until(clock::now() + ACCEPT_PAUSE)
+                    .await
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use switchover::policy::model::Action;
 use switchover::policy::model::At;
 use switchover::policy::model::AttemptFacts;
 use switchover::policy::model::Auth;
+use switchover::policy::model::Breaker;
 use switchover::policy::model::ClientTls;
 use switchover::policy::model::Cond;
 use switchover::policy::model::FlagFact;
@@ -30,9 +31,11 @@ use switchover::policy::model::Pick;
 use switchover::policy::model::Provider;
 use switchover::policy::model::ProviderKind;
 use switchover::policy::model::Reject;
+use switchover::policy::model::Retries;
 use switchover::policy::model::Route;
 use switchover::policy::model::Serve;
 use switchover::policy::model::Server;
+use switchover::policy::model::SlowRule;
 use switchover::policy::model::StrFact;
 use switchover::policy::model::Target;
 use switchover::policy::model::Test;
@@ -68,8 +71,8 @@ pub(super) fn policy(routes: u64) -> Policy {
         },
         providers: (0..PROVIDERS).map(provider).collect(),
         targets: (0..TARGETS).map(target).collect(),
-        breakers: Vec::new(),
-        retries: Vec::new(),
+        breakers: vec![breaker()],
+        retries: vec![retries()],
         aliases: Vec::new(),
         forbids: forbids(),
         routes: list,
@@ -258,6 +261,40 @@ fn provider(number: u16) -> Provider {
         api_version: None,
         max_inflight: None,
         simulation: None,
+    }
+}
+
+fn breaker() -> Breaker {
+    Breaker {
+        name: "standard".into(),
+        at: At::default(),
+        window: Span::from_secs(30),
+        min_requests: 20,
+        per_core: false,
+        count: OutcomeSet::ANY,
+        error_rate: Some(250_000),
+        consecutive: Some(5),
+        slow: vec![SlowRule {
+            percentile: 950_000,
+            limit: Span::from_millis(1_200),
+        }],
+        cool_down: (Span::from_secs(15), Span::from_secs(120)),
+        probes: 3,
+        need: 2,
+        share: 50_000,
+        obey_retry_after: true,
+        throttle_max: Span::from_secs(60),
+    }
+}
+
+fn retries() -> Retries {
+    Retries {
+        name: "standard".into(),
+        at: At::default(),
+        max: 1,
+        budget: 100_000,
+        floor_per_s: 3,
+        backoff: (Span::from_millis(50), Span::from_millis(500)),
     }
 }
 

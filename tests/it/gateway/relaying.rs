@@ -328,6 +328,26 @@ fn streams_keep_their_bytes() {
     }
 }
 
+/// A body beyond what is held back is passed on as it comes: whole if it is whole, and visibly cut if it is cut.
+#[test]
+fn answers_too_large_to_hold_back() {
+    let whole = healthy(&"x".repeat(9 * 1024 * 1024));
+    let body = whole.split_once("\r\n\r\n").unwrap().1.to_owned();
+    for io in Io::BOTH {
+        let upstream = Upstream::answering(whole.clone());
+        let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+        let answer = Client::connect(gateway.address).send(chat(false)).answer();
+        assert_eq!((answer.status, answer.end), (200, End::Whole), "{io:?}");
+        assert!(answer.body == body.as_bytes(), "{io:?}: bytes differ");
+
+        let part = whole.get(..whole.len() - 1000).unwrap();
+        let upstream = Upstream::start(vec![vec![Step::Read, Step::send(part)]]);
+        let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+        let answer = Client::connect(gateway.address).send(chat(false)).answer();
+        assert_eq!((answer.status, answer.end), (200, End::Cut), "{io:?}");
+    }
+}
+
 /// After content there is no way back: an error event in the client's format, and no end that looks like success.
 #[test]
 fn streams_that_break_after_content() {
