@@ -41,6 +41,8 @@ pub struct Context<'a> {
 pub struct Scratch {
     pub(super) fields: Fields,
     pub(super) head: Vec<u8>,
+    /// A model's name as JSON.
+    pub(super) name: Vec<u8>,
     pub(super) inspector: Inspector,
     stock: Vec<Vec<u8>>,
 }

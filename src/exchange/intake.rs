@@ -193,6 +193,12 @@ impl Request {
         };
     }
 
+    /// From here on there will be a record.
+    fn begin(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.id = (context.next_id)();
+        self.started = Some(now);
+    }
+
     /// A number of its own: where chance decides, it decides by this.
     pub(super) fn pick_seed(&self) -> u64 {
         let low = self.id.0 & u128::from(u64::MAX);
@@ -246,6 +252,7 @@ impl Exchange {
             }
             State::AwaitRequest => match read {
                 Err(Broken::TimedOut) if !self.inbox.is_empty() => {
+                    self.request.begin(now, context);
                     self.refuse(now, Refusal::RequestTimeout, context);
                 }
                 _ => self.state = State::Closed,
@@ -258,6 +265,7 @@ impl Exchange {
             State::AwaitBody if read == Err(Broken::TimedOut) => {
                 self.refuse(now, Refusal::RequestTimeout, context);
             }
+            State::AwaitBody => self.client_gone(now, context),
             State::Linger if count > 0 => self.drain(count),
             _ => self.state = State::Closed,
         }
@@ -290,8 +298,7 @@ impl Exchange {
             }
             Ok(Some(head)) => self.take_head(now, &head, context),
             Err(refusal) => {
-                self.request.id = (context.next_id)();
-                self.request.started = Some(now);
+                self.request.begin(now, context);
                 self.refuse_head(now, refusal, context);
             }
         }
@@ -300,8 +307,7 @@ impl Exchange {
     fn take_head(&mut self, now: Moment, head: &RequestHead, context: &mut Context<'_>) {
         let unread = self.inbox.unread();
         let request = &mut self.request;
-        request.id = (context.next_id)();
-        request.started = Some(now);
+        request.begin(now, context);
         request.client = Client {
             keep_alive: head.keep_alive && !context.draining,
             old: head.version == Version::Http10,

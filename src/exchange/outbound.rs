@@ -144,9 +144,11 @@ impl Exchange {
     fn send_request(&mut self, now: Moment, context: &mut Context<'_>) {
         let Some(attempt) = self.attempt else { return };
         let head = std::mem::take(&mut context.scratch.head);
-        let (head, head_bytes) = self.write_request(&attempt, head, context);
+        let mut name = std::mem::take(&mut context.scratch.name);
+        let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
         let put = self.inbox.put_before(self.request.tail.start, &head);
         context.scratch.head = head;
+        context.scratch.name = name;
         self.request.shift(put.moved);
         self.upstream.head = put.start..put.start + head_bytes;
         self.sending = put.start..self.request.tail.end;
@@ -155,11 +157,13 @@ impl Exchange {
         self.state = State::SendRequest;
     }
 
-    /// Writes the head, and the body up to and including the model's name; tells how long the head is.
+    /// Writes the head, and the body up to and including the model's name; tells how long the head is. `name` is room
+    /// for the model's name.
     fn write_request(
         &self,
         attempt: &Attempt,
         mut out: Vec<u8>,
+        name: &mut Vec<u8>,
         context: &Context<'_>,
     ) -> (Vec<u8>, usize) {
         let policy = &context.plan.policy;
@@ -192,12 +196,12 @@ impl Exchange {
             }
         }
         out.extend_from_slice(b"content-length: ");
-        let mut name = Vec::new();
         let token = if notes.spells(model) || !model_in_body(provider, endpoint) {
             notes.token()
         } else {
-            patch::string(model, &mut name);
-            &name
+            name.clear();
+            patch::string(model, name);
+            name
         };
         let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
         write::decimal(body_bytes as u64, &mut out);

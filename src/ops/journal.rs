@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Moment, Outcome, RequestId, RouteId};
 use crate::engine::AttemptRecord;
 use crate::ops::counters::{Count, Counters};
@@ -60,7 +61,7 @@ impl Journal {
         Self {
             counters,
             core,
-            ring: Vec::new(),
+            ring: Vec::with_capacity(RECORDS_MAX),
             next: 0,
         }
     }
@@ -110,7 +111,7 @@ impl Journal {
     }
 }
 
-/// Attempts that a record has room for.
-pub const TRIED_MAX: usize = 8;
+/// Attempts that a record has room for: all that a chain can make.
+pub const TRIED_MAX: usize = HISTORY_ATTEMPTS_MAX;
 /// Records of one core: about 300 bytes each, 300 KiB in all.
 const RECORDS_MAX: usize = 1024;

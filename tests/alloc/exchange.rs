@@ -45,7 +45,8 @@ fn allocations(asked: &[u8], reads: &[Vec<u8>]) -> u64 {
             serve(&mut desk, &mut exchange, asked, reads);
         }
     });
-    assert_eq!(desk.totals().of(Count::Answered), WARM_UP + MEASURED);
+    assert_eq!(desk.requests(), WARM_UP + MEASURED);
+    assert_eq!(desk.totals().of(Count::Answered), desk.requests());
     count.count_total
 }
 

@@ -4,9 +4,14 @@
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+#[path = "../shared/desk.rs"]
+mod desk;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod exchange;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]

@@ -1,14 +1,6 @@
 //! A gateway core without sockets: carries out what an exchange asks for as a network would that always answers at
 //! once. Here too are the requests and answers that such an exchange is given, of the sizes that SDKs send.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        clippy::expect_used,
-        reason = "a bench whose policy is broken has nothing to measure"
-    )
-)]
-
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -27,7 +19,7 @@ pub(super) struct Desk {
     scratch: Scratch,
     journal: Journal,
     counters: Arc<Counters>,
-    requests: u128,
+    requests: u64,
     now: Moment,
 }
 
@@ -60,6 +52,11 @@ impl Desk {
     /// What has been counted so far.
     pub(super) fn totals(&self) -> Totals {
         self.counters.totals()
+    }
+
+    /// How many requests were given an id.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// The exchange of a client that connects now.
@@ -117,7 +114,7 @@ impl Desk {
             journal: &mut self.journal,
             next_id: &mut || {
                 *requests += 1;
-                RequestId(*requests)
+                RequestId(u128::from(*requests))
             },
             wall: WallTime::default(),
             unix: 1_700_000_000,

@@ -11,7 +11,7 @@
 //!   {"choices":[{"error":{…}}]}                      OpenRouter, inside a 200
 //! ```
 
-use crate::dialect::openai::json::{Cursor, Shape, unquoted};
+use crate::wire::json::walk::{Cursor, Shape, unquoted};
 
 /// What a provider says is wrong. Text is as in the body: without quotes, with JSON's escapes; empty where missing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

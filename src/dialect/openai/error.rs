@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 use crate::base::Outcome;
 use crate::dialect::openai::complaint::Complaint;
-use crate::dialect::openai::json::{unescape, write_string};
 use crate::dialect::openai::redact::redact;
+use crate::wire::json::{patch, value};
 
 /// A provider's sentence that reaches a client, in bytes: enough for any sentence, too short for an echoed prompt.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
@@ -171,7 +171,7 @@ const fn sentence(outcome: Outcome) -> &'static str {
 pub fn provider_message(body: &[u8], out: &mut String) {
     let mut text = String::new();
     match Complaint::find(body) {
-        Some(complaint) => unescape(complaint.message, MESSAGE_BYTES_MAX, &mut text),
+        Some(complaint) => value::text_lossy(complaint.message, MESSAGE_BYTES_MAX, &mut text),
         None if body.trim_ascii_start().starts_with(b"<") || body.contains(&b'{') => return,
         None => {
             let start = body.get(..MESSAGE_BYTES_MAX).unwrap_or(body);
@@ -195,7 +195,7 @@ fn bounded(text: &str, bytes_max: usize) -> &str {
 /// A provider's `code` or `param`: short, cleaned, or nothing.
 fn word(raw: &[u8]) -> Option<Cow<'static, str>> {
     let mut text = String::new();
-    unescape(
+    value::text_lossy(
         raw.get(..WORD_BYTES_MAX).unwrap_or(raw),
         WORD_BYTES_MAX,
         &mut text,
@@ -208,16 +208,16 @@ fn word(raw: &[u8]) -> Option<Cow<'static, str>> {
 /// Appends the envelope, for a body of its own.
 pub fn error_body(out: &mut Vec<u8>, error: &ClientError<'_>) {
     out.extend_from_slice(b"{\"error\":{\"message\":");
-    write_string(&error.message, out);
+    patch::string(&error.message, out);
     out.extend_from_slice(b",\"type\":");
-    write_string(&error.kind, out);
+    patch::string(&error.kind, out);
     for (name, value) in [
         (&b",\"param\":"[..], &error.param),
         (b",\"code\":", &error.code),
     ] {
         out.extend_from_slice(name);
         match value {
-            Some(text) => write_string(text, out),
+            Some(text) => patch::string(text, out),
             None => out.extend_from_slice(b"null"),
         }
     }

@@ -5,14 +5,13 @@
 //!   request:   quirks (path, model)   forward (fields)                  → provider
 //!   answer:    outcome, retry (how did it go?)   event (one of a stream)
 //!   to client: error, refusal (one envelope)   models (lists)   forward (fields)
-//!   below:     complaint (members of an error body)   json (walk)   redact (no secrets in sentences)
+//!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
 
 mod complaint;
 mod error;
 mod event;
 mod forward;
-pub(crate) mod json;
 mod models;
 mod outcome;
 mod quirks;

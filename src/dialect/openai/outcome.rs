@@ -6,9 +6,9 @@
 
 use crate::base::Outcome;
 use crate::dialect::openai::complaint::Complaint;
-use crate::dialect::openai::json::{Cursor, Shape};
 use crate::policy::model::ProviderKind;
 use crate::wire::json::is_plain_answer;
+use crate::wire::json::walk::{Cursor, Shape};
 
 /// The outcome of a whole answer: `body` is all of it, decoded from its transfer coding.
 pub fn outcome_of(kind: ProviderKind, status: u16, body: &[u8]) -> Outcome {

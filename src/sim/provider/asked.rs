@@ -2,7 +2,7 @@
 //! is missing has a default.
 
 use crate::base::RequestId;
-use crate::dialect::openai::json::{Cursor, Shape, unquoted};
+use crate::wire::json::walk::{Cursor, Shape, unquoted};
 
 /// One request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use crate::base::{RequestId, Span, hash};
-use crate::dialect::openai::json::write_string;
 use crate::dialect::openai::{ClientError, error_body, models_body};
 use crate::policy::model::Act;
 use crate::sim::provider::text::words;
 use crate::sim::provider::{Answer, Asked, Ending, Timing, Wanted};
 use crate::wire::h1::write::{self, LAST_CHUNK};
+use crate::wire::json::patch;
 
 /// An answer that begins well; `act` says how it goes on.
 pub(super) fn served(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act) {
@@ -160,7 +160,7 @@ fn completion(out: &mut Vec<u8>, asked: &Asked<'_>, timing: &Timing) -> u32 {
     }
     opening(out, asked, "chat.completion");
     out.extend_from_slice(br#","choices":[{"index":0,"message":{"role":"assistant","content":"#);
-    write_string(&text, out);
+    patch::string(&text, out);
     out.extend_from_slice(br#","refusal":null},"logprobs":null,"finish_reason":""#);
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\"}],");

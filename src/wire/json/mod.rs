@@ -5,6 +5,7 @@
 //! * [`value`] reads what was found.
 //! * [`document`] parses the whole body, for the few facts that need it.
 //! * [`patch`] writes what takes the place of a value.
+//! * [`walk`] looks into small texts from providers, once per event of a stream, and believes what it sees.
 
 pub mod document;
 pub mod key;
@@ -13,6 +14,7 @@ pub mod patch;
 pub mod scan;
 mod text;
 pub mod value;
+pub mod walk;
 
 use core::fmt;
 

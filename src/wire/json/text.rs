@@ -59,27 +59,31 @@ pub(super) fn has_control(text: &[u8]) -> bool {
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (plain, escape) = rest.split_at_checked(at)?;
+        let (plain, behind) = rest.split_at_checked(at)?;
         out.extend_from_slice(plain);
-        let (kind, behind) = escape.get(1..)?.split_first()?;
-        rest = behind;
-        out.push(match kind {
-            b'"' | b'\\' | b'/' => *kind,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
-                let decoded = code_point(&mut rest)?;
-                out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
-                continue;
-            }
-            _ => return None,
-        });
+        rest = behind.get(1..)?;
+        let spelt = escaped(&mut rest)?;
+        out.extend_from_slice(spelt.encode_utf8(&mut [0; 4]).as_bytes());
     }
     out.extend_from_slice(rest);
     Some(())
+}
+
+/// Takes what stands behind a backslash off the front, and returns the character that it spells. `None` if it is no
+/// escape, or half a surrogate pair.
+pub(super) fn escaped(rest: &mut &[u8]) -> Option<char> {
+    let (kind, behind) = rest.split_first()?;
+    *rest = behind;
+    Some(match kind {
+        b'"' | b'\\' | b'/' => char::from(*kind),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return code_point(rest),
+        _ => return None,
+    })
 }
 
 /// Takes the digits behind `\u`, and the other half of a surrogate pair, off the front. Half a pair is none.
@@ -88,20 +92,22 @@ fn code_point(rest: &mut &[u8]) -> Option<char> {
     if !(0xd800..0xdc00).contains(&unit) {
         return char::from_u32(unit);
     }
-    *rest = rest.strip_prefix(b"\\u")?;
-    let low = code_unit(rest)?;
+    let mut behind = rest.strip_prefix(b"\\u")?;
+    let low = code_unit(&mut behind)?;
     if !(0xdc00..0xe000).contains(&low) {
         return None;
     }
+    *rest = behind;
     char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
 }
 
 fn code_unit(rest: &mut &[u8]) -> Option<u32> {
     let (digits, behind) = rest.split_first_chunk::<4>()?;
-    *rest = behind;
-    digits.iter().try_fold(0, |unit, &digit| {
+    let unit = digits.iter().try_fold(0, |unit, &digit| {
         Some(unit << 4 | char::from(digit).to_digit(16)?)
-    })
+    })?;
+    *rest = behind;
+    Some(unit)
 }
 
 const WORDS: usize = 3;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::wire::Extent;
 
-use super::text::{has_control, unescape};
+use super::text::{escaped, has_control, unescape};
 
 /// What kind of value a text is, by its first byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +52,24 @@ pub fn string(body: &[u8], place: Extent) -> Option<Cow<'_, str>> {
     let mut spelt = Vec::with_capacity(text.len());
     unescape(text, &mut spelt)?;
     String::from_utf8(spelt).ok().map(Cow::Owned)
+}
+
+/// What a string spells that is given without its quotes, for people to read: what is not valid becomes U+FFFD. Reads
+/// no further once `out` is `bytes_max` long.
+pub fn text_lossy(text: &[u8], bytes_max: usize, out: &mut String) {
+    let mut rest = text;
+    while out.len() < bytes_max && !rest.is_empty() {
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        let (plain, behind) = rest
+            .split_at_checked(plain.min(bytes_max))
+            .unwrap_or((rest, &[]));
+        out.push_str(&String::from_utf8_lossy(plain));
+        rest = behind;
+        if let Some(behind) = rest.strip_prefix(b"\\") {
+            rest = behind;
+            out.push(escaped(&mut rest).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+    }
 }
 
 /// The truth value at `place`; `None` if it is something else.

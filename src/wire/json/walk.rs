@@ -13,25 +13,30 @@
 
 /// The first letter of a value tells its type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Shape {
+pub enum Shape {
+    /// `{…}`
     Object,
+    /// `[…]`
     Array,
+    /// `"…"`
     String,
     /// A number, `true`, `false`, or garbage.
     Scalar,
+    /// `null`
     Null,
 }
 
 /// A position in JSON text.
 #[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     rest: &'a [u8],
     /// Whether the object that was walked last has been left by its closing brace.
     closed: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) const fn new(text: &'a [u8]) -> Self {
+    /// At the start of `text`.
+    pub const fn new(text: &'a [u8]) -> Self {
         Self {
             rest: text,
             closed: false,
@@ -39,7 +44,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What the next value is; `None` at the end.
-    pub(crate) fn shape(&mut self) -> Option<Shape> {
+    pub fn shape(&mut self) -> Option<Shape> {
         self.skip_space();
         Some(match self.rest.first()? {
             b'{' => Shape::Object,
@@ -51,13 +56,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// After [`Cursor::member`] has returned `None`: whether the object was whole, with only white space behind it.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.closed && self.rest.trim_ascii_start().is_empty()
     }
 
     /// Steps over `byte` if it is next.
     #[inline(always)]
-    pub(crate) fn enter(&mut self, byte: u8) -> Option<()> {
+    pub fn enter(&mut self, byte: u8) -> Option<()> {
         self.skip_space();
         let (first, rest) = self.rest.split_first()?;
         if *first == byte {
@@ -70,7 +75,7 @@ impl<'a> Cursor<'a> {
     /// After [`Cursor::enter`] of `{` or a member's value: the next member's key, as written, with the cursor before
     /// its value. `None` after the closing brace, which is stepped over, and where the text is broken.
     #[inline(always)]
-    pub(crate) fn member(&mut self) -> Option<&'a [u8]> {
+    pub fn member(&mut self) -> Option<&'a [u8]> {
         self.skip_space();
         let (&first, rest) = self.rest.split_first()?;
         match first {
@@ -94,7 +99,7 @@ impl<'a> Cursor<'a> {
 
     /// After [`Cursor::enter`] of `[` or an element: whether the cursor stands before another element. The closing
     /// bracket is stepped over.
-    pub(crate) fn element(&mut self) -> bool {
+    pub fn element(&mut self) -> bool {
         self.skip_space();
         match self.rest.split_first() {
             Some((b']', rest)) => {
@@ -113,7 +118,7 @@ impl<'a> Cursor<'a> {
 
     /// A string's text between its quotes, escapes and all.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
+    pub fn string(&mut self) -> Option<&'a [u8]> {
         let body = self.rest.strip_prefix(b"\"")?;
         let length = string_length(body)?;
         let (text, rest) = body.split_at_checked(length)?;
@@ -123,7 +128,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a value and returns it as written; a string with its quotes.
     #[inline(always)]
-    pub(crate) fn value(&mut self) -> Option<&'a [u8]> {
+    pub fn value(&mut self) -> Option<&'a [u8]> {
         self.skip_space();
         let start = self.rest;
         match start.first()? {
@@ -147,7 +152,7 @@ impl<'a> Cursor<'a> {
 
     /// Whether the next value has anything in it — a string with text, an array or object with a member, a number, a
     /// `true` — and steps over it.
-    pub(crate) fn has_substance(&mut self) -> Option<bool> {
+    pub fn has_substance(&mut self) -> Option<bool> {
         let value = self.value()?;
         Some(!matches!(value, b"null" | b"\"\"" | b"false") && !is_hollow(value))
     }
@@ -226,94 +231,9 @@ const fn quotes_and_backslashes(word: u64) -> u64 {
 }
 
 /// A string value without its quotes; any other value as it stands.
-pub(crate) fn unquoted(value: &[u8]) -> &[u8] {
+pub fn unquoted(value: &[u8]) -> &[u8] {
     match value {
         [b'"', text @ .., b'"'] => text,
         other => other,
     }
-}
-
-/// The text of a JSON string given without its quotes. Lone surrogates and invalid UTF-8 become U+FFFD; reading stops
-/// once `out` is `bytes_max` long.
-pub(crate) fn unescape(raw: &[u8], bytes_max: usize, out: &mut String) {
-    let mut rest = raw;
-    while out.len() < bytes_max && !rest.is_empty() {
-        let plain = rest
-            .iter()
-            .position(|&byte| byte == b'\\')
-            .unwrap_or(rest.len())
-            .min(bytes_max);
-        let (text, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-        out.push_str(&String::from_utf8_lossy(text));
-        rest = after;
-        if let Some(escape) = rest.strip_prefix(b"\\") {
-            let (character, used) = escaped(escape);
-            out.push(character);
-            rest = escape.get(used..).unwrap_or(&[]);
-        }
-    }
-}
-
-/// The character that an escape stands for, and how many bytes it takes after the backslash.
-fn escaped(escape: &[u8]) -> (char, usize) {
-    let simple = match escape.first() {
-        Some(b'n') => '\n',
-        Some(b't') => '\t',
-        Some(b'r') => '\r',
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'u') => return unicode(escape),
-        Some(&byte) if byte.is_ascii() => char::from(byte),
-        _ => return (char::REPLACEMENT_CHARACTER, 0),
-    };
-    (simple, 1)
-}
-
-fn unicode(escape: &[u8]) -> (char, usize) {
-    let Some(high) = hex4(escape.get(1..5)) else {
-        return (char::REPLACEMENT_CHARACTER, 1);
-    };
-    if let Some(character) = char::from_u32(high) {
-        return (character, 5);
-    }
-    // A surrogate: the other half must follow.
-    if let Some(b"\\u") = escape.get(5..7)
-        && let Some(low) = hex4(escape.get(7..11))
-        && (0xd800..0xdc00).contains(&high)
-        && (0xdc00..0xe000).contains(&low)
-    {
-        let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-        return (
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-            11,
-        );
-    }
-    (char::REPLACEMENT_CHARACTER, 5)
-}
-
-fn hex4(digits: Option<&[u8]>) -> Option<u32> {
-    digits?.iter().try_fold(0, |sum, &byte| {
-        Some(sum * 16 + char::from(byte).to_digit(16)?)
-    })
-}
-
-/// Writes `text` as a JSON string, with its quotes (RFC 8259 §7).
-pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => {
-                let low = DIGITS.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
-            }
-            _ => out.push(byte),
-        }
-    }
-    out.push(b'"');
 }
