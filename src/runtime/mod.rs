@@ -101,6 +101,7 @@ impl Gateway {
         let listen = address(listen_at, "listen").map_err(one)?;
         let admin = address(admin_at, "admin").map_err(one)?;
         guard_exposure(listen.ip(), &policy).map_err(one)?;
+        guard_admin(admin.ip()).map_err(one)?;
         let plan = Plan::new(policy).map_err(|error| one(error.to_string()))?;
         let admin = bind(admin, "admin").map_err(one)?;
         admin
@@ -228,6 +229,16 @@ fn guard_exposure(ip: IpAddr, policy: &Policy) -> Result<(), String> {
     Err(format!(
         "anyone who reaches {ip} could spend on your keys: listen on a loopback address, or say \
          `clients {{ anonymous = allow }}` in the policy"
+    ))
+}
+
+/// Operators' answers name providers and targets, and will one day take orders.
+fn guard_admin(ip: IpAddr) -> Result<(), String> {
+    if ip.is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "the admin address must be a loopback address, not {ip}: it asks nobody who he is"
     ))
 }
 

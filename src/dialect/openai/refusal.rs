@@ -33,12 +33,8 @@ pub enum Refusal {
     NoRoute,
     /// Every target is out of service for the moment.
     AllUnavailable,
-    /// The gateway itself has too much to do.
-    Overloaded,
     /// The request's deadline passed.
     Deadline,
-    /// The gateway is about to stop.
-    Stopping,
     /// A mistake of the gateway's own.
     Internal,
 }
@@ -69,9 +65,7 @@ impl Refusal {
             Self::MethodNotAllowed => (405, INVALID, "method_not_allowed"),
             Self::NoRoute => (404, INVALID, "no_route"),
             Self::AllUnavailable => (503, SERVER, "no_target_available"),
-            Self::Overloaded => (503, SERVER, "overloaded"),
             Self::Deadline => (504, TIMEOUT, "deadline_exceeded"),
-            Self::Stopping => (503, SERVER, "stopping"),
             Self::Internal => (500, SERVER, "internal_error"),
         }
     }
@@ -93,9 +87,7 @@ impl Refusal {
             Self::MethodNotAllowed => "this path does not take this method; see the `allow` field",
             Self::NoRoute => "no target may serve this request",
             Self::AllUnavailable => "no target is available now; try again later",
-            Self::Overloaded => "the gateway is overloaded; try again later",
             Self::Deadline => "no target answered before the request's deadline",
-            Self::Stopping => "the gateway is about to stop; try again",
             Self::Internal => "the gateway made a mistake",
         }
     }

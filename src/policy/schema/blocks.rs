@@ -382,7 +382,8 @@ const ILL_HEALTH: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::Connect)
     .with(Outcome::Tls)
     .with(Outcome::Ttft)
-    .with(Outcome::StreamAbort);
+    .with(Outcome::StreamAbort)
+    .with(Outcome::Overloaded);
 
 /// `half_open { … }`
 pub(in crate::policy) const HALF_OPEN: Block = Block {

@@ -39,9 +39,7 @@ fn every_outcome_and_refusal_has_a_whole_envelope() {
         Refusal::MethodNotAllowed,
         Refusal::NoRoute,
         Refusal::AllUnavailable,
-        Refusal::Overloaded,
         Refusal::Deadline,
-        Refusal::Stopping,
         Refusal::Internal,
     ];
     for error in errors.chain(refusals.map(Refusal::error)) {
