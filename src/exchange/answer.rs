@@ -256,20 +256,14 @@ impl Exchange {
                 context,
             );
         }
-        let reuse = self.answer.leaves_connection_clean();
-        self.release(reuse);
-        self.attempt = None;
-        if let Some(chain) = &mut self.chain {
-            chain.ended(
-                now,
-                context.plan,
-                context.core,
-                End {
-                    outcome,
-                    retry_after: None,
-                },
-            );
-        }
+        self.end_attempt(
+            now,
+            End {
+                outcome,
+                retry_after: None,
+            },
+            context,
+        );
         self.reply_with_answer(now, context);
     }
 

@@ -10,13 +10,13 @@
 use std::ops::Range;
 
 use crate::base::{Moment, RequestId, RouteId};
-use crate::dialect::openai::{Passage, Refusal, request_field_passage};
+use crate::dialect::openai::Refusal;
 use crate::dialect::{ClientRoute, Operation, client_route};
 use crate::exchange::context::Context;
+use crate::exchange::notes::Notes;
 use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
-use crate::wire::Extent;
 use crate::wire::h1::request::{self, RequestHead};
-use crate::wire::h1::{Fields, Framing, HeadSearch, Method, Version, chunked, write};
+use crate::wire::h1::{Framing, HeadSearch, Method, Version, chunked};
 use crate::wire::json::{Key, KeySet, Progress, TopLevel};
 
 /// What is known of the request at hand.
@@ -53,110 +53,6 @@ pub(super) struct Client {
     pub(super) old: bool,
     /// `HEAD`: no body in the answer.
     pub(super) head_only: bool,
-}
-
-/// Parts of the request that are copied out of the inbox, one after the other in one reused piece of memory.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
-    bytes: Vec<u8>,
-    common: Range<usize>,
-    special: Range<usize>,
-    prefix: Range<usize>,
-    token: Range<usize>,
-    model: Range<usize>,
-}
-
-impl Notes {
-    fn clear(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        if bytes.capacity() > NOTES_BYTES_KEPT {
-            bytes = Vec::new();
-        }
-        *self = Self {
-            bytes,
-            ..Self::default()
-        };
-    }
-
-    fn add(&mut self, part: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(part);
-        start..self.bytes.len()
-    }
-
-    fn part(&self, place: &Range<usize>) -> &[u8] {
-        self.bytes.get(place.clone()).unwrap_or_default()
-    }
-
-    /// Field lines that go to any provider.
-    pub(super) fn common_fields(&self) -> &[u8] {
-        self.part(&self.common)
-    }
-
-    /// Field lines that go to some kinds of provider only.
-    pub(super) fn special_fields(&self) -> impl Iterator<Item = &[u8]> {
-        self.part(&self.special)
-            .split_inclusive(|&byte| byte == b'\n')
-    }
-
-    /// The body before the model's name.
-    pub(super) fn prefix(&self) -> &[u8] {
-        self.part(&self.prefix)
-    }
-
-    /// The model's name as the client spelt it, quotes included.
-    pub(super) fn token(&self) -> &[u8] {
-        self.part(&self.token)
-    }
-
-    /// The model's name, after aliases.
-    pub(super) fn model(&self) -> &str {
-        std::str::from_utf8(self.part(&self.model)).unwrap_or_default()
-    }
-
-    /// Whether `model` is spelt by the token, so that it can stay as it is.
-    pub(super) fn spells(&self, model: &str) -> bool {
-        self.token()
-            .get(1..self.token.len().saturating_sub(1))
-            .is_some_and(|spelt| spelt == model.as_bytes() && !spelt.contains(&b'\\'))
-    }
-
-    /// Copies out what stands before the model's name, the name as it was spelt, and the name that is meant.
-    pub(super) fn set_model(&mut self, body: &[u8], token: Extent, model: &str) {
-        self.prefix = self.add(body.get(..token.start as usize).unwrap_or_default());
-        self.token = self.add(token.of(body));
-        self.model = self.add(model.as_bytes());
-    }
-
-    fn set_fields(&mut self, head: &[u8], fields: &Fields) {
-        let start = self.bytes.len();
-        let mut particular = false;
-        for (name, value) in fields.iter(head) {
-            match request_field_passage(name) {
-                Passage::Stays => {}
-                // None of the fields that pass are of one hop, but a client may have made one so.
-                _ if fields.is_named_by_connection(head, name) => {}
-                Passage::Passes => write::field(name, value, &mut self.bytes),
-                Passage::PassesTo(_) => particular = true,
-            }
-        }
-        self.common = start..self.bytes.len();
-        if particular {
-            self.set_special_fields(head, fields);
-        }
-    }
-
-    fn set_special_fields(&mut self, head: &[u8], fields: &Fields) {
-        let start = self.bytes.len();
-        for (name, value) in fields.iter(head) {
-            let special = matches!(request_field_passage(name), Passage::PassesTo(_));
-            if special && !fields.is_named_by_connection(head, name) {
-                write::field(name, value, &mut self.bytes);
-            }
-        }
-        self.special = start..self.bytes.len();
-    }
 }
 
 impl Default for Request {
@@ -477,7 +373,5 @@ const ASKED: KeySet = KeySet::EMPTY
     .with(Key::Stream)
     .with(Key::MaxTokens)
     .with(Key::MaxCompletionTokens);
-/// Memory for notes that an idle connection keeps.
-const NOTES_BYTES_KEPT: usize = 1024;
 /// How much of a refused request's rest is read away.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;

@@ -19,6 +19,7 @@ mod buffer;
 mod context;
 mod decide;
 mod intake;
+mod notes;
 mod outbound;
 mod relay;
 mod reply;

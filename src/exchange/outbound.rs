@@ -257,6 +257,16 @@ impl Exchange {
         }
     }
 
+    /// The running attempt is over: its connection goes, and the engine learns.
+    pub(super) fn end_attempt(&mut self, now: Moment, end: End, context: &mut Context<'_>) {
+        let reuse = self.answer.leaves_connection_clean();
+        self.release(reuse);
+        self.attempt = None;
+        if let Some(chain) = &mut self.chain {
+            chain.ended(now, context.plan, context.core, end);
+        }
+    }
+
     /// The running attempt came to nothing that the client could have.
     pub(super) fn attempt_failed(
         &mut self,
@@ -264,25 +274,16 @@ impl Exchange {
         failure: Failure,
         context: &mut Context<'_>,
     ) {
-        let reuse = self.answer.leaves_connection_clean();
-        self.release(reuse);
-        self.attempt = None;
         let Failure {
             outcome,
             retry_after,
             error,
         } = failure;
-        if let Some(chain) = &mut self.chain {
-            chain.ended(
-                now,
-                context.plan,
-                context.core,
-                End {
-                    outcome,
-                    retry_after,
-                },
-            );
-        }
+        let end = End {
+            outcome,
+            retry_after,
+        };
+        self.end_attempt(now, end, context);
         self.last_error = Some(error);
         self.next_step(now, context);
     }

@@ -278,16 +278,11 @@ impl Exchange {
 
     /// The stream has come to its proper end, and so has the attempt.
     fn end_stream(&mut self, now: Moment, context: &mut Context<'_>) -> After {
-        let reuse = self.answer.leaves_connection_clean();
-        self.release(reuse);
-        self.attempt = None;
-        if let Some(chain) = &mut self.chain {
-            let end = End {
-                outcome: Outcome::Ok,
-                retry_after: None,
-            };
-            chain.ended(now, context.plan, context.core, end);
-        }
+        let end = End {
+            outcome: Outcome::Ok,
+            retry_after: None,
+        };
+        self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Answered);
         let client = self.request.client;
         if client.keep_alive && !client.old {
@@ -360,19 +355,11 @@ impl Exchange {
         head.clear();
         self.forward(now, self.answer.body.start, head, context);
         self.after = After::Close;
-        self.release(false);
-        self.attempt = None;
-        if let Some(chain) = &mut self.chain {
-            chain.ended(
-                now,
-                context.plan,
-                context.core,
-                End {
-                    outcome,
-                    retry_after,
-                },
-            );
-        }
+        let end = End {
+            outcome,
+            retry_after,
+        };
+        self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Failed);
     }
 }

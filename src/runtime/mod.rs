@@ -296,7 +296,7 @@ fn spawn_workers(
             driver.run(worker.run(beaten))?
         }));
     }
-    spawn("heart", move || heart.beat(pulses));
+    spawn("heart", move || heart.beat(&pulses));
     Ok(workers)
 }
 

@@ -41,9 +41,9 @@ pub(super) struct Heart {
 
 impl Heart {
     /// Beats for ever: the thread's body.
-    pub(super) fn beat(&self, workers: Vec<(Arc<Pulse>, StdStream)>) -> io::Result<()> {
+    pub(super) fn beat(&self, workers: &[(Arc<Pulse>, StdStream)]) -> io::Result<()> {
         self.thread.get_or_init(thread::current);
-        for (_, stream) in &workers {
+        for (_, stream) in workers {
             stream.set_nonblocking(true)?;
         }
         let mut rested_since = clock::now();
@@ -57,7 +57,7 @@ impl Heart {
             if all {
                 rested_since = now;
             }
-            for (pulse, stream) in &workers {
+            for (pulse, stream) in workers {
                 if all || pulse.busy.load(Ordering::Relaxed) {
                     // A worker that has not taken the last beats yet needs no more of them.
                     let _ = (&mut &*stream).write(&[0]);

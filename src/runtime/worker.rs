@@ -187,7 +187,7 @@ async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
                     .sweeper
                     .beats
                     .until(clock::now() + ACCEPT_PAUSE)
-                    .await
+                    .await;
             }
         }
     }

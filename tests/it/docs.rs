@@ -184,8 +184,7 @@ fn every_code_has_its_section() {
 fn links_lead_to_files() {
     let mut broken = Vec::new();
     for (path, text) in pages() {
-        for (at, _) in text.match_indices("](") {
-            let rest = &text[at + 2..];
+        for rest in text.split("](").skip(1) {
             let target = rest.split([')', ' ']).next().unwrap();
             let (file, _) = target.split_once('#').unwrap_or((target, ""));
             if file.contains("://") || file.is_empty() {

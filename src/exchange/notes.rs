@@ -1,0 +1,115 @@
+//! What is copied out of a request before the provider's head is written over it: the fields that go on, and the model.
+//! One piece of memory for each connection, used again for each request.
+
+use std::ops::Range;
+
+use crate::dialect::openai::{Passage, request_field_passage};
+use crate::wire::Extent;
+use crate::wire::h1::{Fields, write};
+
+/// Parts of the request that are copied out of the inbox, one after the other in one reused piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    bytes: Vec<u8>,
+    common: Range<usize>,
+    special: Range<usize>,
+    prefix: Range<usize>,
+    token: Range<usize>,
+    model: Range<usize>,
+}
+
+impl Notes {
+    pub(super) fn clear(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        if bytes.capacity() > NOTES_BYTES_KEPT {
+            bytes = Vec::new();
+        }
+        *self = Self {
+            bytes,
+            ..Self::default()
+        };
+    }
+
+    fn add(&mut self, part: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(part);
+        start..self.bytes.len()
+    }
+
+    fn part(&self, place: &Range<usize>) -> &[u8] {
+        self.bytes.get(place.clone()).unwrap_or_default()
+    }
+
+    /// Field lines that go to any provider.
+    pub(super) fn common_fields(&self) -> &[u8] {
+        self.part(&self.common)
+    }
+
+    /// Field lines that go to some kinds of provider only.
+    pub(super) fn special_fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.part(&self.special)
+            .split_inclusive(|&byte| byte == b'\n')
+    }
+
+    /// The body before the model's name.
+    pub(super) fn prefix(&self) -> &[u8] {
+        self.part(&self.prefix)
+    }
+
+    /// The model's name as the client spelt it, quotes included.
+    pub(super) fn token(&self) -> &[u8] {
+        self.part(&self.token)
+    }
+
+    /// The model's name, after aliases.
+    pub(super) fn model(&self) -> &str {
+        std::str::from_utf8(self.part(&self.model)).unwrap_or_default()
+    }
+
+    /// Whether `model` is spelt by the token, so that it can stay as it is.
+    pub(super) fn spells(&self, model: &str) -> bool {
+        self.token()
+            .get(1..self.token.len().saturating_sub(1))
+            .is_some_and(|spelt| spelt == model.as_bytes() && !spelt.contains(&b'\\'))
+    }
+
+    /// Copies out what stands before the model's name, the name as it was spelt, and the name that is meant.
+    pub(super) fn set_model(&mut self, body: &[u8], token: Extent, model: &str) {
+        self.prefix = self.add(body.get(..token.start as usize).unwrap_or_default());
+        self.token = self.add(token.of(body));
+        self.model = self.add(model.as_bytes());
+    }
+
+    pub(super) fn set_fields(&mut self, head: &[u8], fields: &Fields) {
+        let start = self.bytes.len();
+        let mut particular = false;
+        for (name, value) in fields.iter(head) {
+            match request_field_passage(name) {
+                Passage::Stays => {}
+                // None of the fields that pass are of one hop, but a client may have made one so.
+                _ if fields.is_named_by_connection(head, name) => {}
+                Passage::Passes => write::field(name, value, &mut self.bytes),
+                Passage::PassesTo(_) => particular = true,
+            }
+        }
+        self.common = start..self.bytes.len();
+        if particular {
+            self.set_special_fields(head, fields);
+        }
+    }
+
+    fn set_special_fields(&mut self, head: &[u8], fields: &Fields) {
+        let start = self.bytes.len();
+        for (name, value) in fields.iter(head) {
+            let special = matches!(request_field_passage(name), Passage::PassesTo(_));
+            if special && !fields.is_named_by_connection(head, name) {
+                write::field(name, value, &mut self.bytes);
+            }
+        }
+        self.special = start..self.bytes.len();
+    }
+}
+
+/// Memory for notes that an idle connection keeps.
+const NOTES_BYTES_KEPT: usize = 1024;
