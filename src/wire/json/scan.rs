@@ -340,24 +340,28 @@ impl TopLevel {
     }
 }
 
-/// Whether an answer needs no closer look: one whole object that has a list of objects under `choices` or `data`, and
-/// `"error"` nowhere. `false` says nothing: then the answer has to be read.
+/// Whether an answer needs no closer look: an object from its first byte to its last that has a list of objects under
+/// `choices` or `data`, `"error"` nowhere, and as many braces that open as that close: one that was cut has not.
+/// `false` says nothing: then the answer has to be read, as is one whose texts hold a brace alone.
 ///
-/// PERF: two substring searches and the scan of the top level, half the cost of a walk over all members. The words with
-/// their quotes can only be keys or whole strings: inside a text the quotes would be escaped.
+/// PERF: two substring searches and two counts on vectors, some 50 ns, instead of a walk over the whole answer. The
+/// words with their quotes can only be keys or whole strings: inside a text the quotes would be escaped.
 pub fn is_plain_answer(body: &[u8]) -> bool {
     static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
     static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
     static DATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"data\""));
+    let body = body.trim_ascii();
     let lists_objects = |list: &Finder<'_>| {
         let behind = list
             .find(body)
             .and_then(|at| body.get(at + list.needle().len()..));
         behind.is_some_and(opens_list_of_objects)
     };
-    (lists_objects(&CHOICES) || lists_objects(&DATA))
+    body.starts_with(b"{")
+        && body.ends_with(b"}")
+        && (lists_objects(&CHOICES) || lists_objects(&DATA))
         && ERROR.find(body).is_none()
-        && TopLevel::new(KeySet::EMPTY).feed(body) == Ok(Progress::Complete)
+        && memchr::memchr_iter(b'{', body).count() == memchr::memchr_iter(b'}', body).count()
 }
 
 /// Whether `text` goes on with `: [ {`, with any white space between.

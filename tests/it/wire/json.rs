@@ -168,6 +168,7 @@ fn plain_answers() {
         (r#"{"choices":[{"error":{}}]}"#, false),
         (r#"{"error":{"message":"no"}}"#, false),
         (r#"{"choices":[{"message":{}}]"#, false),
+        (r#"{"choices":[{"message":{}}"#, false),
         (r#"{"message":"\"choices\":[{"}"#, false),
         ("<html>", false),
         ("", false),
