@@ -8,6 +8,9 @@
 //!
 //! The folders of `src` are layers; each may use those with a smaller number only:
 //! `base` 0, `policy` and `wire` 1, `engine` and `dialect` 2, `exchange` and `ops` 3, `sim` 4, `runtime` 5, `cli` 6.
+//!
+//! One sibling is allowed: `exchange` uses `ops`, because it fills in the counters and records whose shapes `ops` owns.
+//! A test (`tests/it/tidy.rs`) holds the sources to all of this.
 
 pub mod base;
 pub mod dialect;

@@ -37,8 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zeroize", &["base"]),
 ];
 
-/// Layers of one number of which the first may use the second: an exchange fills in the counters and records whose
-/// shapes `ops` owns.
+/// Layers of one number of which the first may use the second, as the docs of `src/lib.rs` say.
 const SIBLINGS: &[(&str, &str)] = &[("exchange", "ops")];
 
 /// Names that say nothing about what is inside.
@@ -367,6 +366,7 @@ fn layers() -> BTreeMap<String, u32> {
         .collect();
     let docs = docs.join("\n");
     let (_, stated) = docs.split_once("smaller number only:").unwrap();
+    let stated = stated.split("\n\n").next().unwrap();
     let mut found = BTreeMap::new();
     let mut waiting = Vec::new();
     for word in stated.split(|c: char| c.is_whitespace() || ",.".contains(c)) {

@@ -135,16 +135,17 @@ route default { tier 1 { first.* }, tier 2 { second.* } }
 
 
 class Gateway:
-    """A running gateway."""
+    """A running gateway. `io` overrules SWITCHOVER_IO; `wrapper` is a command that runs the gateway's."""
 
-    def __init__(self, folder, providers, routes, ttft="5s", idle="5s"):
+    def __init__(self, folder, providers, routes, ttft="5s", idle="5s", io=None, wrapper=()):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
         self.clients = []
         policy = folder / "test.policy"
         policy.write_text(POLICY.format(port=self.port, admin=self.admin, routes=routes, ttft=ttft, idle=idle,
                                         **{name: provider.url for name, provider in providers.items()}))
         environment = {**os.environ, **{f"{name.upper()}_KEY": provider_key(name) for name in PROVIDERS}}
-        command = [str(binary()), "serve", str(policy), "--io", os.environ.get("SWITCHOVER_IO", "auto")]
+        io = io or os.environ.get("SWITCHOVER_IO", "auto")
+        command = [*wrapper, str(binary()), "serve", str(policy), "--io", io]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         self.await_health()
@@ -198,10 +199,10 @@ def start(tmp_path, all_providers):
     """Starts a gateway for one test: breakers and pauses of another test are not its own."""
     running = []
 
-    def begin(routes, **timers):
+    def begin(routes, **options):
         folder = tmp_path / str(len(running))
         folder.mkdir()
-        running.append(Gateway(folder, all_providers, routes, **timers))
+        running.append(Gateway(folder, all_providers, routes, **options))
         return running[-1]
 
     yield begin

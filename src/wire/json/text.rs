@@ -29,9 +29,8 @@ fn find_special(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
             break;
         };
         let word = u64::from_le_bytes(*word);
-        let hits = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+        let hits = specials(word);
         if hits != 0 {
-            // The lowest hit is exact; borrows reach only bytes above it.
             let byte = hits.trailing_zeros() / 8;
             return Some((at + byte as usize, (word >> (byte * 8)).to_le_bytes()[0]));
         }
@@ -40,6 +39,12 @@ fn find_special(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
     }
     let found = at + memchr::memchr2(b'"', b'\\', rest)?;
     Some((found, *bytes.get(found)?))
+}
+
+/// Marks (with the high bit) each byte of `word` that is a quote or a backslash. Only the lowest mark is to be relied on:
+/// the subtraction borrows from the bytes above it.
+pub(super) const fn specials(word: u64) -> u64 {
+    zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES)
 }
 
 /// The high bit of each byte that is zero, and perhaps of some above the lowest such byte.

@@ -11,6 +11,8 @@
               and reloading it"
 )]
 
+use super::text::specials;
+
 /// The first letter of a value tells its type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Shape {
@@ -202,7 +204,7 @@ fn string_length(body: &[u8]) -> Option<usize> {
     let mut rest = body;
     loop {
         if let Some((word, after)) = rest.split_first_chunk::<8>() {
-            let stops = quotes_and_backslashes(u64::from_le_bytes(*word));
+            let stops = specials(u64::from_le_bytes(*word));
             if stops == 0 {
                 rest = after;
                 continue;
@@ -216,18 +218,6 @@ fn string_length(body: &[u8]) -> Option<usize> {
             _ => rest = rest.get(1..)?, // reached only in the last seven bytes
         }
     }
-}
-
-/// Marks (with the top bit) each byte of `word` that is a quote or a backslash. Bytes above the first marked one may
-/// be marked wrongly, because the subtraction borrows; only the lowest mark is used.
-const fn quotes_and_backslashes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let slash = slash.wrapping_sub(ONES) & !slash;
-    (quote | slash) & TOPS
 }
 
 /// A string value without its quotes; any other value as it stands.
