@@ -178,3 +178,12 @@ fn borrowed(sets: &[(String, String)]) -> Vec<(&str, &str)> {
         .map(|(name, value)| (&**name, &**value))
         .collect()
 }
+
+/// Tells why no gateway runs.
+fn nothing_started(errors: &[String], terminal: &mut Terminal) -> Exit {
+    for error in errors {
+        terminal.tell(&format!("switchover: {error}\n"));
+    }
+    terminal.tell("switchover: nothing was started\n");
+    Exit::Findings
+}

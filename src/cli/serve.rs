@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::base::Span;
 use crate::cli::terminal::Terminal;
-use crate::cli::{Exit, ServeArgs, borrowed};
+use crate::cli::{Exit, ServeArgs, borrowed, nothing_started};
 use crate::policy;
 use crate::runtime::{self, Disk, Ending, Gateway, Options};
 
@@ -39,13 +39,7 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
     };
     let gateway = match Gateway::start(policy, &options) {
         Ok(gateway) => gateway,
-        Err(errors) => {
-            for error in errors {
-                terminal.tell(&format!("switchover: {error}\n"));
-            }
-            terminal.tell("switchover: nothing was started\n");
-            return Exit::Findings;
-        }
+        Err(errors) => return nothing_started(&errors, terminal),
     };
     runtime::note(&started(&args.file, &gateway));
     while ending.asked() == 0 {

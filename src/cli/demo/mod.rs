@@ -20,7 +20,7 @@ use std::thread;
 
 use crate::base::Span;
 use crate::cli::terminal::Terminal;
-use crate::cli::{DemoArgs, Exit};
+use crate::cli::{DemoArgs, Exit, nothing_started};
 use crate::policy::{self, Policy};
 use crate::runtime::{Ending, Gateway, Options};
 
@@ -57,13 +57,7 @@ pub(super) fn run(args: &DemoArgs, terminal: &mut Terminal) -> Exit {
     };
     let gateway = match first_policy().and_then(|policy| Gateway::start(policy, &options)) {
         Ok(gateway) => gateway,
-        Err(errors) => {
-            for error in errors {
-                terminal.tell(&format!("switchover: {error}\n"));
-            }
-            terminal.tell("switchover: nothing was started\n");
-            return Exit::Findings;
-        }
+        Err(errors) => return nothing_started(&errors, terminal),
     };
     let mut demo = Demo::new(args, &gateway, transitions);
     demo.play(&ending, &mut Screen::new(terminal));

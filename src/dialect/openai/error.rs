@@ -38,18 +38,21 @@ pub(super) const INVALID: &str = "invalid_request_error";
 pub(super) const SERVER: &str = "server_error";
 pub(super) const TIMEOUT: &str = "timeout_error";
 
-pub(super) const fn fixed(
-    status: u16,
-    kind: &'static str,
-    code: &'static str,
-    message: &'static str,
-) -> ClientError<'static> {
-    ClientError {
-        status,
-        kind: Cow::Borrowed(kind),
-        code: Some(Cow::Borrowed(code)),
-        param: None,
-        message: Cow::Borrowed(message),
+impl ClientError<'static> {
+    /// An error in words that are not the client's or a provider's.
+    pub const fn new(
+        status: u16,
+        kind: &'static str,
+        code: &'static str,
+        message: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            kind: Cow::Borrowed(kind),
+            code: Some(Cow::Borrowed(code)),
+            param: None,
+            message: Cow::Borrowed(message),
+        }
     }
 }
 
@@ -57,7 +60,7 @@ impl<'a> ClientError<'a> {
     /// The error for an attempt's outcome, in the gateway's own words.
     pub const fn of_outcome(outcome: Outcome) -> ClientError<'static> {
         let (status, kind, code) = class(outcome);
-        fixed(status, kind, code, sentence(outcome))
+        ClientError::new(status, kind, code, sentence(outcome))
     }
 
     /// The error for an attempt that the provider itself refused with `status` and `body`. Where the request is at
@@ -73,7 +76,7 @@ impl<'a> ClientError<'a> {
         }
         // COMPAT: a wrong base address answers 404 or 405 to a request that is fine; that is ours, not the client's.
         if outcome == Outcome::S4xx && matches!(status, 404 | 405) {
-            return fixed(
+            return ClientError::new(
                 502,
                 SERVER,
                 "upstream_not_found",

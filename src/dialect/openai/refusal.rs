@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::openai::error::{ClientError, INVALID, SERVER, TIMEOUT, fixed};
+use crate::dialect::openai::error::{ClientError, INVALID, SERVER, TIMEOUT};
 
 /// A reason not to serve a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,7 +43,7 @@ impl Refusal {
     /// The error that tells it.
     pub fn error(self) -> ClientError<'static> {
         let (status, kind, code) = self.class();
-        let mut error = fixed(status, kind, code, self.sentence());
+        let mut error = ClientError::new(status, kind, code, self.sentence());
         if self == Self::ModelMissing {
             error.param = Some(Cow::Borrowed("model"));
         }

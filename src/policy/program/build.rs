@@ -2,9 +2,7 @@
 //!
 //! 1. Each route's condition becomes cases; each case will be one bit.
 //! 2. The facts that cases limit become dimensions, the most used ones first.
-//! 3. Beyond two chunks of bits the cases are split by the string that pins most of them down (usually `req.model`):
-//!    a request then looks at the block of its own value and at the cases that name no value. Blocks hold the cases of
-//!    several values, so that they fill a chunk. Within a block bits are in route order.
+//! 3. Each case gets its bit (`seats`); where they are many they are split by the value of one string.
 //! 4. Each dimension writes its rows.
 
 use std::collections::BTreeMap;
@@ -28,13 +26,12 @@ use crate::policy::program::probe::index_of;
 use crate::policy::program::rows::Bits;
 use crate::policy::program::rows::CHUNK_BITS;
 use crate::policy::program::rows::RowWriter;
+use crate::policy::program::seats::Entry;
+use crate::policy::program::seats::Seats;
+use crate::policy::program::seats::Split;
 use crate::policy::program::set::Set;
 use crate::policy::program::set::Strings;
 
-/// Up to here one look at all bits is as quick as two looks at parts of them.
-const SPLIT_ABOVE_BITS: usize = 2 * CHUNK_BITS;
-/// A case that names values of more blocks than this belongs to no block: copies would cost more than they save.
-const BLOCKS_PER_CASE_MAX: usize = 4;
 /// Bits of a matcher. Beyond it each route gets one case around its cases and a check: 65,536 routes still fit.
 const CASES_MAX: usize = 1 << 15;
 /// Classes of one number. Beyond it ranges are widened to the nearest class and checked: with 10,000 routes a row of
@@ -79,15 +76,6 @@ pub(super) fn build(routes: &[Route], needs: &Needs, branches: &mut Branches) ->
     matcher
 }
 
-/// A case of a route.
-#[derive(Debug)]
-struct Entry<'p> {
-    route: u16,
-    case: Case<'p>,
-    /// The rows hold exactly where the route's condition does.
-    exact: bool,
-}
-
 fn entries_of(routes: &[Route]) -> Vec<Entry<'_>> {
     let mut entries = Vec::with_capacity(routes.len());
     for (route, number) in routes.iter().zip(0_u16..=u16::MAX) {
@@ -124,143 +112,6 @@ fn choose_keys<'p>(entries: &[Entry<'p>]) -> Vec<Key<'p>> {
     keys.sort_by_key(|(_, count)| usize::MAX.saturating_sub(*count));
     keys.truncate(DIMENSIONS_MAX);
     keys.into_iter().map(|(key, _)| key).collect()
-}
-
-/// The string that cases are split by.
-struct Split<'p> {
-    key: Key<'p>,
-    /// Which block, from 1, holds the cases of a value.
-    block_of: BTreeMap<&'p str, u32>,
-    blocks: usize,
-}
-
-impl<'p> Split<'p> {
-    /// The string whose split leaves the fewest cases to look at, if any leaves less than half.
-    fn choose(entries: &[Entry<'p>], keys: &[Key<'p>]) -> Option<Self> {
-        if entries.len() <= SPLIT_ABOVE_BITS {
-            return None;
-        }
-        let strings = keys.iter().filter(|key| matches!(key, Key::String(_)));
-        let (key, left) = strings
-            .map(|key| (*key, left_by(entries, key)))
-            .min_by_key(|(_, left)| *left)?;
-        (left < entries.len() / 2).then(|| Self::by(key, entries))
-    }
-
-    /// Values go to blocks in the order of their first case, each block being filled to one chunk.
-    fn by(key: Key<'p>, entries: &[Entry<'p>]) -> Self {
-        let counts = counts_of(entries, &key);
-        let mut split = Self {
-            key,
-            block_of: BTreeMap::new(),
-            blocks: 0,
-        };
-        let mut filled = CHUNK_BITS;
-        for value in entries
-            .iter()
-            .filter_map(|entry| pins(entry, &key))
-            .flatten()
-        {
-            if split.block_of.contains_key(value) {
-                continue;
-            }
-            let count = counts.get(value).copied().unwrap_or_default();
-            if filled.saturating_add(count) > CHUNK_BITS {
-                split.blocks = split.blocks.saturating_add(1);
-                filled = 0;
-            }
-            filled = filled.saturating_add(count);
-            split.block_of.insert(value, index_of(split.blocks));
-        }
-        split
-    }
-
-    /// The blocks that a case belongs to; none: it belongs to the common ones.
-    fn blocks_of(&self, entry: &Entry<'p>) -> Vec<u32> {
-        let values = pins(entry, &self.key).unwrap_or_default();
-        let blocks = values.iter().filter_map(|value| self.block_of.get(value));
-        let mut blocks: Vec<u32> = blocks.copied().collect();
-        blocks.sort_unstable();
-        blocks.dedup();
-        if blocks.len() > BLOCKS_PER_CASE_MAX {
-            blocks.clear();
-        }
-        blocks
-    }
-}
-
-/// The values of `key` that a case is pinned to.
-fn pins<'e, 'p>(entry: &'e Entry<'p>, key: &Key<'p>) -> Option<&'e [&'p str]> {
-    match entry.case.limit(key)? {
-        Set::Strings(set) if !set.inverted && !set.missing => Some(&set.values),
-        _ => None,
-    }
-}
-
-fn counts_of<'p>(entries: &[Entry<'p>], key: &Key<'p>) -> BTreeMap<&'p str, usize> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for value in entries
-        .iter()
-        .filter_map(|entry| pins(entry, key))
-        .flatten()
-    {
-        let count = counts.entry(value).or_default();
-        *count = count.saturating_add(1);
-    }
-    counts
-}
-
-/// The cases that a request has to look at, if they are split by `key`: those that are not pinned, and, for a value
-/// that comes up as often as it is named, those of its own.
-fn left_by(entries: &[Entry<'_>], key: &Key<'_>) -> usize {
-    let loose = entries
-        .iter()
-        .filter(|entry| pins(entry, key).is_none_or(|values| values.len() > BLOCKS_PER_CASE_MAX))
-        .count();
-    let counts = counts_of(entries, key);
-    let named: usize = counts.values().sum();
-    let squares: usize = counts.values().map(|n| n.saturating_mul(*n)).sum();
-    loose.saturating_add(squares.checked_div(named).unwrap_or(entries.len()))
-}
-
-/// Which case sits at which bit.
-struct Seats {
-    /// A whole number of chunks; indices of entries, `None` for padding.
-    order: Vec<Option<usize>>,
-    blocks: Vec<Range<u32>>,
-    common: Range<u32>,
-}
-
-impl Seats {
-    fn assign(entries: &[Entry<'_>], split: Option<&Split<'_>>) -> Self {
-        let count = split.map_or(0, |split| split.blocks);
-        let mut members = vec![Vec::new(); count.saturating_add(1)];
-        for (index, entry) in entries.iter().enumerate() {
-            let blocks = split
-                .map(|split| split.blocks_of(entry))
-                .unwrap_or_default();
-            let homes = if blocks.is_empty() { vec![0] } else { blocks };
-            for home in homes {
-                if let Some(block) = members.get_mut(home as usize) {
-                    block.push(Some(index));
-                }
-            }
-        }
-        let mut order = Vec::new();
-        let mut ranges = members.into_iter().map(|block| {
-            let start = order.len() / CHUNK_BITS;
-            order.extend(block);
-            order.resize(order.len().next_multiple_of(CHUNK_BITS), None);
-            index_of(start)..index_of(order.len() / CHUNK_BITS)
-        });
-        let common = ranges.next().unwrap_or(0..0);
-        let blocks = std::iter::once(0..0).chain(ranges).collect();
-        Self {
-            order,
-            blocks,
-            common,
-        }
-    }
 }
 
 fn rules_of(

@@ -24,7 +24,7 @@
 //!
 //! Costs: a dimension costs its look-up (a hash and one compare of the string, or a binary search) and one or two cache
 //! lines; a fact that no condition reads costs nothing. Up to 1,024 cases all bits are looked at; beyond, the block of
-//! the request's own value (`build`) and the cases that belong to none.
+//! the request's own value (`seats`) and the cases that belong to none.
 
 mod branch;
 mod build;
@@ -36,6 +36,7 @@ mod matcher;
 mod place;
 mod probe;
 mod rows;
+mod seats;
 mod set;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! One value by its type: units become base units, names are looked up, ranges are held.
 
+use std::fmt::Display;
+
 use crate::base::{Outcome, OutcomeSet, Span};
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::model::{Pick, Roots, SecretRef, SecretSource, StrFact};
@@ -60,8 +62,8 @@ impl<'t> Resolver<'t> {
             (Type::Bool, Kind::Path("false")) => Value::Bool(false),
             (Type::Cores, Kind::Path("all")) => Value::All,
             (Type::Spans, Kind::Range(low, high)) if is_time(*low) && is_time(*high) => {
-                let low = self.timed(expr, *low, Span::ZERO, SPANS_MAX)?;
-                let high = self.timed(expr, *high, Span::ZERO, SPANS_MAX)?;
+                let low = self.bounded(expr, low.span(), Span::ZERO, SPANS_MAX)?;
+                let high = self.bounded(expr, high.span(), Span::ZERO, SPANS_MAX)?;
                 if low > high {
                     self.report(say::range_reversed(expr.place));
                     return None;
@@ -113,11 +115,11 @@ impl<'t> Resolver<'t> {
             (Type::Percent(high), Unit::Percent) => {
                 self.percent(expr, number, *high).map(Value::Ppm)
             }
-            (Type::Span(low, high), Unit::Time(_)) => {
-                self.timed(expr, number, *low, *high).map(Value::Span)
-            }
+            (Type::Span(low, high), Unit::Time(_)) => self
+                .bounded(expr, number.span(), *low, *high)
+                .map(Value::Span),
             (Type::Spans, Unit::Time(_)) => {
-                let span = self.timed(expr, number, Span::ZERO, SPANS_MAX)?;
+                let span = self.bounded(expr, number.span(), Span::ZERO, SPANS_MAX)?;
                 Some(Value::Spans(span, span))
             }
             (Type::Bytes, Unit::Bytes(factor)) => {
@@ -167,14 +169,14 @@ impl<'t> Resolver<'t> {
         found.map(|word| Value::Word(word))
     }
 
-    /// A whole number within its bounds.
-    pub(super) fn bounded(
+    /// A number or time within its bounds; `None` stands for one that cannot be written down.
+    pub(super) fn bounded<T: Copy + Display + PartialOrd>(
         &mut self,
         expr: &Expr<'t>,
-        value: Option<u64>,
-        low: u64,
-        high: u64,
-    ) -> Option<u64> {
+        value: Option<T>,
+        low: T,
+        high: T,
+    ) -> Option<T> {
         let fits = value.filter(|value| (low..=high).contains(value));
         if fits.is_none() {
             let text = self.files.slice(expr.place);
@@ -201,20 +203,6 @@ impl<'t> Resolver<'t> {
                 text,
                 "0%",
                 &format!("{}%", high / 10_000),
-            ));
-        }
-        fits
-    }
-
-    fn timed(&mut self, expr: &Expr<'t>, number: Number, low: Span, high: Span) -> Option<Span> {
-        let fits = number.span().filter(|span| (low..=high).contains(span));
-        if fits.is_none() {
-            let text = self.files.slice(expr.place);
-            self.report(say::out_of_range(
-                expr.place,
-                text,
-                &low.to_string(),
-                &high.to_string(),
             ));
         }
         fits

@@ -84,13 +84,7 @@ fn error_of(status: u16) -> ClientError<'static> {
         500.. => ("server_error", "internal_error", "The server had an error."),
         _ => (invalid, "invalid_request", "The request is invalid."),
     };
-    ClientError {
-        status,
-        kind: Cow::Borrowed(kind),
-        code: Some(Cow::Borrowed(code)),
-        param: None,
-        message: Cow::Borrowed(message),
-    }
+    ClientError::new(status, kind, code, message)
 }
 
 /// A head with its length and the body, as one piece; the caller makes the part.
