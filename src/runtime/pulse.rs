@@ -1,7 +1,7 @@
 //! The beat by which a worker knows that time passes, in place of timers of its own.
 //!
 //! PERF: a timer that is always armed makes every wait of the worker a timed wait: two more readings of the clock and a
-//! kernel timer set and cancelled for each of them, about 6 % of a request at one connection. One thread that writes a
+//! kernel timer set and cancelled for each of them, about a sixth of a request's CPU at one connection. One thread that writes a
 //! byte to each worker every 5 ms while it has work, and every 50 ms while it rests, costs the process less than a
 //! thousandth of a core.
 //!
