@@ -152,7 +152,8 @@ impl Exchange {
 
     /// Nothing has been sent yet.
     fn take_held(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
-        let held = self.answer.body.len();
+        // One large event that is still arriving has a bound of its own.
+        let held = self.answer.stream.ready - self.answer.body.start;
         match batch {
             Batch::Error => {
                 let failure = self.error_in_stream(context);
@@ -174,7 +175,7 @@ impl Exchange {
                 self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
             }
             Batch::Quiet if self.answer.ended => {
-                let outcome = if held == 0 {
+                let outcome = if self.answer.body.is_empty() {
                     Outcome::BadOutput
                 } else {
                     Outcome::StreamAbort

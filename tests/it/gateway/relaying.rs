@@ -328,6 +328,52 @@ fn streams_keep_their_bytes() {
     }
 }
 
+/// Until its first content is whole nothing of a stream is sent, however large that content is: a break inside it is
+/// another target's turn. Small talk is held back only so far.
+#[test]
+fn what_a_stream_holds_back() {
+    let large = event(&delta(&"x".repeat(200_000)));
+    let well = format!(
+        "{STREAM_HEAD}{}{}{}{STREAM_END}",
+        event(&delta("two")),
+        event(FINISH),
+        event("[DONE]")
+    );
+    let pings = "6\r\n: hi\n\n\r\n".repeat(11_000);
+    for io in Io::BOTH {
+        let broken = format!("{STREAM_HEAD}{}", large.get(..150_000).unwrap());
+        let (first, second) = (
+            Upstream::start(vec![vec![Step::Read, Step::send(broken), Step::Reset]]),
+            Upstream::answering(well.clone()),
+        );
+        let gateway = Gateway::start(io, "", &policy(&[first.address, second.address], ""));
+        let answer = Client::connect(gateway.address).send(chat(true)).answer();
+        assert_eq!((answer.status, answer.end), (200, End::Whole), "{io:?}");
+        assert_eq!(
+            answer.field("x-switchover-target"),
+            Some("second.small"),
+            "{io:?}"
+        );
+        assert!(answer.text().contains(&delta("two")), "{io:?}");
+
+        let (open, gate) = Gate::new();
+        let talk = format!("{STREAM_HEAD}{pings}");
+        let rest = well.strip_prefix(STREAM_HEAD).unwrap();
+        let script = vec![
+            Step::Read,
+            Step::send(talk),
+            Step::Await(gate),
+            Step::send(rest),
+        ];
+        let upstream = Upstream::start(vec![script]);
+        let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
+        let mut client = Client::connect(gateway.address);
+        client.send(chat(true)).until(b": hi\n\n");
+        open.send(()).unwrap();
+        client.until(b"data: [DONE]\n\n");
+    }
+}
+
 /// A body beyond what is held back is passed on as it comes: whole if it is whole, and visibly cut if it is cut.
 #[test]
 fn answers_too_large_to_hold_back() {
