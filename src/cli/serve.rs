@@ -5,9 +5,9 @@ use std::thread;
 
 use crate::base::Span;
 use crate::cli::terminal::Terminal;
-use crate::cli::{Exit, ServeArgs, borrowed, nothing_started};
+use crate::cli::{Exit, IoArg, ServeArgs, borrowed, nothing_started};
 use crate::policy;
-use crate::runtime::{self, Disk, Ending, Gateway, Options};
+use crate::runtime::{self, Disk, Driver, Ending, Gateway, Options};
 
 /// Runs until it is told to end.
 pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
@@ -41,7 +41,7 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
         Ok(gateway) => gateway,
         Err(errors) => return nothing_started(&errors, terminal),
     };
-    runtime::note(&started(&args.file, &gateway));
+    runtime::note(&started(args, &gateway));
     while ending.asked() == 0 {
         thread::park();
     }
@@ -53,15 +53,22 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
 }
 
 /// The one line that says what runs where.
-fn started(file: &str, gateway: &Gateway) -> String {
+fn started(args: &ServeArgs, gateway: &Gateway) -> String {
+    let file = &args.file;
     let cores = gateway.cores();
+    let fell_back = matches!(args.io, IoArg::Auto) && gateway.driver == Driver::Epoll;
     format!(
-        "serving {file} ({:016x}) on {}, admin {}, {cores} core{}, {}",
+        "serving {file} ({:016x}) on {}, admin {}, {cores} core{}, {}{}",
         gateway.plan().policy.hash,
         gateway.listen,
         gateway.admin,
         if cores == 1 { "" } else { "s" },
         gateway.driver,
+        if fell_back {
+            " (io_uring is not available here)"
+        } else {
+            ""
+        },
     )
 }
 
