@@ -106,7 +106,7 @@ impl Link {
             };
             return (bytes, sent);
         }
-        if way == Way::Direct || range.len() >= DIRECT_BYTES_MIN {
+        if way == Way::Direct {
             match self
                 .socket()
                 .send_now(bytes.get(range.clone()).unwrap_or_default())
@@ -206,7 +206,5 @@ async fn send_all(
     (bytes, Ok(()))
 }
 
-/// So much is sent at once in any case: what a shared system call saves is small beside copying it.
-const DIRECT_BYTES_MIN: usize = 64 * 1024;
 /// One TLS record with its overhead fits.
 const WIRE_BYTES: usize = 17 * 1024;
