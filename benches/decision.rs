@@ -19,7 +19,7 @@ use switchover::policy::Program;
 
 use crate::fleet::Request;
 
-#[path = "../tests/shared/fleet.rs"]
+#[path = "../tests/support/fleet.rs"]
 mod fleet;
 
 /// Requests that take turns, so that no branch or cache line is always the same.

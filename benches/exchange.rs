@@ -14,7 +14,7 @@ use crate::desk::Desk;
 
 // `cfg(test)`, which benches are built with, tells clippy that a broken policy may end it.
 #[cfg(test)]
-#[path = "../tests/shared/desk.rs"]
+#[path = "../tests/support/desk.rs"]
 mod desk;
 
 fn exchanges(criterion: &mut Criterion) {

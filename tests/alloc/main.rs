@@ -5,10 +5,10 @@ mod chain;
 #[cfg(test)]
 mod decision;
 #[cfg(test)]
-#[path = "../shared/desk.rs"]
+#[path = "../support/desk.rs"]
 mod desk;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
-#[path = "../shared/fleet.rs"]
+#[path = "../support/fleet.rs"]
 mod fleet;

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
-#[path = "../shared/desk.rs"]
+#[path = "../support/desk.rs"]
 mod desk;
 #[cfg(test)]
 mod diagnostics;
