@@ -53,7 +53,11 @@ impl Shared {
             outlets,
             peers,
             server_tls,
-            counters: Arc::new(Counters::new(cores, plan.policy.targets.len())),
+            counters: Arc::new(Counters::sized(
+                cores,
+                plan.policy.targets.len(),
+                plan.policy.routes.len(),
+            )),
             listen,
             ready: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
