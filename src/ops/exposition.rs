@@ -329,3 +329,43 @@ families! {
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Page, TTFT, escape, seconds};
+    use crate::base::Span;
+    use crate::ops::TimeSums;
+
+    #[test]
+    fn labels_are_escaped_as_the_format_asks() {
+        let mut out = String::new();
+        escape("a\\b\"c\nd", &mut out);
+        assert_eq!(out, "a\\\\b\\\"c\\nd");
+    }
+
+    #[test]
+    fn fine_times_fall_into_the_buckets_that_hold_them() {
+        let fine = [(64, 1), (256, 2), (288, 4), (1_024, 8), (u64::MAX, 16)];
+        let fine = fine.map(|(us, count)| (Span::from_micros(us), count));
+        let times = TimeSums::gathered(fine.into_iter(), Span::from_millis(1_500));
+        let mut page = Page::default();
+        page.family(&TTFT);
+        page.histogram(("target", "a.b"), &times);
+        for line in [
+            "_bucket{target=\"a.b\",le=\"0.000256\"} 3\n",
+            "_bucket{target=\"a.b\",le=\"0.000512\"} 7\n",
+            "_bucket{target=\"a.b\",le=\"0.001024\"} 15\n",
+            "_bucket{target=\"a.b\",le=\"268.435456\"} 15\n",
+            "_bucket{target=\"a.b\",le=\"+Inf\"} 31\n",
+            "_sum{target=\"a.b\"} 1.500000\n",
+            "_count{target=\"a.b\"} 31\n",
+        ] {
+            assert!(page.text.contains(line), "{line}{}", page.text);
+        }
+    }
+
+    #[test]
+    fn seconds_are_exact() {
+        assert_eq!(seconds(Span::from_micros(1_000_001)), "1.000001");
+    }
+}
