@@ -221,7 +221,13 @@ impl Exchange {
 
     fn take_committed(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
         match batch {
-            Batch::Content => self.answer.stream.content = now,
+            Batch::Content => {
+                if let Some(attempt) = &self.attempt {
+                    let gap = now.since(self.answer.stream.content);
+                    context.journal.gap(attempt.target, gap);
+                }
+                self.answer.stream.content = now;
+            }
             Batch::Quiet => {}
             Batch::Error => {
                 let failure = self.error_in_stream(context);

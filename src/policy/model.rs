@@ -13,6 +13,8 @@ pub struct Policy {
     pub hash: u64,
     /// Where and how the gateway listens.
     pub server: Server,
+    /// What is told of requests.
+    pub telemetry: Telemetry,
     /// Indexed by [`ProviderId`].
     pub providers: Vec<Provider>,
     /// Indexed by [`TargetId`]: every model of every provider, and `provider.*` where a route names it.
@@ -55,6 +57,47 @@ pub struct Server {
     pub anonymous: bool,
     /// Where `server` stands, if it is written out.
     pub at: At,
+}
+
+/// `telemetry { … }`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Telemetry {
+    /// `access_log`
+    pub access_log: LogForm,
+    /// `sample`: the part of requests that is logged, in parts per million. Those that failed are always.
+    pub sample: u32,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            access_log: LogForm::Off,
+            sample: 1_000_000,
+        }
+    }
+}
+
+/// How a request looks in the access log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogForm {
+    /// `json`: one object a line.
+    Json,
+    /// `text`: one line for people.
+    Text,
+    /// `off`: there is no log.
+    Off,
+}
+
+impl LogForm {
+    /// The form that `word` names, if any.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "json" => Some(Self::Json),
+            "text" => Some(Self::Text),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
 }
 
 /// `server { tls { … } }`

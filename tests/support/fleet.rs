@@ -73,6 +73,7 @@ pub(super) fn policy(routes: u64) -> Policy {
         targets: (0..TARGETS).map(target).collect(),
         breakers: vec![breaker()],
         retries: vec![retries()],
+        telemetry: switchover::policy::model::Telemetry::default(),
         aliases: Vec::new(),
         forbids: forbids(),
         routes: list,

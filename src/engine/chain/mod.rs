@@ -27,12 +27,12 @@ use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
-use self::record::{History, PassedSet};
+use self::record::History;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
-pub use self::record::{AttemptRecord, PassedOver};
+pub use self::record::{AttemptRecord, PassedOver, PassedSet};
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -214,6 +214,11 @@ impl Chain {
     /// against it.
     pub fn passed_over(&self, index: usize) -> Option<PassedOver> {
         self.passed.at(bit(index))
+    }
+
+    /// The same for all candidates, as the record keeps it.
+    pub fn passed(&self) -> PassedSet {
+        self.passed
     }
 
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {

@@ -170,6 +170,7 @@ impl Setup {
             targets,
             breakers: vec![self.breaker.clone()],
             retries: vec![self.retries.clone()],
+            telemetry: crate::policy::model::Telemetry::default(),
             aliases: Vec::new(),
             forbids: Vec::new(),
             routes: vec![

@@ -3,7 +3,7 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, Retries, Server, ServerTls, SlowRule, Timeouts, TimeoutsOverride,
+    Breaker, LogForm, Retries, Server, ServerTls, SlowRule, Telemetry, Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -69,6 +69,19 @@ impl<'t> Resolver<'t> {
             anonymous,
             at: self.at(stmt.map(|stmt| stmt.place).unwrap_or_default()),
         })
+    }
+
+    pub(super) fn telemetry(&mut self) -> Telemetry {
+        let stmt = self.names.single.get("telemetry").copied();
+        let fields = self.fields(stmt.map_or(&[], Stmt::stmts), &schema::TELEMETRY);
+        let built_in = Telemetry::default();
+        Telemetry {
+            access_log: fields
+                .text("access_log")
+                .and_then(LogForm::from_word)
+                .unwrap_or(built_in.access_log),
+            sample: fields.ppm("sample").unwrap_or(built_in.sample),
+        }
     }
 
     fn clients(&mut self) -> bool {

@@ -11,7 +11,7 @@ mod top;
 
 pub(in crate::policy) use self::blocks::{
     BREAKER, CAPACITY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, MODEL, POOL, PRICE,
-    PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
+    PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, THROTTLE, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
 pub(in crate::policy) use self::health::HEALTH;
@@ -289,6 +289,7 @@ mod tests {
         let mut all = vec![
             &super::SERVER,
             &super::CLIENTS,
+            &super::TELEMETRY,
             &super::DEFAULTS,
             &super::PROVIDER,
             &super::MODEL,
@@ -299,7 +300,6 @@ mod tests {
             &super::later::LIMIT,
             &super::later::BUDGET,
             &super::later::SHADOW,
-            &super::later::TELEMETRY,
             &super::later::FLEET,
             &super::later::DRILL,
             &super::later::INJECT,

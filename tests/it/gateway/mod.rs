@@ -90,7 +90,7 @@ fn assert_envelope(answer: &Answer, name: &str) {
 }
 
 /// Providers `first`, `second`, … at these addresses, one tier each; `more` is added to `defaults`.
-fn policy(upstreams: &[SocketAddr], more: &str) -> String {
+pub(super) fn policy(upstreams: &[SocketAddr], more: &str) -> String {
     let bases: Vec<_> = upstreams
         .iter()
         .map(|at| format!("http://{at}/v1"))

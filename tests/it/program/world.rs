@@ -81,6 +81,7 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
         targets: (0..PROVIDERS * 2).map(target).collect(),
         breakers: Vec::new(),
         retries: Vec::new(),
+        telemetry: switchover::policy::model::Telemetry::default(),
         aliases: Vec::new(),
         forbids: forbids.collect(),
         routes,
