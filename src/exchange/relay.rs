@@ -11,7 +11,8 @@
 use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, stream_end,
+    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, reclassify,
+    stream_end,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -196,6 +197,7 @@ impl Exchange {
             .unwrap_or_default();
         let data = error_data(event);
         let outcome = outcome_of_error(self.provider_kind(context), data);
+        let outcome = reclassify(self.own_rules(context), outcome, self.answer.status, data);
         Failure {
             outcome,
             retry_after: None,

@@ -156,6 +156,42 @@ pub struct Provider {
     pub max_inflight: Option<u32>,
     /// What a simulated provider does.
     pub simulation: Option<Simulation>,
+    /// `classify { … }`, top down: what its errors mean where it differs from what is built in.
+    pub classify: Vec<Classify>,
+}
+
+/// One rule of `classify { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classify {
+    /// Where it stands.
+    pub at: At,
+    /// Holds for some of the provider's errors.
+    pub when: AnswerCond,
+    /// What these end in. Neither [`Outcome::Ok`] nor [`Outcome::BreakerOpen`].
+    pub outcome: Outcome,
+}
+
+/// A condition on a provider's error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerCond {
+    /// `status == 400`, `status in 500..599`: one of these ranges, both ends inclusive, within
+    /// [`AnswerCond::STATUSES`].
+    Status(Vec<(u16, u16)>),
+    /// `code == "…"`, `code in […]`: the error's `code` or `type` is one of these.
+    Code(Vec<Box<str>>),
+    /// `body contains "…"`: these bytes stand in the error's beginning.
+    Body(Box<str>),
+    /// `not`
+    Not(Box<Self>),
+    /// `and`; at least two.
+    All(Vec<Self>),
+    /// `or`; at least two.
+    Any(Vec<Self>),
+}
+
+impl AnswerCond {
+    /// The statuses of answers that may be errors: 2xx too, because an error may come inside one.
+    pub const STATUSES: (u16, u16) = (200, 599);
 }
 
 /// One address of a provider.

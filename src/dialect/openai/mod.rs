@@ -3,11 +3,12 @@
 //!
 //! ```text
 //!   request:   quirks (path, model)   forward (fields)                  → provider
-//!   answer:    outcome, retry (how did it go?)   event (one of a stream)
+//!   answer:    outcome, classify, retry (how did it go?)   event (one of a stream)
 //!   to client: error, refusal (one envelope)   models (lists)   forward (fields)
 //!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
 
+mod classify;
 mod complaint;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
+pub use self::classify::reclassify;
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};

@@ -330,6 +330,7 @@ fn provider(name: &str) -> Provider {
         api_version: None,
         max_inflight: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 

@@ -246,3 +246,21 @@ pub(in crate::policy) fn too_many_targets(place: Place, count: usize, most: usiz
     )
     .help("split it by a condition, or put several addresses of one provider into `endpoints`")
 }
+
+pub(in crate::policy) fn rule_never_applies(place: Place, before: Option<Place>) -> Diagnostic {
+    let said = Diagnostic::new(
+        Code::P3026,
+        place,
+        "this rule of `classify` can never apply",
+        match before {
+            Some(_) => "rules before it take every error that it names",
+            None => "no error fits all of its conditions",
+        },
+    );
+    match before {
+        Some(before) => said
+            .label(before, "this one comes first")
+            .help("the first rule that holds counts: move the narrower one up, or remove one"),
+        None => said.help("an error has one status (200 to 599) and one code"),
+    }
+}

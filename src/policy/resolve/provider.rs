@@ -63,6 +63,7 @@ impl<'t> Resolver<'t> {
             api_version: fields.text("api_version").map(Into::into),
             max_inflight: capacity.count("max_inflight"),
             simulation,
+            classify: self.classify(fields.of("classify").next()),
             endpoints,
         };
         self.providers.push(provider);

@@ -222,6 +222,11 @@ pub(in crate::policy) const PROVIDER: Block = Block {
             "what a provider of kind `simulated` does",
         ),
         row(
+            "classify",
+            Form::Block(&CLASSIFY),
+            "what its errors mean, where it differs from what is built in",
+        ),
+        row(
             "model",
             Form::Free("model NAME = \"id\"` or `model NAME { … }"),
             "a model, and thus a target",
@@ -300,6 +305,16 @@ pub(in crate::policy) const SIMULATE: Block = Block {
             "what it does, request by request",
         ),
     ],
+};
+
+/// `classify { … }`
+pub(in crate::policy) const CLASSIFY: Block = Block {
+    word: "classify",
+    rows: &[row(
+        "when",
+        Form::Free("when status == 400 and body contains \"…\" -> quota_exhausted"),
+        "an error for which this holds has that outcome; the first rule that holds counts",
+    )],
 };
 
 /// `model NAME { … }`

@@ -9,8 +9,8 @@ mod reference;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
-    BREAKER, CAPACITY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, MODEL, POOL, PRICE,
-    PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
+    BREAKER, CAPACITY, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, MODEL, POOL,
+    PRICE, PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
 pub(in crate::policy) use self::top::TOP;

@@ -101,6 +101,7 @@ fn provider(number: u16) -> Provider {
         api_version: None,
         max_inflight: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         api_version: api_version.map(Into::into),
         max_inflight: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 
