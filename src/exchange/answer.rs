@@ -177,8 +177,16 @@ impl Exchange {
                 || (self.request.stream
                     && head.content_type != ContentType::Json
                     && head.content_type != ContentType::Html));
+        if !streams && is_success(head.status) && self.is_resuming() {
+            // The client has half a stream: an answer in one piece does not fit behind it.
+            self.answer.spoil();
+            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        }
         if streams {
             self.state = State::AwaitContent;
+            if let Some(attempt) = &self.attempt {
+                self.until = attempt.content_by.min(attempt.deadline);
+            }
         } else {
             self.state = State::AwaitAnswer;
             if let Framing::Length(length) = head.framing {

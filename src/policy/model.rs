@@ -341,6 +341,8 @@ pub enum ModelName {
 pub struct Timeouts {
     /// `connect_timeout`: address, TCP and TLS.
     pub connect: Span,
+    /// `head_timeout`: from the beginning of the attempt to the head of a stream; `None`: as `ttft`.
+    pub head: Option<Span>,
     /// `ttft_timeout`: from the beginning of the attempt to its first content.
     pub ttft: Span,
     /// `idle_timeout`: between two content events, or two reads of a plain answer's body.
@@ -352,6 +354,8 @@ pub struct Timeouts {
 pub struct TimeoutsOverride {
     /// `connect_timeout`
     pub connect: Option<Span>,
+    /// `head_timeout`
+    pub head: Option<Span>,
     /// `ttft_timeout`
     pub ttft: Option<Span>,
     /// `idle_timeout`
@@ -483,6 +487,20 @@ pub struct Serve {
     pub attempts_max: u8,
     /// The route's own timers.
     pub timeouts: TimeoutsOverride,
+    /// `mid_stream`
+    pub mid_stream: MidStream,
+    /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
+    pub sticky: Vec<StrFact>,
+}
+
+/// What happens when a stream breaks after its first content.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MidStream {
+    /// The client gets an error event.
+    #[default]
+    Error,
+    /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
+    Continue,
 }
 
 /// `tier N { … }`
@@ -728,6 +746,36 @@ pub struct AttemptFacts {
     pub last: Option<Outcome>,
     /// The target of that attempt: `attempt.last_domain` is its provider's.
     pub last_target: Option<TargetId>,
+}
+
+/// How a provider is asked to go on from an answer that another one began: all of them by an assistant message at the
+/// end of the conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Continuation {
+    /// The message alone.
+    Message,
+    /// The message says `"prefix":true`.
+    Prefix,
+    /// The request says `"continue_final_message":true,"add_generation_prompt":false`.
+    Flags,
+}
+
+impl Provider {
+    /// How it is asked to continue an answer; `None` where it would begin a new one, or nobody knows.
+    ///
+    /// From the providers' references, November 2026: vLLM's chat parameters, DeepSeek's chat prefix completion (at its
+    /// beta address only), Groq's assistant message prefilling.
+    pub fn continuation(&self) -> Option<Continuation> {
+        match self.kind {
+            ProviderKind::Vllm => Some(Continuation::Flags),
+            ProviderKind::DeepSeek => {
+                let beta = |endpoint: &Endpoint| endpoint.base_path.ends_with("/beta");
+                (self.endpoints.iter().all(beta)).then_some(Continuation::Prefix)
+            }
+            ProviderKind::Groq | ProviderKind::Simulated => Some(Continuation::Message),
+            _ => None,
+        }
+    }
 }
 
 impl Policy {

@@ -25,6 +25,7 @@ use switchover::policy::model::FlagFact;
 use switchover::policy::model::Forbid;
 use switchover::policy::model::IntFact;
 use switchover::policy::model::Member;
+use switchover::policy::model::MidStream;
 use switchover::policy::model::ModelName;
 use switchover::policy::model::Otherwise;
 use switchover::policy::model::Pick;
@@ -210,6 +211,8 @@ fn route(number: u64) -> Route {
             deadline: Span::from_secs(60),
             attempts_max: 4,
             timeouts: TimeoutsOverride::default(),
+            mid_stream: MidStream::Error,
+            sticky: Vec::new(),
         }),
     }
 }
@@ -314,6 +317,7 @@ fn target(number: u16) -> Target {
         retries: RetriesId(0),
         timeouts: Timeouts {
             connect: timeout,
+            head: None,
             ttft: timeout,
             idle: timeout,
         },

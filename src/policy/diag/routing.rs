@@ -264,3 +264,16 @@ pub(in crate::policy) fn rule_never_applies(place: Place, before: Option<Place>)
         None => said.help("an error has one status (200 to 599) and one code"),
     }
 }
+
+pub(in crate::policy) fn nobody_continues(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3027,
+        place,
+        "no target of this route can continue another one's answer",
+        "a stream that breaks would end with an error event all the same",
+    )
+    .help(
+        "kinds that can: `vllm`, `groq`, `simulated`, and `deepseek` with a base_url \
+         that ends in `/beta`; else write `mid_stream = error`",
+    )
+}

@@ -25,7 +25,7 @@ impl<'t> Resolver<'t> {
             let Some(rule) = self.rule(line) else {
                 continue;
             };
-            if let Some(before) = first_in_the_way(&rules, &rule) {
+            if let Err(before) = can_apply(&rules, &rule) {
                 let before = before.and_then(|index| places.get(index)).copied();
                 self.report(routing::rule_never_applies(line.place, before));
             }
@@ -215,11 +215,10 @@ impl<'t> Resolver<'t> {
     }
 }
 
-/// Why `rule` never applies: `None` if it may; else the rule before it that is in the way, if it is one. With several
-/// in the way it is the first of them.
+/// Whether `rule` may apply. If not, the rule before it that is in the way, if there is one: the first of several.
 ///
 /// Exact for statuses and codes; a body that the rule asks for is taken to hold its text and whatever that contains.
-fn first_in_the_way(before: &[Classify], rule: &Classify) -> Option<Option<usize>> {
+fn can_apply(before: &[Classify], rule: &Classify) -> Result<(), Option<usize>> {
     let all = || before.iter().chain([rule]).map(|rule| &rule.when);
     let (mut edges, mut codes, mut texts) = (vec![LOWEST], vec![None], Vec::new());
     for cond in all() {
@@ -238,10 +237,11 @@ fn first_in_the_way(before: &[Classify], rule: &Classify) -> Option<Option<usize
                 continue;
             }
             let taken = before.iter().position(|rule| !cell.may(&rule.when, false));
-            in_the_way = in_the_way.into_iter().chain([taken?]).min();
+            let Some(taken) = taken else { return Ok(()) };
+            in_the_way = Some(in_the_way.map_or(taken, |first: usize| first.min(taken)));
         }
     }
-    Some(in_the_way)
+    Err(in_the_way)
 }
 
 /// Errors of one kind: one status and one code. Which texts they hold, beyond some, is open.

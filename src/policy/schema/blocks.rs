@@ -50,6 +50,11 @@ const CONNECT_TIMEOUT: Row = open(
     TIMER,
     "address, TCP and TLS together. Built in: 1s, ten round trips around the world",
 );
+const HEAD_TIMEOUT: Row = open(
+    "head_timeout",
+    TIMER,
+    "from the beginning of an attempt to the head of a stream. Built in: as `ttft_timeout`",
+);
 const TTFT_TIMEOUT: Row = open(
     "ttft_timeout",
     TIMER,
@@ -162,6 +167,7 @@ pub(in crate::policy) const DEFAULTS: Block = Block {
         HEALTH_ROW,
         DEADLINE,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
@@ -235,6 +241,7 @@ pub(in crate::policy) const PROVIDER: Block = Block {
         RETRIES_ROW,
         HEALTH_ROW,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         later(
@@ -332,6 +339,7 @@ pub(in crate::policy) const MODEL: Block = Block {
         BREAKER_ROW,
         RETRIES_ROW,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
     ],
@@ -536,6 +544,7 @@ pub(in crate::policy) const ROUTE: Block = Block {
         ),
         DEADLINE,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
@@ -550,10 +559,10 @@ pub(in crate::policy) const ROUTE: Block = Block {
             Form::Field(Type::List(&Type::Name(Space::Budget)), None),
             "spend limits",
         ),
-        later(
+        open(
             "sticky",
-            Form::Field(Type::Call(&["hash"]), None),
-            "the same target for the same caller",
+            Type::Sticky,
+            "the same target for the same caller, session or header, as long as it is well",
         ),
         later(
             "hedge",

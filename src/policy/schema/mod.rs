@@ -16,7 +16,7 @@ pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
-use crate::policy::model::{Auth, Pick, Roots, SecretRef};
+use crate::policy::model::{Auth, Pick, Roots, SecretRef, StrFact};
 
 /// A block: what may stand between its braces.
 #[derive(Debug)]
@@ -96,6 +96,8 @@ pub(in crate::policy) enum Type {
     Roots,
     /// How a member of a tier is chosen.
     Pick,
+    /// What keeps requests with the same target.
+    Sticky,
     /// One outcome, a list of them, or `any`.
     Outcomes,
     /// A declaration of this kind.
@@ -170,6 +172,8 @@ pub(in crate::policy) enum Value<'t> {
     Roots(Roots),
     /// How a member of a tier is chosen.
     Pick(Pick),
+    /// Facts that are strings.
+    Facts(Vec<StrFact>),
     /// Outcomes.
     Outcomes(OutcomeSet),
     /// Checked, and not kept: it has no effect yet.
@@ -248,6 +252,7 @@ impl Type {
             Self::Pick => {
                 "weighted | round_robin | least_busy | least_latency | hash(…)".to_owned()
             }
+            Self::Sticky => "hash(…)".to_owned(),
             Self::Outcomes => "outcome or list of outcomes".to_owned(),
             Self::Name(space) => format!("name of a {}", space.as_str()),
             Self::Call(names) => names
