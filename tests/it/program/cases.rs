@@ -24,7 +24,7 @@ use switchover::policy::model::Test as Ask;
 use crate::program::world;
 use crate::program::world::Request;
 
-fn is(fact: StrFact, value: &str) -> Cond {
+pub(super) fn is(fact: StrFact, value: &str) -> Cond {
     Cond::Test(Ask::OneOf {
         fact,
         values: vec![value.into()],
@@ -53,7 +53,7 @@ fn not(cond: Cond) -> Cond {
     Cond::Not(Box::new(cond))
 }
 
-fn team(name: &str) -> Request {
+pub(super) fn team(name: &str) -> Request {
     Request {
         key: KeyFacts {
             team: Some(name.into()),
@@ -85,7 +85,7 @@ fn mask(forbid: &Cond, request: &Request, attempt: AttemptFacts) -> u64 {
     program.forbidden(&decision, &attempt)
 }
 
-fn all_targets(pick: Pick) -> Action {
+pub(super) fn all_targets(pick: Pick) -> Action {
     world::serve(vec![world::tier(pick, 0..10)], &[], Caps::NONE)
 }
 
@@ -552,34 +552,6 @@ fn affinity_follows_the_hashed_facts_alone() {
     }
     let missing = affinity("hashed", "a", Request::bare());
     assert_eq!(missing, affinity("hashed", "a", team("")));
-}
-
-#[test]
-fn stickiness_needs_all_of_its_facts() {
-    let mut action = all_targets(Pick::Weighted);
-    if let Action::Serve(serve) = &mut action {
-        serve.sticky = vec![StrFact::Model, StrFact::KeyTeam];
-    }
-    let routes = vec![
-        world::route(is(StrFact::Path, "sticky"), action),
-        world::route(Cond::Always, all_targets(Pick::Weighted)),
-    ];
-    let program = Program::lower(&world::policy(routes, Vec::new())).unwrap();
-    let key = |path: &str, model: &str, request: Request| {
-        let request = Request {
-            path: path.into(),
-            model: model.into(),
-            ..request
-        };
-        request.with_facts(program.needs(), |facts| program.decide(facts).sticky)
-    };
-    let base = key("sticky", "a", team("b"));
-    assert!(base.is_some());
-    assert_eq!(key("sticky", "a", team("b")), base);
-    assert_ne!(key("sticky", "b", team("a")), base);
-    assert_eq!(key("sticky", "a", Request::bare()), None);
-    assert_eq!(key("sticky", "a", team("")), None);
-    assert_eq!(key("other", "a", team("b")), None);
 }
 
 #[test]
