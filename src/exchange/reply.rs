@@ -297,7 +297,7 @@ impl Exchange {
             ending,
             stream: self.request.stream,
             bytes_in: self.request.body_bytes(),
-            bytes_out: self.answer.bytes,
+            bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
             passed,
             tried,
         };

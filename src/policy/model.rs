@@ -201,6 +201,42 @@ pub struct Provider {
     pub health: Option<HealthCheck>,
     /// What a simulated provider does.
     pub simulation: Option<Simulation>,
+    /// `classify { … }`, top down: what its errors mean where it differs from what is built in.
+    pub classify: Vec<Classify>,
+}
+
+/// One rule of `classify { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classify {
+    /// Where it stands.
+    pub at: At,
+    /// Holds for some of the provider's errors.
+    pub when: AnswerCond,
+    /// What these end in. Neither [`Outcome::Ok`] nor [`Outcome::BreakerOpen`].
+    pub outcome: Outcome,
+}
+
+/// A condition on a provider's error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerCond {
+    /// `status == 400`, `status in 500..599`: one of these ranges, both ends inclusive, within
+    /// [`AnswerCond::STATUSES`].
+    Status(Vec<(u16, u16)>),
+    /// `code == "…"`, `code in […]`: the error's `code` or `type` is one of these.
+    Code(Vec<Box<str>>),
+    /// `body contains "…"`: these bytes stand in the error's beginning.
+    Body(Box<str>),
+    /// `not`
+    Not(Box<Self>),
+    /// `and`; at least two.
+    All(Vec<Self>),
+    /// `or`; at least two.
+    Any(Vec<Self>),
+}
+
+impl AnswerCond {
+    /// The statuses of answers that may be errors: 2xx too, because an error may come inside one.
+    pub const STATUSES: (u16, u16) = (200, 599);
 }
 
 /// One address of a provider.
@@ -388,6 +424,8 @@ pub enum ModelName {
 pub struct Timeouts {
     /// `connect_timeout`: address, TCP and TLS.
     pub connect: Span,
+    /// `head_timeout`: from the beginning of the attempt to the head of a stream; `None`: as `ttft`.
+    pub head: Option<Span>,
     /// `ttft_timeout`: from the beginning of the attempt to its first content.
     pub ttft: Span,
     /// `idle_timeout`: between two content events, or two reads of a plain answer's body.
@@ -399,6 +437,8 @@ pub struct Timeouts {
 pub struct TimeoutsOverride {
     /// `connect_timeout`
     pub connect: Option<Span>,
+    /// `head_timeout`
+    pub head: Option<Span>,
     /// `ttft_timeout`
     pub ttft: Option<Span>,
     /// `idle_timeout`
@@ -530,6 +570,20 @@ pub struct Serve {
     pub attempts_max: u8,
     /// The route's own timers.
     pub timeouts: TimeoutsOverride,
+    /// `mid_stream`
+    pub mid_stream: MidStream,
+    /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
+    pub sticky: Vec<StrFact>,
+}
+
+/// What happens when a stream breaks after its first content.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MidStream {
+    /// The client gets an error event.
+    #[default]
+    Error,
+    /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
+    Continue,
 }
 
 /// `tier N { … }`
@@ -775,6 +829,36 @@ pub struct AttemptFacts {
     pub last: Option<Outcome>,
     /// The target of that attempt: `attempt.last_domain` is its provider's.
     pub last_target: Option<TargetId>,
+}
+
+/// How a provider is asked to go on from an answer that another one began: all of them by an assistant message at the
+/// end of the conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Continuation {
+    /// The message alone.
+    Message,
+    /// The message says `"prefix":true`.
+    Prefix,
+    /// The request says `"continue_final_message":true,"add_generation_prompt":false`.
+    Flags,
+}
+
+impl Provider {
+    /// How it is asked to continue an answer; `None` where it would begin a new one, or nobody knows.
+    ///
+    /// From the providers' references, November 2026: vLLM's chat parameters, DeepSeek's chat prefix completion (at its
+    /// beta address only), Groq's assistant message prefilling.
+    pub fn continuation(&self) -> Option<Continuation> {
+        match self.kind {
+            ProviderKind::Vllm => Some(Continuation::Flags),
+            ProviderKind::DeepSeek => {
+                let beta = |endpoint: &Endpoint| endpoint.base_path.ends_with("/beta");
+                (self.endpoints.iter().all(beta)).then_some(Continuation::Prefix)
+            }
+            ProviderKind::Groq | ProviderKind::Simulated => Some(Continuation::Message),
+            _ => None,
+        }
+    }
 }
 
 impl Policy {
