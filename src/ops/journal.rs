@@ -93,18 +93,21 @@ impl Journal {
                 Ending::ClientGone => Count::ClientGone,
             },
         );
-        let mut last = None;
-        for tried in record.tried.iter().flatten() {
+        let tried = || record.tried.iter().flatten();
+        for attempt in tried() {
             self.counters.add(self.core, Count::Attempts);
-            last = Some(tried);
+            if attempt.hedge {
+                self.counters.add(self.core, Count::Hedges);
+            }
         }
-        let first = record.tried.iter().flatten().next();
-        if let (Some(first), Some(last)) = (first, last)
+        let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));
+        if let (Some(first), Some(answer)) = (tried().next(), answer)
             && record.ending == Ending::Answered
-            && last.outcome == Some(Outcome::Ok)
         {
-            self.counters.answered_by(self.core, last.target);
-            if last.target != first.target {
+            self.counters.answered_by(self.core, answer.target);
+            if answer.hedge {
+                self.counters.add(self.core, Count::HedgesWon);
+            } else if answer.target != first.target {
                 self.counters.add(self.core, Count::Failovers);
             }
         }

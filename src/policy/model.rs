@@ -447,6 +447,33 @@ pub struct Serve {
     pub attempts_max: u8,
     /// The route's own timers.
     pub timeouts: TimeoutsOverride,
+    /// `hedge after … -> provider.model`
+    pub hedge: Option<Hedge>,
+}
+
+/// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content
+/// wins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hedge {
+    /// Where it stands.
+    pub at: At,
+    /// How long the attempt goes without content before.
+    pub after: HedgeDelay,
+    /// Where the second attempt goes.
+    pub target: TargetId,
+    /// Reads facts of the request only: which requests may hedge.
+    pub when: Cond,
+    /// `max_extra`: second attempts as a part of the route's requests, in parts per million.
+    pub max_extra: u32,
+}
+
+/// When a hedge begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HedgeDelay {
+    /// After this time.
+    Fixed(Span),
+    /// `p95`: after what 95 of 100 streams of the first attempt's target took to their first content.
+    P95,
 }
 
 /// `tier N { … }`

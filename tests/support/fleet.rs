@@ -210,6 +210,7 @@ fn route(number: u64) -> Route {
             deadline: Span::from_secs(60),
             attempts_max: 4,
             timeouts: TimeoutsOverride::default(),
+            hedge: None,
         }),
     }
 }

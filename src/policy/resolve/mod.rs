@@ -11,6 +11,7 @@ mod compare;
 mod cond;
 mod connection;
 mod fallback;
+mod hedge;
 mod later;
 mod names;
 mod policy;

@@ -9,7 +9,7 @@ mod reference;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
-    BREAKER, CAPACITY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, MODEL, POOL, PRICE,
+    BREAKER, CAPACITY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, HEDGE, MODEL, POOL, PRICE,
     PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
@@ -294,6 +294,7 @@ mod tests {
             &super::TIER,
             &super::FORBID,
             &super::ROUTE,
+            &super::HEDGE,
             &super::later::LIMIT,
             &super::later::BUDGET,
             &super::later::SHADOW,

@@ -167,6 +167,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         deadline: Span::from_secs(60),
         attempts_max: 4,
         timeouts: TimeoutsOverride::default(),
+        hedge: None,
     })
 }
 

@@ -1,0 +1,155 @@
+//! The second one of two attempts, driven inside the client's task beside the operation that is under way. It has a
+//! watch and a connection of its own; nothing of it exists while there is no hedge.
+//!
+//! Neither side's operation is ever dropped: the loser's is cut by shutting its socket down, and then ends by itself.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::base::Moment;
+use crate::exchange::{Action, Exchange};
+use crate::runtime::clock;
+use crate::runtime::connection::{Upstream, ask_provider};
+use crate::runtime::sweep::{Registration, Watch};
+use crate::runtime::worker::Worker;
+
+/// The hedges of one client connection, one after the other.
+pub(super) struct Hedging<'a> {
+    exchange: &'a RefCell<Exchange>,
+    worker: &'a Worker,
+    /// The first attempt's.
+    registration: &'a Registration,
+    /// When the next one may begin.
+    at: Moment,
+    hedge: Hedge<'a>,
+}
+
+enum Hedge<'a> {
+    None,
+    Running {
+        watch: Rc<Watch>,
+        task: Pin<Box<dyn Future<Output = Upstream> + 'a>>,
+    },
+    /// What it held in the end: its connection, if it has won.
+    Over(Upstream),
+}
+
+impl<'a> Hedging<'a> {
+    /// None yet.
+    pub(super) fn new(
+        exchange: &'a RefCell<Exchange>,
+        worker: &'a Worker,
+        registration: &'a Registration,
+    ) -> Self {
+        Self {
+            exchange,
+            worker,
+            registration,
+            at: Moment::NEVER,
+            hedge: Hedge::None,
+        }
+    }
+
+    /// The operation that is about to begin may be hedged.
+    pub(super) fn expect(&mut self) {
+        self.at = self.exchange.borrow().hedge_at().unwrap_or(Moment::NEVER);
+    }
+
+    /// Waits for the first attempt's operation; meanwhile the hedge begins when it is time, and goes on.
+    pub(super) async fn beside<T>(
+        &mut self,
+        mut operation: Pin<&mut impl Future<Output = T>>,
+    ) -> T {
+        poll_fn(|task| {
+            let done = operation.as_mut().poll(task);
+            if done.is_pending() {
+                self.go_on(task);
+            }
+            done
+        })
+        .await
+    }
+
+    /// The first attempt's input has been taken in: what the hedge does may be in vain now.
+    pub(super) fn settle(&self) {
+        if let Hedge::Running { watch, .. } = &self.hedge
+            && self.exchange.borrow().cuts().hedge
+        {
+            watch.cut(self.registration.beats());
+        }
+    }
+
+    /// The connection of the hedge that has won.
+    pub(super) fn winner(&mut self) -> Upstream {
+        match std::mem::replace(&mut self.hedge, Hedge::None) {
+            Hedge::Over(upstream) => upstream,
+            Hedge::None | Hedge::Running { .. } => Upstream::default(),
+        }
+    }
+
+    /// The client's connection is over: so is its hedge, as soon as its last operation has ended.
+    pub(super) async fn end(self) {
+        if let Hedge::Running { task, .. } = self.hedge {
+            task.await;
+        }
+    }
+
+    fn go_on(&mut self, task: &mut Context<'_>) {
+        if self.at != Moment::NEVER {
+            self.begin_when_due(task);
+        }
+        if let Hedge::Running { task: hedge, .. } = &mut self.hedge
+            && let Poll::Ready(upstream) = hedge.as_mut().poll(task)
+        {
+            self.hedge = Hedge::Over(upstream);
+        }
+    }
+
+    fn begin_when_due(&mut self, task: &Context<'_>) {
+        if clock::now() < self.at {
+            return self.registration.watch().ring(self.at, task.waker());
+        }
+        self.at = Moment::NEVER;
+        if !self.worker.begin_hedge(&mut self.exchange.borrow_mut()) {
+            return;
+        }
+        let registration = self.registration.second();
+        let watch = registration.share();
+        let (exchange, worker, first) = (self.exchange, self.worker, self.registration);
+        let task = Box::pin(async move {
+            let upstream = drive(exchange, worker, first, &registration).await;
+            registration.watch().set_upstream(None);
+            upstream
+        });
+        self.hedge = Hedge::Running { watch, task };
+    }
+}
+
+/// Carries out what the exchange asks of its hedge; gives the connection that it holds at the end.
+async fn drive(
+    exchange: &RefCell<Exchange>,
+    worker: &Worker,
+    first: &Registration,
+    registration: &Registration,
+) -> Upstream {
+    let mut upstream = Upstream::default();
+    loop {
+        let action = exchange.borrow_mut().poll_hedge();
+        if let Action::Release { reuse } = action {
+            upstream.release(reuse, worker, registration.watch());
+            continue;
+        }
+        // `Close` is no operation.
+        let Some(input) = ask_provider(action, &mut upstream, worker, registration).await else {
+            return upstream;
+        };
+        let mut exchange = exchange.borrow_mut();
+        worker.handle_hedge(&mut exchange, input);
+        if exchange.cuts().first {
+            first.watch().cut(first.beats());
+        }
+    }
+}
