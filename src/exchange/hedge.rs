@@ -124,13 +124,13 @@ impl Exchange {
                 action
             }
             Stage::Won | Stage::Cleared => Action::Close,
-            Stage::Ended => match hedge.side.upstream.let_go() {
-                Some(reuse) => Action::Release { reuse },
-                None => {
-                    self.hedge = None;
-                    Action::Close
+            Stage::Ended => {
+                if let Some(reuse) = hedge.side.upstream.let_go() {
+                    return Action::Release { reuse };
                 }
-            },
+                self.hedge = None;
+                Action::Close
+            }
         }
     }
 

@@ -47,22 +47,11 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
             Action::Close => return hedging.end().await,
             operation => {
                 hedging.expect();
+                let here = Here::of(&exchange.borrow(), client);
                 let input = {
-                    let state = exchange.borrow();
-                    let here = Here {
-                        idle: state.is_idle(),
-                        may_ask: client.is_plain() && state.may_send_interim(),
-                    };
-                    drop(state);
-                    let operation = pin!(perform(
-                        operation,
-                        here,
-                        client,
-                        &mut upstream,
-                        worker,
-                        registration
-                    ));
-                    hedging.beside(operation).await
+                    let operation =
+                        perform(operation, here, client, &mut upstream, worker, registration);
+                    hedging.beside(pin!(operation)).await
                 };
                 let Some(input) = input else { return };
                 worker.handle(&mut exchange.borrow_mut(), input);
@@ -79,6 +68,15 @@ struct Here {
     idle: bool,
     /// The client can be asked whether it is there.
     may_ask: bool,
+}
+
+impl Here {
+    fn of(exchange: &Exchange, client: &Link) -> Self {
+        Self {
+            idle: exchange.is_idle(),
+            may_ask: client.is_plain() && exchange.may_send_interim(),
+        }
+    }
 }
 
 /// Carries out one operation. `None` for an action that is none.

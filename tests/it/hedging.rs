@@ -390,24 +390,27 @@ fn play_on(scene: &mut Scene, order: u32) -> u32 {
 
 /// Every order of one pair of plays; gives how many there are.
 fn every_order(stream: bool, first: Play, hedge: Play, steps: usize) -> usize {
-    let mut order = 0_u32;
-    for played in 0.. {
+    let mut played = 0;
+    let mut next = Some(0);
+    while let Some(order) = next {
         let name = format!("{first:?} {hedge:?}, stream {stream}, {steps} steps, {order:b}");
         let Some(mut scene) = Scene::new(stream, first, hedge, steps) else {
-            return played;
+            break;
         };
         let choices = play_on(&mut scene, order);
         judge(&mut scene, first, hedge, &name);
-        // The next order that differs within the choices that there were.
-        let mask = (1_u32 << choices) - 1;
-        let reversed = (order & mask).reverse_bits() >> (32 - choices.max(1));
-        let next = if choices == 0 { 1 } else { reversed + 1 };
-        if next >> choices != 0 {
-            return played + 1;
-        }
-        order = (next << (32 - choices)).reverse_bits();
+        played += 1;
+        next = next_order(order, choices);
     }
-    unreachable!("orders are finite")
+    played
+}
+
+/// The next order that differs within so many choices: the last choice that was 0 becomes 1, and those behind it 0.
+fn next_order(order: u32, choices: u32) -> Option<u32> {
+    let changed = (0..choices)
+        .rev()
+        .find(|&choice| order >> choice & 1 == 0)?;
+    Some(order & ((1 << changed) - 1) | 1 << changed)
 }
 
 fn judge(scene: &mut Scene, first: Play, hedge: Play, name: &str) {
@@ -445,13 +448,12 @@ fn judge(scene: &mut Scene, first: Play, hedge: Play, name: &str) {
 #[test]
 fn every_order_of_two_providers_gives_one_answer() {
     let mut played = 0;
-    for stream in [true, false] {
-        for first in Play::ALL {
-            for hedge in Play::ALL {
-                for steps in 0..4 {
-                    if stream || (first != Play::Stream && hedge != Play::Stream) {
-                        played += every_order(stream, first, hedge, steps);
-                    }
+    for first in Play::ALL {
+        for hedge in Play::ALL {
+            for steps in [0, 2, 3] {
+                played += every_order(true, first, hedge, steps);
+                if first != Play::Stream && hedge != Play::Stream {
+                    played += every_order(false, first, hedge, steps);
                 }
             }
         }
@@ -481,21 +483,24 @@ fn a_client_that_leaves_ends_both() {
     for first in [Play::Stream, Play::Fails, Play::Refuses] {
         for steps in 0..3 {
             for hedge_steps in 0..3 {
-                let Some(mut scene) = Scene::new(true, first, Play::Stream, steps) else {
-                    continue;
-                };
-                (0..hedge_steps).for_each(|_| scene.step_hedge());
-                if first != Play::Stream {
-                    while scene.may_step_first() {
-                        scene.step_first();
-                    }
-                }
-                scene.client_leaves();
-                let name = format!("{first:?} after {steps} and {hedge_steps}");
-                scene.assert_clean(&name);
-                assert!(scene.heard.is_empty(), "{name}");
-                assert_eq!(scene.desk.totals().of(Count::ClientGone), 1, "{name}");
+                leave(first, steps, hedge_steps);
             }
         }
     }
+}
+
+/// The client leaves when the hedge has come so far, and the first one has failed if it ever does.
+fn leave(first: Play, steps: usize, hedge_steps: usize) {
+    let Some(mut scene) = Scene::new(true, first, Play::Stream, steps) else {
+        return;
+    };
+    (0..hedge_steps).for_each(|_| scene.step_hedge());
+    while first != Play::Stream && scene.may_step_first() {
+        scene.step_first();
+    }
+    scene.client_leaves();
+    let name = format!("{first:?} after {steps} and {hedge_steps}");
+    scene.assert_clean(&name);
+    assert!(scene.heard.is_empty(), "{name}");
+    assert_eq!(scene.desk.totals().of(Count::ClientGone), 1, "{name}");
 }

@@ -3,6 +3,7 @@
 
 use crate::base::{Moment, TargetId};
 use crate::engine::balance::bit;
+use crate::engine::budget::Allowance;
 use crate::engine::chain::survey::{Survey, View};
 use crate::engine::chain::{Attempt, Chain, Form, action};
 use crate::engine::core::Core;
@@ -30,9 +31,7 @@ impl Chain {
         let route = self.decision.route;
         if survey.open & bit(index) == 0
             || !plan.program.may_hedge(&self.decision)
-            || !core
-                .allowance(route)
-                .is_some_and(|allowance| allowance.take())
+            || !core.allowance(route).is_some_and(Allowance::take)
         {
             return None;
         }

@@ -96,55 +96,42 @@ fn assert_from(answer: &Answer, target: &str, content: &str, name: &str) {
     assert!(answer.text().contains(content), "{name}: {answer:?}");
 }
 
+/// Ways to be slow, and whether the client wants a stream.
+fn slow_scripts() -> [(&'static str, bool, Vec<Step>); 4] {
+    let silent = || vec![Step::Read, Step::UntilClosed];
+    let begun = |bytes: &[u8]| vec![Step::Read, Step::send(bytes), Step::UntilClosed];
+    let role = STREAM_HEAD.to_owned() + &event(ROLE);
+    let whole = healthy("slow").into_bytes();
+    [
+        ("no head", true, silent()),
+        ("no content", true, begun(role.as_bytes())),
+        ("no answer", false, silent()),
+        ("half an answer", false, begun(&whole[..90])),
+    ]
+}
+
 /// The hedge answers; the slow provider sees its connection close; the client's next request goes on as ever.
 #[test]
 fn a_hedge_answers_for_a_slow_provider() {
-    let slow: [(&str, bool, Vec<Step>); 4] = [
-        ("no head", true, vec![Step::Read, Step::UntilClosed]),
-        (
-            "no content",
-            true,
-            vec![
-                Step::Read,
-                Step::send(STREAM_HEAD.to_owned() + &event(ROLE)),
-                Step::UntilClosed,
-            ],
-        ),
-        ("no answer", false, vec![Step::Read, Step::UntilClosed]),
-        (
-            "half an answer",
-            false,
-            vec![
-                Step::Read,
-                Step::send(&healthy("slow")[..90]),
-                Step::UntilClosed,
-            ],
-        ),
-    ];
     let mut table = Cases::default();
     for io in Io::BOTH {
-        for (name, streaming, script) in &slow {
-            table.run(format!("{name}, {io:?}"), || {
-                let first = Upstream::start(vec![script.clone()]);
-                let good = if *streaming {
+        for (name, streaming, script) in slow_scripts() {
+            let name = format!("{name}, {io:?}");
+            table.run(name.clone(), || {
+                let good = if streaming {
                     STREAM_HEAD.to_owned() + &stream("quick")
                 } else {
                     healthy("quick")
                 };
+                let first = Upstream::start(vec![script]);
                 let second = Upstream::answering(&good);
                 let gateway = start(io, &first, &second);
-                let mut client = Client::connect(gateway.address);
-                let mut open = 0;
-                for turn in 0..4 {
-                    let answer = client.send(chat(*streaming)).answer();
-                    assert_from(&answer, "second.small", "quick", name);
+                let ask = |client: &mut Client| {
+                    let answer = client.send(chat(streaming)).answer();
+                    assert_from(&answer, "second.small", "quick", &name);
                     assert!(first.saw_close(), "{name}");
-                    if turn == 0 {
-                        open = gateway.descriptors();
-                    }
-                }
-                let settled = eventually(|| gateway.descriptors() <= open);
-                assert!(settled, "{name}: {open} and now {}", gateway.descriptors());
+                };
+                assert_nothing_left(&gateway, ask);
                 // The hedge's connection was kept.
                 let connections = second.received().iter().map(|one| one.connection).max();
                 assert_eq!(connections, Some(0), "{name}");
@@ -155,6 +142,16 @@ fn a_hedge_answers_for_a_slow_provider() {
         }
     }
     table.finish();
+}
+
+/// Asks four times on one connection: no descriptor is left behind.
+fn assert_nothing_left(gateway: &Gateway, mut ask: impl FnMut(&mut Client)) {
+    let mut client = Client::connect(gateway.address);
+    ask(&mut client);
+    let open = gateway.descriptors();
+    (0..3).for_each(|_| ask(&mut client));
+    let settled = eventually(|| gateway.descriptors() <= open);
+    assert!(settled, "{open} and now {}", gateway.descriptors());
 }
 
 /// The same while the first one has no connection yet: a handshake that hangs, and an address that does not answer.
@@ -173,22 +170,11 @@ fn a_hedge_answers_while_the_first_one_connects() {
                 text
             };
             let gateway = Gateway::start(io, "", &text);
-            let mut client = Client::connect(gateway.address);
-            let mut open = 0;
-            for turn in 0..4 {
+            assert_nothing_left(&gateway, |client| {
                 let answer = client.send(chat(false)).answer();
                 assert_from(&answer, "second.small", "quick", scheme);
                 assert!(!handshake || mute.saw_close(), "{io:?}");
-                if turn == 0 {
-                    open = gateway.descriptors();
-                }
-            }
-            let settled = eventually(|| gateway.descriptors() <= open);
-            assert!(
-                settled,
-                "{scheme}, {io:?}: {open} and now {}",
-                gateway.descriptors()
-            );
+            });
         }
     }
 }
@@ -226,36 +212,21 @@ fn a_failure_beside_another_attempt_is_not_seen() {
     let failure = answer("500 Internal Server Error", "", "{}");
     let good = healthy("well");
     let cases = [
-        ("the hedge fails", &good, &failure, Some("first.small")),
-        ("the first one fails", &failure, &good, Some("second.small")),
-        ("both fail", &failure, &failure, None),
+        ("the hedge fails", [&good, &failure], Some("first.small")),
+        (
+            "the first one fails",
+            [&failure, &good],
+            Some("second.small"),
+        ),
+        ("both fail", [&failure, &failure], None),
     ];
     let mut table = Cases::default();
     for io in Io::BOTH {
-        for (name, says, hedge_says, target) in cases {
-            for first_goes_first in [true, false] {
-                let name = format!("{name}, {first_goes_first}, {io:?}");
+        for (name, says, target) in cases {
+            for order in [[0, 1], [1, 0]] {
+                let name = format!("{name}, {order:?}, {io:?}");
                 table.run(name.clone(), || {
-                    let (open_first, first_gate) = Gate::new();
-                    let (open_second, second_gate) = Gate::new();
-                    let play = |gate, says: &String| {
-                        let script = vec![Step::Read, Step::Await(gate), Step::send(says)];
-                        Upstream::start(vec![script])
-                    };
-                    let first = play(first_gate, says);
-                    let second = play(second_gate, hedge_says);
-                    let gateway = start(io, &first, &second);
-                    let mut client = Client::connect(gateway.address);
-                    client.send(chat(false));
-                    second.await_request();
-                    let mut gates = [open_first, open_second];
-                    if !first_goes_first {
-                        gates.reverse();
-                    }
-                    for gate in gates {
-                        gate.send(()).unwrap();
-                    }
-                    let answer = client.answer();
+                    let answer = answer_in_order(io, says, order);
                     match target {
                         Some(target) => assert_from(&answer, target, "well", &name),
                         None => assert_eq!(answer.status, 503, "{name}: {answer:?}"),
@@ -265,6 +236,24 @@ fn a_failure_beside_another_attempt_is_not_seen() {
         }
     }
     table.finish();
+}
+
+/// What the client gets when both providers are asked and say these things, one after the other.
+fn answer_in_order(io: Io, says: [&String; 2], order: [usize; 2]) -> Answer {
+    let played = says.map(|says| {
+        let (open, gate) = Gate::new();
+        let script = vec![Step::Read, Step::Await(gate), Step::send(says)];
+        (open, Upstream::start(vec![script]))
+    });
+    let [(_, first), (_, second)] = &played;
+    let gateway = start(io, first, second);
+    let mut client = Client::connect(gateway.address);
+    client.send(chat(false));
+    second.await_request();
+    for turn in order {
+        played[turn].0.send(()).unwrap();
+    }
+    client.answer()
 }
 
 /// Nobody is left to read either answer: both providers must stop.
@@ -318,10 +307,10 @@ fn hedges_are_bounded() {
     for io in Io::BOTH {
         let second = Upstream::answering(healthy("quick"));
         let text = policy("http://127.0.0.1:1/v1", second.address, "10%");
-        let at = text.find("provider first").unwrap();
-        let end = at + text[at..].find("\n}\n").unwrap();
-        let slow = "provider first {\n  kind = simulated\n  simulate { ttft = 40ms..40ms, tokens = 1 }\n  model small = \"up-small\"";
-        let text = format!("{}{slow}{}", &text[..at], &text[end..]);
+        let slow = "\n  kind = simulated, simulate { ttft = 40ms..40ms, tokens = 1 }\n  model small = \"up-small\"\n}";
+        let (before, provider) = text.split_once("provider first {").unwrap();
+        let (_, behind) = provider.split_once("\n}").unwrap();
+        let text = format!("{before}provider first {{{slow}{behind}");
         let gateway = Gateway::start(io, "", &text);
         let mut client = Client::connect(gateway.address);
         for _ in 0..REQUESTS {
