@@ -29,138 +29,85 @@ pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
     drop(registration);
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "an arm for each thing that can be asked for; a function around them would weigh on every connection"
+)]
 async fn converse(client: &mut Link, worker: &Worker, registration: &Registration) {
+    let watch = registration.watch();
     let exchange = RefCell::new(Exchange::new(clock::now()));
     let mut upstream = Upstream::default();
     let mut hedging = Hedging::new(&exchange, worker, registration);
     loop {
         let action = exchange.borrow_mut().poll();
-        match action {
+        let input = match action {
+            Action::ReadClient { into, until } => {
+                watch.await_request(until, exchange.borrow().is_idle());
+                let (bytes, read) = hedging.beside(pin!(client.read(into))).await;
+                Input::ClientRead(bytes, watch.verdict(read))
+            }
+            Action::SendClient {
+                bytes,
+                range,
+                until,
+            } => {
+                watch.await_client(until);
+                let sent = pin!(client.send(bytes, range, worker.way()));
+                let (bytes, sent) = hedging.beside(sent).await;
+                Input::ClientSent(bytes, watch.verdict(sent))
+            }
+            Action::SendUpstream {
+                bytes,
+                range,
+                until,
+            } => {
+                watch.await_upstream(worker.now(), until);
+                let sent = pin!(upstream.send(bytes, range, worker.way()));
+                let (bytes, sent) = hedging.beside(sent).await;
+                Input::UpstreamSent(bytes, watch.verdict(sent))
+            }
+            Action::ReadUpstream { into, until } => {
+                let may_ask = client.is_plain() && exchange.borrow().may_send_interim();
+                watch.allow_asking(may_ask);
+                watch.await_upstream(worker.now(), until);
+                hedging.expect();
+                let (bytes, read) = hedging.beside(pin!(upstream.read(into))).await;
+                Input::UpstreamRead(bytes, watch.verdict(read))
+            }
+            Action::Dial {
+                provider,
+                endpoint,
+                fresh,
+                until,
+            } => {
+                hedging.expect();
+                let endpoint = worker.peers().index(provider, endpoint);
+                let dialed = pin!(upstream.open(endpoint, fresh, until, worker, registration));
+                Input::Dialed(hedging.beside(dialed).await)
+            }
+            Action::Wait { until } => {
+                watch.await_neither(worker.now());
+                let waited = hedging.beside(pin!(pause(registration, until))).await;
+                watch.forget_cut();
+                Input::Waited(waited)
+            }
             Action::Release { reuse } => {
-                upstream.release(reuse, worker, registration.watch());
+                upstream.release(reuse, worker, watch);
+                continue;
             }
             Action::TakeOver => {
                 upstream = hedging.winner();
-                upstream.show(registration.watch());
+                upstream.show(watch);
+                continue;
             }
-            Action::FinishClient => client.finish_sending().await,
+            Action::FinishClient => {
+                client.finish_sending().await;
+                continue;
+            }
             Action::Close => return hedging.end().await,
-            operation => {
-                hedging.expect();
-                let here = Here::of(&exchange.borrow(), client);
-                let input = {
-                    let operation =
-                        perform(operation, here, client, &mut upstream, worker, registration);
-                    hedging.beside(pin!(operation)).await
-                };
-                let Some(input) = input else { return };
-                worker.handle(&mut exchange.borrow_mut(), input);
-                hedging.settle();
-            }
-        }
-    }
-}
-
-/// What the watch of a client's connection wants to know of the exchange.
-#[derive(Clone, Copy)]
-struct Here {
-    /// No request is at hand.
-    idle: bool,
-    /// The client can be asked whether it is there.
-    may_ask: bool,
-}
-
-impl Here {
-    fn of(exchange: &Exchange, client: &Link) -> Self {
-        Self {
-            idle: exchange.is_idle(),
-            may_ask: client.is_plain() && exchange.may_send_interim(),
-        }
-    }
-}
-
-/// Carries out one operation. `None` for an action that is none.
-async fn perform(
-    action: Action,
-    here: Here,
-    client: &mut Link,
-    upstream: &mut Upstream,
-    worker: &Worker,
-    registration: &Registration,
-) -> Option<Input> {
-    let watch = registration.watch();
-    match action {
-        Action::ReadClient { into, until } => {
-            watch.await_request(until, here.idle);
-            let (bytes, read) = client.read(into).await;
-            Some(Input::ClientRead(bytes, watch.verdict(read)))
-        }
-        Action::SendClient {
-            bytes,
-            range,
-            until,
-        } => {
-            watch.await_client(until);
-            let (bytes, sent) = client.send(bytes, range, worker.way()).await;
-            Some(Input::ClientSent(bytes, watch.verdict(sent)))
-        }
-        action => {
-            watch.allow_asking(here.may_ask);
-            ask_provider(action, upstream, worker, registration).await
-        }
-    }
-}
-
-/// Carries out one operation on a provider's side. `None` for an action that is none.
-pub(super) async fn ask_provider(
-    action: Action,
-    upstream: &mut Upstream,
-    worker: &Worker,
-    registration: &Registration,
-) -> Option<Input> {
-    let watch = registration.watch();
-    match action {
-        Action::SendUpstream {
-            bytes,
-            range,
-            until,
-        } => {
-            watch.await_upstream(worker.now(), until);
-            let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
-            Some(Input::UpstreamSent(bytes, watch.verdict(sent)))
-        }
-        Action::ReadUpstream { into, until } => {
-            watch.await_upstream(worker.now(), until);
-            let (bytes, read) = upstream.read(into).await;
-            Some(Input::UpstreamRead(bytes, watch.verdict(read)))
-        }
-        Action::Dial {
-            provider,
-            endpoint,
-            fresh,
-            until,
-        } => {
-            registration.rouse();
-            watch.await_neither(worker.now());
-            let endpoint = worker.peers().index(provider, endpoint);
-            let dialed = upstream
-                .open(endpoint, fresh, until, worker, registration)
-                .await;
-            watch.forget_cut();
-            Some(Input::Dialed(dialed))
-        }
-        Action::Wait { until } => {
-            watch.await_neither(worker.now());
-            let waited = pause(registration, until).await;
-            watch.forget_cut();
-            Some(Input::Waited(waited))
-        }
-        Action::ReadClient { .. }
-        | Action::SendClient { .. }
-        | Action::FinishClient
-        | Action::Release { .. }
-        | Action::TakeOver
-        | Action::Close => None,
+        };
+        worker.handle(&mut exchange.borrow_mut(), input);
+        hedging.settle();
     }
 }
 
@@ -171,7 +118,8 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    async fn open(
+    /// A connection to an endpoint, from the pool or a new one.
+    pub(super) async fn open(
         &mut self,
         endpoint: usize,
         fresh: bool,
@@ -179,6 +127,9 @@ impl Upstream {
         worker: &Worker,
         registration: &Registration,
     ) -> Result<Reused, DialFailure> {
+        let watch = registration.watch();
+        registration.rouse();
+        watch.await_neither(worker.now());
         let pooled = if fresh {
             None
         } else {
@@ -190,15 +141,27 @@ impl Upstream {
         } else {
             let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
-            Box::pin(dial(peer, registration, until)).await?
+            let dialed = Box::pin(dial(peer, registration, until)).await;
+            watch.forget_cut();
+            dialed?
         };
         self.held = Some((endpoint, link));
-        self.show(registration.watch());
+        self.show(watch);
         worker.exchange_begins();
         Ok(reused)
     }
 
-    async fn send(
+    /// Whether there is a connection.
+    pub(super) const fn is_open(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Lets the sweeper know of it.
+    fn show(&self, watch: &Watch) {
+        watch.set_upstream(self.held.as_ref().map(|(_, link)| link.socket()));
+    }
+
+    pub(super) async fn send(
         &mut self,
         bytes: Vec<u8>,
         range: Range<usize>,
@@ -210,16 +173,11 @@ impl Upstream {
         }
     }
 
-    async fn read(&mut self, into: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
+    pub(super) async fn read(&mut self, into: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
         match &mut self.held {
             Some((_, link)) => link.read(into).await,
             None => (into, Err(io::ErrorKind::NotConnected.into())),
         }
-    }
-
-    /// Lets the sweeper know of it.
-    fn show(&self, watch: &Watch) {
-        watch.set_upstream(self.held.as_ref().map(|(_, link)| link.socket()));
     }
 
     pub(super) fn release(&mut self, reuse: bool, worker: &Worker, watch: &Watch) {

@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::base::Moment;
-use crate::exchange::{Action, Exchange};
+use crate::exchange::{Action, Exchange, Input};
 use crate::runtime::clock;
-use crate::runtime::connection::{Upstream, ask_provider};
+use crate::runtime::connection::Upstream;
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::Worker;
 
@@ -24,22 +24,22 @@ pub(super) struct Hedging<'a> {
     registration: &'a Registration,
     /// When the next one may begin.
     at: Moment,
-    hedge: Hedge<'a>,
+    /// Nothing of it is kept where there is no hedge.
+    hedge: Option<Box<Hedge<'a>>>,
 }
 
 enum Hedge<'a> {
-    None,
     Running {
         watch: Rc<Watch>,
         task: Pin<Box<dyn Future<Output = Upstream> + 'a>>,
     },
-    /// What it held in the end: its connection, if it has won.
-    Over(Upstream),
+    /// It has won: its connection.
+    Won(Upstream),
 }
 
 impl<'a> Hedging<'a> {
     /// None yet.
-    pub(super) fn new(
+    pub(super) const fn new(
         exchange: &'a RefCell<Exchange>,
         worker: &'a Worker,
         registration: &'a Registration,
@@ -49,7 +49,7 @@ impl<'a> Hedging<'a> {
             worker,
             registration,
             at: Moment::NEVER,
-            hedge: Hedge::None,
+            hedge: None,
         }
     }
 
@@ -59,23 +59,23 @@ impl<'a> Hedging<'a> {
     }
 
     /// Waits for the first attempt's operation; meanwhile the hedge begins when it is time, and goes on.
-    pub(super) async fn beside<T>(
+    pub(super) fn beside<F: Future>(
         &mut self,
-        mut operation: Pin<&mut impl Future<Output = T>>,
-    ) -> T {
-        poll_fn(|task| {
+        mut operation: Pin<&mut F>,
+    ) -> impl Future<Output = F::Output> {
+        poll_fn(move |task| {
             let done = operation.as_mut().poll(task);
-            if done.is_pending() {
+            if done.is_pending() && (self.hedge.is_some() || self.at != Moment::NEVER) {
                 self.go_on(task);
             }
             done
         })
-        .await
     }
 
     /// The first attempt's input has been taken in: what the hedge does may be in vain now.
-    pub(super) fn settle(&self) {
-        if let Hedge::Running { watch, .. } = &self.hedge
+    pub(super) fn settle(&mut self) {
+        self.at = Moment::NEVER;
+        if let Some(Hedge::Running { watch, .. }) = self.hedge.as_deref()
             && self.exchange.borrow().cuts().hedge
         {
             watch.cut(self.registration.beats());
@@ -84,15 +84,15 @@ impl<'a> Hedging<'a> {
 
     /// The connection of the hedge that has won.
     pub(super) fn winner(&mut self) -> Upstream {
-        match std::mem::replace(&mut self.hedge, Hedge::None) {
-            Hedge::Over(upstream) => upstream,
-            Hedge::None | Hedge::Running { .. } => Upstream::default(),
+        match self.hedge.take().map(|hedge| *hedge) {
+            Some(Hedge::Won(upstream)) => upstream,
+            Some(Hedge::Running { .. }) | None => Upstream::default(),
         }
     }
 
     /// The client's connection is over: so is its hedge, as soon as its last operation has ended.
     pub(super) async fn end(self) {
-        if let Hedge::Running { task, .. } = self.hedge {
+        if let Some(Hedge::Running { task, .. }) = self.hedge.map(|hedge| *hedge) {
             task.await;
         }
     }
@@ -101,10 +101,11 @@ impl<'a> Hedging<'a> {
         if self.at != Moment::NEVER {
             self.begin_when_due(task);
         }
-        if let Hedge::Running { task: hedge, .. } = &mut self.hedge
+        if let Some(Hedge::Running { task: hedge, .. }) = self.hedge.as_deref_mut()
             && let Poll::Ready(upstream) = hedge.as_mut().poll(task)
         {
-            self.hedge = Hedge::Over(upstream);
+            let won = upstream.is_open();
+            self.hedge = won.then(|| Box::new(Hedge::Won(upstream)));
         }
     }
 
@@ -124,7 +125,7 @@ impl<'a> Hedging<'a> {
             registration.watch().set_upstream(None);
             upstream
         });
-        self.hedge = Hedge::Running { watch, task };
+        self.hedge = Some(Box::new(Hedge::Running { watch, task }));
     }
 }
 
@@ -135,16 +136,46 @@ async fn drive(
     first: &Registration,
     registration: &Registration,
 ) -> Upstream {
+    let watch = registration.watch();
     let mut upstream = Upstream::default();
     loop {
         let action = exchange.borrow_mut().poll_hedge();
-        if let Action::Release { reuse } = action {
-            upstream.release(reuse, worker, registration.watch());
-            continue;
-        }
-        // `Close` is no operation.
-        let Some(input) = ask_provider(action, &mut upstream, worker, registration).await else {
-            return upstream;
+        let input = match action {
+            Action::SendUpstream {
+                bytes,
+                range,
+                until,
+            } => {
+                watch.await_upstream(worker.now(), until);
+                let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
+                Input::UpstreamSent(bytes, watch.verdict(sent))
+            }
+            Action::ReadUpstream { into, until } => {
+                watch.await_upstream(worker.now(), until);
+                let (bytes, read) = upstream.read(into).await;
+                Input::UpstreamRead(bytes, watch.verdict(read))
+            }
+            Action::Dial {
+                provider,
+                endpoint,
+                fresh,
+                until,
+            } => {
+                let endpoint = worker.peers().index(provider, endpoint);
+                let dialed = upstream.open(endpoint, fresh, until, worker, registration);
+                Input::Dialed(dialed.await)
+            }
+            Action::Release { reuse } => {
+                upstream.release(reuse, worker, watch);
+                continue;
+            }
+            // A hedge has nothing to do with the client; `Close` is its end.
+            Action::ReadClient { .. }
+            | Action::SendClient { .. }
+            | Action::FinishClient
+            | Action::TakeOver
+            | Action::Wait { .. }
+            | Action::Close => return upstream,
         };
         let mut exchange = exchange.borrow_mut();
         worker.handle_hedge(&mut exchange, input);
