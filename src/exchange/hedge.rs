@@ -13,6 +13,8 @@
 //! ```
 //! Which operations are to be cut the owner asks after each input ([`Exchange::cuts`]). What was cut comes back as
 //! any operation does, and only its memory counts.
+//!
+//! PERF: what runs only while there is a hedge is `cold`, so that it does not push the plain path apart.
 
 use std::ops::Range;
 
@@ -83,6 +85,7 @@ impl Exchange {
 
     /// It is time for a hedge; tells whether one begins. It must then be driven by [`Exchange::poll_hedge`] and
     /// [`Exchange::handle_hedge`] until [`Action::Close`], beside the operation that is under way.
+    #[cold]
     pub fn begin_hedge(&mut self, now: Moment, context: &mut Context<'_>) -> bool {
         if self.hedge_at().is_none_or(|at| now < at) {
             return false;
@@ -112,6 +115,7 @@ impl Exchange {
 
     /// What the hedge does next: an operation on its provider, or [`Action::Release`], or at last [`Action::Close`]: it is
     /// over. If it has won, its connection is then kept for [`Action::TakeOver`].
+    #[cold]
     pub fn poll_hedge(&mut self) -> Action {
         let Some(hedge) = &mut self.hedge else {
             return Action::Close;
@@ -135,6 +139,7 @@ impl Exchange {
     }
 
     /// Takes what became of the hedge's last operation.
+    #[cold]
     pub fn handle_hedge(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
         let Some(hedge) = &mut self.hedge else { return };
         if hedge.stage != Stage::Running {
@@ -198,6 +203,7 @@ impl Exchange {
     }
 
     /// The input belongs to a first attempt that has lost: its memory comes back.
+    #[cold]
     pub(super) fn take_lost(&mut self, input: Input, context: &mut Context<'_>) -> Option<Input> {
         let Some(hedge) = self
             .hedge
@@ -218,6 +224,7 @@ impl Exchange {
     }
 
     /// What is left to do for a first attempt that has lost.
+    #[cold]
     pub(super) fn poll_lost(&mut self) -> Option<Action> {
         let hedge = self
             .hedge

@@ -97,6 +97,7 @@ impl<'a> Hedging<'a> {
         }
     }
 
+    #[cold]
     fn go_on(&mut self, task: &mut Context<'_>) {
         if self.at != Moment::NEVER {
             self.begin_when_due(task);
