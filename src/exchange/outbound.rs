@@ -107,9 +107,11 @@ impl Exchange {
         let endpoints = context.outlets.endpoints(provider);
         // Another endpoint for each request, without a counter that cores would have to share.
         let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        let first = u16::try_from(first).unwrap_or_default();
+        let board = context.core.board();
         self.upstream = Upstream {
             provider,
-            endpoint: u16::try_from(first).unwrap_or_default(),
+            endpoint: board.endpoint_from(provider, first, endpoints),
             endpoints,
             connect: attempt.connect_by.since(now),
             open: self.upstream.open,

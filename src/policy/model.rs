@@ -154,6 +154,8 @@ pub struct Provider {
     pub api_version: Option<Box<str>>,
     /// `capacity { max_inflight }`, for each endpoint.
     pub max_inflight: Option<u32>,
+    /// `health`: how its endpoints are checked; nobody checks them where it is `None`.
+    pub health: Option<HealthCheck>,
     /// What a simulated provider does.
     pub simulation: Option<Simulation>,
 }
@@ -169,6 +171,44 @@ pub struct Endpoint {
     pub port: u16,
     /// What stands before `/chat/completions`, without a trailing slash, such as `/v1`.
     pub base_path: Box<str>,
+}
+
+/// `health NAME { … }`: how a provider's endpoints are asked whether they are there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub question: Question,
+    /// Time between two checks of one endpoint, give or take a tenth.
+    pub every: Span,
+    /// How long a check may take, connection included.
+    pub timeout: Span,
+    /// Failed checks in a row until an endpoint is down.
+    pub fall: u32,
+    /// Good checks in a row until it is up again.
+    pub rise: u32,
+    /// Endpoints are checked at different moments.
+    pub spread: bool,
+}
+
+/// What a health check asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// `path`: whether something answers there, with a status of 200 to 399.
+    Path {
+        /// `HEAD` instead of `GET`.
+        head: bool,
+        /// From the root of the address, with its query.
+        path: Box<str>,
+    },
+    /// `ask`: whether the model generates a token.
+    Token {
+        /// The provider's name for the model.
+        model: Box<str>,
+        /// `at_most`: so many of them …
+        count: u32,
+        /// … in this time, for all endpoints together.
+        per: Span,
+    },
 }
 
 /// `auth = …`

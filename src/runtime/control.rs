@@ -17,6 +17,7 @@ use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::runtime::clock;
 use crate::runtime::driver::Driver;
+use crate::runtime::health;
 use crate::runtime::log;
 use crate::runtime::shared::Shared;
 use crate::runtime::status;
@@ -36,6 +37,7 @@ pub(super) fn run(
 ) -> io::Result<()> {
     Driver::run_timed(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
+        health::start(shared);
         monoio::spawn(answer_operators(listener, Arc::clone(shared), workers));
         tick(shared, transitions).await;
         Ok(())

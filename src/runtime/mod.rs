@@ -18,6 +18,7 @@ mod dial;
 mod driver;
 mod fd;
 mod files;
+mod health;
 mod hedge;
 mod link;
 mod log;

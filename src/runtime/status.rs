@@ -35,6 +35,7 @@ fn target(plan: &Plan, status: &TargetStatus, answered: &[u64], now: Moment) -> 
     let left = |until: Option<Moment>| until.map(|until| until.since(now).as_millis());
     json!({
         "target": plan.policy.targets.get(index).map(|target| &*target.name),
+        "up": !status.down,
         "breaker": status.state.as_str(),
         "why": status.why.map(Rule::as_str),
         "opened": status.opened,

@@ -261,6 +261,7 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number == 3,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
     }
 }

@@ -5,6 +5,7 @@
 //!   request:   quirks (path, model)   forward (fields)                  → provider
 //!   answer:    outcome, retry (how did it go?)   event (one of a stream)
 //!   to client: error, refusal (one envelope)   models (lists)   forward (fields)
+//!   health:    what endpoints are asked between requests
 //!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
 
@@ -12,6 +13,7 @@ mod complaint;
 mod error;
 mod event;
 mod forward;
+mod health;
 mod models;
 mod outcome;
 mod quirks;
@@ -24,6 +26,7 @@ mod tests;
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};
+pub use self::health::{Finding, health_finding, health_request};
 pub use self::models::{model_body, models_body};
 pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};

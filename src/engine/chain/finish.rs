@@ -37,7 +37,7 @@ pub enum Reason {
     Deadline,
     /// An attempt ended so and nothing was left to do, or no attempt could begin: [`Outcome::BreakerOpen`],
     /// [`Outcome::S429`] (rate limits), [`Outcome::Overloaded`], [`Outcome::AuthFailed`] (keys out),
-    /// [`Outcome::ModelGone`].
+    /// [`Outcome::ModelGone`], [`Outcome::Connect`] (health checks).
     Outcome(Outcome),
 }
 

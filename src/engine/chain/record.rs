@@ -38,6 +38,8 @@ pub enum PassedOver {
     KeyOut,
     /// Its model was gone.
     ModelGone,
+    /// Health checks say that none of its provider's endpoints is up.
+    Down,
     /// Its breaker refuses, or all its probes are out.
     BreakerOpen,
     /// The provider asked for a pause.
@@ -52,11 +54,12 @@ pub enum PassedOver {
 
 impl PassedOver {
     /// Each reason, in the order of checking.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Forbidden,
         Self::Lacks,
         Self::KeyOut,
         Self::ModelGone,
+        Self::Down,
         Self::BreakerOpen,
         Self::Throttled,
         Self::AtCapacity,
@@ -71,6 +74,7 @@ impl PassedOver {
             Self::Lacks => "lacks",
             Self::KeyOut => "key_out",
             Self::ModelGone => "model_gone",
+            Self::Down => "down",
             Self::BreakerOpen => "breaker_open",
             Self::Throttled => "throttled",
             Self::AtCapacity => "at_capacity",

@@ -54,6 +54,7 @@ impl Chain {
         }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
+            (PassedOver::Down, Outcome::Connect),
             (PassedOver::Throttled, Outcome::S429),
             (PassedOver::AtCapacity, Outcome::Overloaded),
             (PassedOver::KeyOut, Outcome::AuthFailed),

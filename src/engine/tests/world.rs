@@ -332,6 +332,7 @@ fn provider(name: &str) -> Provider {
         trains_on_data: false,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
     }
 }

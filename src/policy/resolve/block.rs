@@ -103,7 +103,7 @@ impl<'t> Fields<'t> {
     }
 
     /// What the block says, or the schema's default.
-    fn value(&self, word: &str) -> Option<&Value<'t>> {
+    pub(super) fn value(&self, word: &str) -> Option<&Value<'t>> {
         self.written(word).or_else(|| match self.schema.row(word) {
             Some(Row {
                 form: Form::Field(_, Some(default)),

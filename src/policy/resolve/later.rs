@@ -28,8 +28,7 @@ const EXPECTS: [&str; 12] = [
 impl<'t> Resolver<'t> {
     /// Top-level declarations that have no effect yet.
     pub(super) fn later(&mut self) {
-        const NAMED: [(Space, &Block); 3] = [
-            (Space::Health, &blocks::HEALTH),
+        const NAMED: [(Space, &Block); 2] = [
             (Space::Limit, &blocks::LIMIT),
             (Space::Budget, &blocks::BUDGET),
         ];

@@ -11,6 +11,7 @@ mod compare;
 mod cond;
 mod connection;
 mod fallback;
+mod health;
 mod hedge;
 mod later;
 mod names;

@@ -62,6 +62,9 @@ impl<'t> Resolver<'t> {
             trains_on_data: fields.flag("trains_on_data"),
             api_version: fields.text("api_version").map(Into::into),
             max_inflight: capacity.count("max_inflight"),
+            health: self
+                .health_of(&fields)
+                .or_else(|| self.default_health.clone()),
             simulation,
             endpoints,
         };

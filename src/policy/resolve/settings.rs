@@ -107,6 +107,7 @@ impl<'t> Resolver<'t> {
         };
         let fields = self.fields(stmt.stmts(), &schema::DEFAULTS);
         self.mid_stream(&fields);
+        self.default_health = self.health_of(&fields);
         let built_in = Defaults::default();
         self.defaults = Defaults {
             breaker: self
@@ -150,6 +151,7 @@ impl<'t> Resolver<'t> {
             let id = self.put_retries(retries, decl.name == "standard");
             self.retries_ids.insert(decl.name, id);
         }
+        self.declared_healths();
     }
 
     fn put_breaker(&mut self, breaker: Breaker, standard: bool) -> BreakerId {

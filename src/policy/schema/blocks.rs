@@ -4,7 +4,7 @@ use crate::base::{Outcome, OutcomeSet, Span, limits};
 use crate::policy::model::Pick;
 use crate::policy::schema::{Block, Form, Row, Space, Type, Value};
 
-const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
+pub(super) const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
     Row {
         word,
         form,
@@ -23,26 +23,31 @@ const fn later(word: &'static str, form: Form, doc: &'static str) -> Row {
 }
 
 /// A field without a default: left out, it does nothing.
-const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
+pub(super) const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
     row(word, Form::Field(of, None), doc)
 }
 
 /// A field with a default.
-const fn field(word: &'static str, of: Type, default: Value<'static>, doc: &'static str) -> Row {
+pub(super) const fn field(
+    word: &'static str,
+    of: Type,
+    default: Value<'static>,
+    doc: &'static str,
+) -> Row {
     row(word, Form::Field(of, Some(default)), doc)
 }
 
-const fn secs(secs: u64) -> Span {
+pub(super) const fn secs(secs: u64) -> Span {
     Span::from_secs(secs)
 }
 
-const fn millis(millis: u64) -> Span {
+pub(super) const fn millis(millis: u64) -> Span {
     Span::from_millis(millis)
 }
 
 const PERCENT: Type = Type::Percent(1_000_000);
 /// A timer: below a millisecond nothing can answer, past an hour nobody waits.
-const TIMER: Type = Type::Span(millis(1), secs(3_600));
+pub(super) const TIMER: Type = Type::Span(millis(1), secs(3_600));
 const CAP_WORDS: Type = Type::Word(&["tools", "images", "json_schema", "audio"]);
 
 const CONNECT_TIMEOUT: Row = open(
@@ -70,10 +75,10 @@ const RETRIES_ROW: Row = row(
     Form::Either(Type::Name(Space::Retries), &RETRIES),
     "repeats at the same target. Built in: `standard`",
 );
-const HEALTH_ROW: Row = later(
+const HEALTH_ROW: Row = row(
     "health",
-    Form::Either(Type::Name(Space::Health), &super::later::HEALTH),
-    "active probes",
+    Form::Either(Type::Name(Space::Health), &super::HEALTH),
+    "how the provider's endpoints are asked whether they are there; nobody asks where it is left out",
 );
 const MAX_ATTEMPTS: Row = open(
     "max_attempts",

@@ -28,24 +28,6 @@ const BY: Type = Type::Word(&[
     "req.model",
 ]);
 
-/// `health NAME { … }`
-pub(in crate::policy) const HEALTH: Block = Block {
-    word: "health",
-    rows: &[
-        open(
-            "method",
-            Type::Word(&["GET", "HEAD", "POST"]),
-            "the probe's method",
-        ),
-        open("path", Type::Text, "the probe's path"),
-        open("every", ANY_SPAN, "time between probes"),
-        open("timeout", ANY_SPAN, "how long a probe may take"),
-        open("fall", Type::Int(1, 100), "failures until it is down"),
-        open("rise", Type::Int(1, 100), "successes until it is up"),
-        open("spread", Type::Bool, "probe endpoints at different moments"),
-    ],
-};
-
 /// `limit NAME { … }`
 pub(in crate::policy) const LIMIT: Block = Block {
     word: "limit",

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod facts;
+mod health;
 pub(in crate::policy) mod later;
 #[cfg(test)]
 mod reference;
@@ -13,6 +14,7 @@ pub(in crate::policy) use self::blocks::{
     PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
+pub(in crate::policy) use self::health::HEALTH;
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};

@@ -67,6 +67,12 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "when a target is given up for a while, and how it comes back",
     ),
     named(
+        "health",
+        Space::Health,
+        "health NAME { … }",
+        "how a provider's endpoints are asked whether they are there",
+    ),
+    named(
         "retries",
         Space::Retries,
         "retries NAME { … }",
@@ -114,12 +120,6 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "access log and traces",
     ),
     later("fleet", None, "fleet { … }", "what several gateways share"),
-    later(
-        "health",
-        Some(Space::Health),
-        "health NAME { … }",
-        "active probes of a provider",
-    ),
     later(
         "limit",
         Some(Space::Limit),

@@ -5,6 +5,7 @@
 
 mod failover;
 mod framing;
+mod health;
 mod hedging;
 mod lifetime;
 mod relaying;

@@ -100,6 +100,7 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number % 2 == 1,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
     }
 }
