@@ -105,6 +105,7 @@ impl Exchange {
             Ok(count) => count,
             Err(Broken::ClientGone) => return self.client_gone(now, context),
             Err(Broken::TimedOut) => return self.answer_late(now, context),
+            Err(Broken::Overtaken) => return,
             Err(Broken::Reset) => return self.answer_cut(now, context),
         };
         if count == 0 {

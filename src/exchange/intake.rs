@@ -47,6 +47,24 @@ pub(super) struct Request {
     pub(super) tail: Range<usize>,
 }
 
+/// Where a copy of the request lies.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    body: Range<usize>,
+    tail: Range<usize>,
+    next: usize,
+}
+
+impl Places {
+    /// A copy of nothing but the body behind the model's name.
+    pub(super) fn of_tail(tail: Range<usize>) -> Self {
+        Self {
+            tail,
+            ..Self::default()
+        }
+    }
+}
+
 /// What the client's head says about the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Client {
@@ -122,6 +140,13 @@ impl Request {
     /// The scan of the body's top level.
     pub(super) const fn scan(&self) -> &TopLevel {
         &self.scan
+    }
+
+    /// Changes to another copy of the request, which lies elsewhere in another inbox.
+    pub(super) const fn swap_places(&mut self, places: &mut Places) {
+        std::mem::swap(&mut self.body, &mut places.body);
+        std::mem::swap(&mut self.tail, &mut places.tail);
+        std::mem::swap(&mut self.next, &mut places.next);
     }
 
     /// Everything in the inbox moved that far back.

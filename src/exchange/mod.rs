@@ -12,12 +12,15 @@
 //!                              │ └── Pause ←── chain: next ◄────┴───── failure ┘        │
 //!                              └───────────────── Relay ⇄ Forward (committed) ──────────┘
 //! ```
+//! A hedge is a second side of the lower half that runs beside the first one for a while (`hedge`).
+//!
 //! Buffers travel with the actions (completion-based I/O owns the memory it works on) and come back with the inputs.
 
 mod answer;
 mod buffer;
 mod context;
 mod decide;
+mod hedge;
 mod intake;
 mod notes;
 mod outbound;
@@ -33,9 +36,11 @@ use crate::engine::{Attempt, Chain};
 use crate::ops::Ending;
 
 pub use self::context::{Context, Outlet, Outlets, Scratch};
+pub use self::hedge::Cuts;
 
 use self::answer::Answer;
 use self::buffer::Buffer;
+use self::hedge::Hedge;
 use self::intake::Request;
 use self::outbound::Upstream;
 use self::resume::Resume;
@@ -93,6 +98,8 @@ pub enum Action {
         /// It stands at a message boundary and may serve another request.
         reuse: bool,
     },
+    /// From now on the hedge's connection is the provider's connection. No input follows.
+    TakeOver,
     /// Do nothing until then.
     Wait {
         /// Report with [`Input::Waited`].
@@ -111,6 +118,8 @@ pub enum Broken {
     TimedOut,
     /// The client went away while the provider was being waited for.
     ClientGone,
+    /// Its owner cut it: nobody wants the result any more ([`Exchange::cuts`]).
+    Overtaken,
 }
 
 /// Why there is no connection.
@@ -124,6 +133,8 @@ pub enum DialFailure {
     TimedOut,
     /// The client went away meanwhile.
     ClientGone,
+    /// Its owner cut it.
+    Overtaken,
 }
 
 /// What became of an action.
@@ -172,6 +183,8 @@ enum State {
     Forward,
     /// A pause before the next attempt.
     Pause(Moment),
+    /// The end of the other one of two attempts: this one has failed.
+    Outlived,
     /// A whole answer is on its way to the client.
     Reply,
     /// The unread rest of a refused request is being drained.
@@ -215,6 +228,8 @@ pub struct Exchange {
     upstream: Upstream,
     /// What a stream is gone on with from, where the route does that.
     resume: Option<Box<Resume>>,
+    /// The second one of two attempts.
+    hedge: Option<Box<Hedge>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
@@ -241,6 +256,7 @@ impl Exchange {
             last_error: None,
             upstream: Upstream::default(),
             resume: None,
+            hedge: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
             drained: 0,
@@ -263,6 +279,11 @@ impl Exchange {
 
     /// What to do next.
     pub fn poll(&mut self) -> Action {
+        if self.hedge.is_some()
+            && let Some(action) = self.poll_lost()
+        {
+            return action;
+        }
         if let Some(reuse) = self.upstream.release.take() {
             self.upstream.open = false;
             return Action::Release { reuse };
@@ -296,12 +317,26 @@ impl Exchange {
                 }
             }
             State::Pause(until) => Action::Wait { until },
+            // Ended by a cut.
+            State::Outlived => Action::Wait {
+                until: Moment::NEVER,
+            },
             State::Closed => Action::Close,
         }
     }
 
     /// Takes what became of the last action.
     pub fn handle(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
+        if self.hedge.is_none() {
+            return self.handle_any(now, input, context);
+        }
+        if let Some(input) = self.take_lost(input, context) {
+            self.handle_any(now, input, context);
+            self.settle_hedge();
+        }
+    }
+
+    fn handle_any(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
         match input {
             Input::ClientRead(bytes, read) => {
                 self.inbox.take_back(bytes);
@@ -323,7 +358,7 @@ impl Exchange {
                 self.outbox.take_back(bytes);
                 self.upstream_read(now, read, context);
             }
-            Input::Waited(Ok(())) => self.next_step(now, context),
+            Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
         }
     }

@@ -13,6 +13,7 @@ use std::ops::Range;
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
 use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
 use crate::engine::{Attempt, End, Step};
+use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
 use crate::ops::Ending;
@@ -41,6 +42,19 @@ pub(super) struct Upstream {
     pub(super) sent: Moment,
     /// Where the head lies in the inbox, credential and all, until it has been sent.
     head: Range<usize>,
+}
+
+impl Upstream {
+    /// What is left to do about a connection that is of no more use: let it go, and whether it may be reused.
+    pub(super) fn let_go(&mut self) -> Option<bool> {
+        let reuse = self.release.take().unwrap_or_default();
+        std::mem::take(&mut self.open).then_some(reuse)
+    }
+
+    /// The credential does not stay in memory that the next request reads into.
+    pub(super) fn wipe_head(&self, inbox: &mut Buffer) {
+        inbox.wipe(self.head.clone());
+    }
 }
 
 /// How an attempt failed.
@@ -133,6 +147,8 @@ impl Exchange {
                 return self.send_request(now, context);
             }
             Err(DialFailure::ClientGone) => return self.client_gone(now, context),
+            // Whoever was overtaken is not asked any more.
+            Err(DialFailure::Overtaken) => return,
             Err(failure) => failure,
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
@@ -249,11 +265,9 @@ impl Exchange {
         sent: Result<(), Broken>,
         context: &mut Context<'_>,
     ) {
-        // The credential does not stay in memory that the next request reads into.
-        let head = self.upstream.head.clone();
         match &mut self.resume {
-            Some(resume) if resume.active => resume.wipe(head),
-            _ => self.inbox.wipe(head),
+            Some(resume) if resume.active => resume.wipe(self.upstream.head.clone()),
+            _ => self.upstream.wipe_head(&mut self.inbox),
         }
         match sent {
             Ok(()) => self.state = State::AwaitHead,
@@ -261,6 +275,7 @@ impl Exchange {
             Err(Broken::TimedOut) => {
                 self.attempt_failed(now, Failure::of(Outcome::Timeout), context);
             }
+            Err(Broken::Overtaken) => {}
             Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
             Err(Broken::Reset) => {
                 // It may have answered before it had read everything, and closed.
@@ -323,13 +338,17 @@ impl Exchange {
             return self.resume_at_next(now, context);
         }
         self.last_error = Some(error);
+        if self.is_hedged() {
+            self.state = State::Outlived;
+            return;
+        }
         self.next_step(now, context);
     }
 
     /// The client left: its provider must not go on working.
     pub(super) fn client_gone(&mut self, now: Moment, context: &mut Context<'_>) {
         self.release(false);
-        if self.attempt.take().is_some()
+        if (self.attempt.take().is_some() || self.is_hedged())
             && let Some(chain) = &mut self.chain
         {
             chain.abandoned(now, context.plan, context.core);

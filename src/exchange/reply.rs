@@ -74,10 +74,9 @@ impl Exchange {
             write::field(b"x-switchover-route", route.name.as_bytes(), head);
         }
         if let Some(chain) = &self.chain {
-            let mut attempts = chain.attempts();
-            let count = attempts.len();
-            let last = attempts.next_back();
-            let target = last.and_then(|last| plan.policy.targets.get(last.target.index()));
+            let count = chain.attempts().len();
+            let target = chain.target();
+            let target = target.and_then(|target| plan.policy.targets.get(target.index()));
             if let Some(target) = target {
                 write::field(b"x-switchover-target", target.name.as_bytes(), head);
             }

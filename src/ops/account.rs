@@ -98,6 +98,7 @@ impl<'a> Account<'a> {
             "outcome": outcome(tried),
             "probe": tried.probe,
             "repeat": tried.repeat,
+            "hedge": tried.hedge,
             "started_ms": millis(tried.started),
             "ttft_ms": tried.ttft.map(millis),
             "ended_ms": tried.ended.map(millis),
@@ -137,9 +138,11 @@ fn plain(value: &Value) -> &str {
 
 /// An attempt without an outcome was given up because its client left.
 fn outcome(tried: &AttemptRecord) -> &'static str {
-    tried
-        .outcome
-        .map_or(CLIENT_GONE, |outcome| outcome.as_str())
+    match tried.outcome {
+        Some(outcome) => outcome.as_str(),
+        None if tried.overtaken => OVERTAKEN,
+        None => CLIENT_GONE,
+    }
 }
 
 fn hex(record: &Record) -> String {
@@ -153,6 +156,8 @@ fn millis(span: Span) -> f64 {
 
 /// Where an outcome is missing.
 pub(super) const CLIENT_GONE: &str = "client_gone";
+/// The word for the end of an attempt that the one beside it has overtaken.
+pub(super) const OVERTAKEN: &str = "overtaken";
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -168,6 +173,8 @@ pub(super) mod tests {
             target: TargetId(target),
             outcome: Some(outcome),
             probe: false,
+            hedge: false,
+            overtaken: false,
             repeat: false,
             started: Span::from_millis(started),
             ttft: None,

@@ -19,17 +19,21 @@ pub enum Count {
     Refused,
     /// Requests that failed for the client: every candidate was used up, or a stream broke off.
     Failed,
-    /// Requests that a target other than the first one tried answered.
+    /// Requests that a target other than the first one tried answered, hedges aside.
     Failovers,
     /// Attempts at targets.
     Attempts,
     /// Clients that left before their answer was complete.
     ClientGone,
+    /// Attempts that began beside another one.
+    Hedges,
+    /// Requests that such an attempt answered.
+    HedgesWon,
 }
 
 impl Count {
     /// Every counter with its name in machine-readable output.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Requests, "requests"),
         (Self::Answered, "answered"),
         (Self::Refused, "refused"),
@@ -37,6 +41,8 @@ impl Count {
         (Self::Failovers, "failovers"),
         (Self::Attempts, "attempts"),
         (Self::ClientGone, "client_gone"),
+        (Self::Hedges, "hedges"),
+        (Self::HedgesWon, "hedges_won"),
     ];
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::base::{Outcome, Span};
 use crate::engine::{Board, PassedOver, State, TargetStatus};
-use crate::ops::account::CLIENT_GONE;
+use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
 use crate::ops::journal::Ending;
@@ -120,6 +120,8 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
         }
         let labels = [("target", target), ("outcome", CLIENT_GONE)];
         page.sample("", &labels, sums.abandoned);
+        let labels = [("target", target), ("outcome", OVERTAKEN)];
+        page.sample("", &labels, sums.overtaken);
     }
     page.family(&PASSED_OVER);
     for &(target, sums) in &targets {

@@ -180,28 +180,39 @@ impl Journal {
                 Ending::ClientGone => Count::ClientGone,
             },
         );
+        let tried = || record.tried.iter().flatten();
         let mut last: Option<&AttemptRecord> = None;
-        for tried in record.tried.iter().flatten() {
+        for attempt in tried() {
             self.counters.add(self.core, Count::Attempts);
-            if let Some(tally) = self.counters.target(self.core, tried.target) {
-                let at = record.started + tried.ended.unwrap_or_default();
-                tally.ended(tried.outcome, at);
+            if let Some(tally) = self.counters.target(self.core, attempt.target) {
+                let at = record.started + attempt.ended.unwrap_or_default();
+                if attempt.overtaken {
+                    tally.overtaken();
+                } else {
+                    tally.ended(attempt.outcome, at);
+                }
             }
-            if let Some(before) = last.filter(|before| before.target != tried.target)
+            if attempt.hedge {
+                // It ran beside the other one: nothing moved.
+                self.counters.add(self.core, Count::Hedges);
+                continue;
+            }
+            if let Some(before) = last.filter(|before| before.target != attempt.target)
                 && let Some(why) = before.outcome
             {
-                let (from, to) = (before.target, tried.target);
+                let (from, to) = (before.target, attempt.target);
                 self.counters.moved(self.core, Move { from, to, why });
             }
-            last = Some(tried);
+            last = Some(attempt);
         }
-        let first = record.tried.iter().flatten().next();
-        if let (Some(first), Some(last)) = (first, last)
+        let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));
+        if let (Some(first), Some(answer)) = (tried().next(), answer)
             && record.ending == Ending::Answered
-            && last.outcome == Some(Outcome::Ok)
         {
-            self.counters.answered_by(self.core, last.target);
-            if last.target != first.target {
+            self.counters.answered_by(self.core, answer.target);
+            if answer.hedge {
+                self.counters.add(self.core, Count::HedgesWon);
+            } else if answer.target != first.target {
                 self.counters.add(self.core, Count::Failovers);
             }
         }

@@ -133,6 +133,7 @@ pub(super) struct TargetTally {
     /// By outcome, and those that their client left.
     attempts: [AtomicU64; OUTCOMES],
     abandoned: AtomicU64,
+    overtaken: AtomicU64,
     passed_over: [AtomicU64; PassedOver::ALL.len()],
     gaps: Times,
     /// The last attempt that failed: its end in milliseconds from the start, and its outcome; 0 without any.
@@ -146,6 +147,8 @@ pub struct TargetSums {
     pub attempts: [u64; OUTCOMES],
     /// Attempts whose client left.
     pub abandoned: u64,
+    /// Attempts that the one beside them overtook.
+    pub overtaken: u64,
     /// In the order of [`PassedOver::ALL`].
     pub passed_over: [u64; PassedOver::ALL.len()],
     /// From content to content of its streams.
@@ -169,6 +172,10 @@ impl TargetTally {
         }
     }
 
+    pub(super) fn overtaken(&self) {
+        add(&self.overtaken, 1);
+    }
+
     pub(super) fn passed_over(&self, why: PassedOver) {
         // Reasons count from 1.
         if let Some(cell) = self.passed_over.get((why as usize).wrapping_sub(1)) {
@@ -184,6 +191,7 @@ impl TargetTally {
         add_all(&mut sums.attempts, &self.attempts);
         add_all(&mut sums.passed_over, &self.passed_over);
         sums.abandoned = sums.abandoned.wrapping_add(self.abandoned.load(Relaxed));
+        sums.overtaken = sums.overtaken.wrapping_add(self.overtaken.load(Relaxed));
         self.gaps.add_to(&mut sums.gaps);
         let packed = self.failure.load(Relaxed);
         let code = usize::try_from(packed & FAILURE_MASK).unwrap_or(0);

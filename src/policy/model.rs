@@ -545,6 +545,10 @@ pub struct Route {
 }
 
 /// What a route does.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every route serves: a box would only cost each request a look-up"
+)]
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The route is only a `reject(…)`.
@@ -574,6 +578,8 @@ pub struct Serve {
     pub mid_stream: MidStream,
     /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
     pub sticky: Vec<StrFact>,
+    /// `hedge after … -> provider.model`
+    pub hedge: Option<Hedge>,
 }
 
 /// What happens when a stream breaks after its first content.
@@ -584,6 +590,31 @@ pub enum MidStream {
     Error,
     /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
     Continue,
+}
+
+/// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content
+/// wins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hedge {
+    /// Where it stands.
+    pub at: At,
+    /// How long the attempt goes without content before.
+    pub after: HedgeDelay,
+    /// Where the second attempt goes.
+    pub target: TargetId,
+    /// Reads facts of the request only: which requests may hedge.
+    pub when: Cond,
+    /// `max_extra`: second attempts as a part of the route's requests, in parts per million.
+    pub max_extra: u32,
+}
+
+/// When a hedge begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HedgeDelay {
+    /// After this time.
+    Fixed(Span),
+    /// `p95`: after what 95 of 100 streams of the first attempt's target took to their first content.
+    P95,
 }
 
 /// `tier N { … }`

@@ -19,6 +19,7 @@ mod driver;
 mod fd;
 mod files;
 mod health;
+mod hedge;
 mod link;
 mod log;
 mod log_writer;

@@ -126,10 +126,26 @@ impl Worker {
     }
 
     /// Lets the exchange take an input in.
-    ///
+    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+        self.look_at_clock(&input);
+        self.with_context(|now, context| exchange.handle(now, input, context));
+    }
+
+    /// Lets the exchange take an input of its hedge in.
+    pub(super) fn handle_hedge(&self, exchange: &mut Exchange, input: Input) {
+        self.look_at_clock(&input);
+        self.with_context(|now, context| exchange.handle_hedge(now, input, context));
+    }
+
+    /// It is time for a hedge; tells whether one begins.
+    pub(super) fn begin_hedge(&self, exchange: &mut Exchange) -> bool {
+        self.now.set(clock::now());
+        self.with_context(|now, context| exchange.begin_hedge(now, context))
+    }
+
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
     /// at once, and not after a connection from the pool.
-    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+    fn look_at_clock(&self, input: &Input) {
         let at_once = matches!(
             input,
             Input::UpstreamSent(_, Ok(())) | Input::Dialed(Ok(Reused(true)))
@@ -137,7 +153,9 @@ impl Worker {
         if !at_once {
             self.now.set(clock::now());
         }
-        let now = self.now.get();
+    }
+
+    fn with_context<T>(&self, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
         let mut context = Context {
             plan: &self.shared.plan,
@@ -150,7 +168,7 @@ impl Worker {
             unix: self.shared.unix(),
             draining: self.shared.draining.load(Ordering::Relaxed),
         };
-        exchange.handle(now, input, &mut context);
+        work(self.now.get(), &mut context)
     }
 
     /// Serves until the gateway has drained.

@@ -15,6 +15,7 @@ mod exchange;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod hedging;
 mod monitoring;
 #[cfg(test)]
 mod policies;

@@ -214,6 +214,7 @@ fn route(number: u64) -> Route {
             timeouts: TimeoutsOverride::default(),
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
+            hedge: None,
         }),
     }
 }

@@ -5,11 +5,14 @@
 //!                ├─ Wait(until) ────────────────────▶ next           at or after `until`
 //!                └─ Finish
 //! ```
+//! Of two attempts at once (`hedge`) one is at hand: what is reported is about that one.
+//!
 //! A chain owns no memory beyond itself, reads no clock and performs nothing: it says what to do and is told what came
 //! of it. What it must never do: send a request where a `forbid` masks, move on after content has reached the client,
 //! repeat after silence, sleep past the deadline, or keep a place in flight that it does not use.
 
 mod finish;
+mod hedge;
 mod record;
 mod repeat;
 mod report;
@@ -60,7 +63,11 @@ pub struct Chain {
     waited: Span,
     passed: PassedSet,
     history: History,
+    /// The attempt at hand.
     running: Option<Running>,
+    /// The one beside it: rare, so that it costs a request without one no more than a word.
+    beside: Option<Box<Running>>,
+    hedged: bool,
     waiting: Option<Waiting>,
     committed: bool,
 }
@@ -96,6 +103,8 @@ pub struct Attempt {
     /// The end of everything, else [`Outcome::Timeout`]. The request's deadline; a little earlier if other targets are
     /// left and nothing has been sent.
     pub deadline: Moment,
+    /// Without content by then a second attempt may begin beside it ([`Chain::hedge`]); [`Moment::NEVER`] if none may.
+    pub hedge_at: Moment,
 }
 
 /// How an attempt ended.
@@ -140,6 +149,8 @@ impl Chain {
             passed: PassedSet::default(),
             history: History::default(),
             running: None,
+            beside: None,
+            hedged: false,
             waiting: None,
             committed: false,
         }
@@ -166,7 +177,7 @@ impl Chain {
     /// While an attempt runs.
     pub fn next(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Step {
         assert!(
-            self.running.is_none(),
+            self.running.is_none() && self.beside.is_none(),
             "an attempt ends before the next step"
         );
         let serve = match action(plan, self.decision) {
@@ -233,7 +244,13 @@ impl Chain {
         self.decision
     }
 
-    /// The attempts so far, oldest first; the last one may be running.
+    /// The target of the attempt at hand, else of the one that ended last.
+    pub fn target(&self) -> Option<TargetId> {
+        let running = self.running.map(|running| running.target);
+        running.or_else(|| self.history.last().map(|last| last.target))
+    }
+
+    /// The attempts so far, in the order of their beginning; those without an end are running.
     pub fn attempts(
         &self,
     ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
@@ -288,6 +305,8 @@ impl Chain {
 #[derive(Clone, Copy, Debug)]
 struct Running {
     target: TargetId,
+    /// Its place in the history.
+    index: u8,
     started: Moment,
     /// The breaker's epoch when it began: in another one its outcome has no say.
     epoch: u32,

@@ -96,6 +96,7 @@ impl Chain {
         self.mark_tried(target, view.candidates);
         self.running = Some(Running {
             target,
+            index: attempt.index,
             started: now,
             epoch: held.epoch,
             token: held.token,
@@ -106,6 +107,9 @@ impl Chain {
             && let Some(retries) = policy.retries.get(settings.retries.index())
         {
             core.deposit(settings.provider, retries);
+        }
+        if let Some(hedge) = &view.serve.hedge {
+            attempt.hedge_at = self.hedge_at(now, view, hedge, target, core);
         }
         Some(attempt)
     }
@@ -202,6 +206,7 @@ impl Chain {
             content_by: content_by.min(begin_by),
             idle: route.idle.unwrap_or(own.idle),
             deadline,
+            hedge_at: Moment::NEVER,
         })
     }
 }

@@ -10,9 +10,9 @@ use crate::engine::{
     Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
 };
 use crate::policy::model::{
-    Action, At, Auth, Breaker, Cond, FallbackLine, Member, MidStream, ModelName, Otherwise, Pick,
-    Provider, ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier, Timeouts,
-    TimeoutsOverride, Trigger,
+    Action, At, Auth, Breaker, Cond, FallbackLine, Hedge, Member, MidStream, ModelName, Otherwise,
+    Pick, Provider, ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier,
+    Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -33,6 +33,7 @@ pub(super) struct Setup {
     pub(super) otherwise: Otherwise,
     pub(super) attempts_max: u8,
     pub(super) deadline: Span,
+    pub(super) hedge: Option<Hedge>,
 }
 
 impl Default for Setup {
@@ -55,6 +56,7 @@ impl Default for Setup {
             otherwise: Otherwise::Reject(reject(503)),
             attempts_max: 4,
             deadline: Span::from_secs(60),
+            hedge: None,
         }
     }
 }
@@ -155,6 +157,7 @@ impl Setup {
             timeouts: TimeoutsOverride::default(),
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
+            hedge: self.hedge.clone(),
         };
         let route = |name: &str, action| Route {
             name: name.into(),

@@ -1,5 +1,6 @@
 //! Constructors: routes, tiers, fallbacks and breakers (P2xxx, P3xxx).
 
+use crate::base::Span;
 use crate::policy::diag::{Code, Diagnostic, listed};
 use crate::policy::syntax::Place;
 
@@ -215,6 +216,36 @@ pub(in crate::policy) fn need_above_probes(
         None => diagnostic,
     };
     diagnostic.help("raise `probes` or lower `need`")
+}
+
+pub(in crate::policy) fn hedge_to_itself(place: Place, target: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        format!("this hedge goes to `{target}`, the only target of the tiers"),
+        "a request does not ask the same target twice at once",
+    )
+    .help("name another target")
+}
+
+pub(in crate::policy) fn hedge_too_late(place: Place, deadline: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        "this hedge begins when the request is over",
+        format!("the deadline is {deadline}"),
+    )
+    .help("hedge after what most answers need to their first content, or after `p95`")
+}
+
+pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        "this hedge would be a second attempt, and `max_attempts` allows one",
+        "",
+    )
+    .help("raise `max_attempts`, or remove the hedge")
 }
 
 pub(in crate::policy) fn too_many_slow_rules(place: Place, most: usize) -> Diagnostic {

@@ -80,7 +80,7 @@ pub struct Decision {
     pub route: RouteId,
     /// Bit i: candidate i of the route is masked for every attempt.
     pub forbidden: u64,
-    /// Which of the route's request conditions hold that only forbid certain attempts.
+    /// Which of the route's request conditions hold that only forbid certain attempts, or allow a hedge.
     pub armed: u64,
     /// Hash of the facts that the route's `pick = hash(…)` names; 0 if it names none.
     pub affinity: u64,
@@ -95,12 +95,12 @@ pub struct Candidate {
     pub target: TargetId,
     /// Index of its tier, or [`Candidate::JUMP`].
     pub tier: u8,
-    /// Its weight in the tier; 0 for one that only a jump reaches.
+    /// Its weight in the tier; 0 for one that no tier names.
     pub weight: u32,
 }
 
 impl Candidate {
-    /// The tier of a target that only a fallback line's jump reaches.
+    /// The tier of a target that only a fallback line's jump or a hedge reaches.
     pub const JUMP: u8 = u8::MAX;
 }
 
@@ -134,6 +134,8 @@ struct RouteEntry {
     sticky: Range<u32>,
     /// Candidates that no request may use.
     masked: u64,
+    /// The bit of [`Decision::armed`] that must be set for a request to hedge; 0: none.
+    hedge: u64,
 }
 
 /// A request condition of forbids.
@@ -262,7 +264,14 @@ impl Program {
         decision
     }
 
-    /// The targets that a route may try: the members of its tiers in order, then jump targets that are no member; at
+    /// Whether the request is one that the route's hedge is for, if the route has one.
+    pub fn may_hedge(&self, decision: &Decision) -> bool {
+        self.routes
+            .get(decision.route.index())
+            .is_some_and(|entry| entry.hedge & !decision.armed == 0)
+    }
+
+    /// The targets that a route may try: the members of its tiers in order, then targets of jumps and the hedge that are no member; at
     /// most 64. Empty for a route that only rejects.
     pub fn candidates(&self, route: RouteId) -> &[Candidate] {
         let entry = self.routes.get(route.index());

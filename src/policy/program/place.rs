@@ -99,7 +99,7 @@ pub(super) const fn flag(fact: FlagFact, facts: &Facts<'_>) -> bool {
     }
 }
 
-/// Every fact that the policy's routes, picks and forbids read. Headers and metadata keys are sorted.
+/// Every fact that the policy's routes, picks, hedges and forbids read. Headers and metadata keys are sorted.
 pub(super) fn needs_of(policy: &Policy) -> Needs {
     let mut reads = Reads::default();
     for route in &policy.routes {
@@ -116,6 +116,9 @@ pub(super) fn needs_of(policy: &Policy) -> Needs {
                     reads.string(fact);
                 }
             }
+        }
+        if let Some(hedge) = &serve.hedge {
+            reads.cond(&hedge.when);
         }
     }
     for forbid in &policy.forbids {

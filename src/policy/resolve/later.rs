@@ -5,7 +5,7 @@ use crate::policy::diag::naming as say;
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::later as blocks;
-use crate::policy::schema::{Block, Scope, Space, Type};
+use crate::policy::schema::{Block, Scope, Space};
 use crate::policy::syntax::ast::{Expr, Kind, Stmt, Tail, Word};
 
 /// What a target or provider can be set to in a test.
@@ -67,29 +67,8 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `hedge`, `shadow`: the statements of a route whose effect comes later.
+    /// `shadow`: the statement of a route whose effect comes later.
     pub(super) fn route_later(&mut self, fields: &Fields<'t>) {
-        for stmt in fields.of("hedge") {
-            match (stmt.words.as_slice(), &stmt.tail) {
-                ([_, Word::Expr(after), Word::Expr(delay)], Tail::Arrow(to))
-                    if after.name() == Some("after") =>
-                {
-                    if delay.name() != Some("p95") {
-                        const DELAY: Type = Type::Span(
-                            crate::base::Span::from_millis(1),
-                            crate::base::Span::from_secs(3_600),
-                        );
-                        self.value(delay, &DELAY, Some(("after", after.place)));
-                    }
-                    self.hedge_target(stmt, to);
-                }
-                _ => self.report(say::not_written_so(
-                    stmt.place,
-                    "hedge",
-                    "hedge after 900ms -> provider.model",
-                )),
-            }
-        }
         for stmt in fields.of("shadow") {
             match (stmt.words.as_slice(), &stmt.tail) {
                 ([_, Word::Expr(target)], Tail::Bare) => {
@@ -102,23 +81,6 @@ impl<'t> Resolver<'t> {
                     "shadow provider.model { share = 2% }",
                 )),
             }
-        }
-    }
-
-    fn hedge_target(&mut self, stmt: &'t Stmt<'t>, to: &'t [Word<'t>]) {
-        match to {
-            [Word::Expr(target)] => {
-                self.target(target);
-            }
-            [Word::Expr(target), Word::When(_, when)] => {
-                self.target(target);
-                self.cond(when, Scope::Request);
-            }
-            _ => self.report(say::not_written_so(
-                stmt.place,
-                "hedge",
-                "hedge after 900ms -> provider.model",
-            )),
         }
     }
 

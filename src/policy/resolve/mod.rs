@@ -13,6 +13,7 @@ mod cond;
 mod connection;
 mod fallback;
 mod health;
+mod hedge;
 mod later;
 mod names;
 mod policy;

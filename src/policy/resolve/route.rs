@@ -8,6 +8,7 @@ use crate::policy::model::{
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::fallback::Fallback;
+use crate::policy::resolve::hedge::Written;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::provider::caps_of;
@@ -224,10 +225,15 @@ impl<'t> Resolver<'t> {
             None => self.standard_fallback(decl.place),
         };
         let require = fields.written("require").map_or(Caps::NONE, caps_of);
-        self.check_require(fields, &tiers, require);
+        let hedge = self.hedge(fields);
+        self.check_require(fields, &tiers, hedge.as_ref(), require);
         self.check_jumps(&tiers, &fallback);
-        let candidates = self.check_size(decl, &tiers, &fallback);
+        let candidates = self.check_size(decl, &tiers, &fallback, hedge.as_ref());
         let own = attempts_max(fields).or(self.defaults.attempts_max);
+        let deadline = fields.span("deadline").unwrap_or(self.defaults.deadline);
+        if let Some(hedge) = &hedge {
+            self.check_hedge(hedge, &tiers, deadline, own);
+        }
         if own.is_none() {
             self.check_attempts(decl, &tiers, &fallback, candidates);
         }
@@ -238,11 +244,12 @@ impl<'t> Resolver<'t> {
             fallback: fallback.lines,
             otherwise: fallback.otherwise,
             require,
-            deadline: fields.span("deadline").unwrap_or(self.defaults.deadline),
+            deadline,
             attempts_max: own.unwrap_or(limits::ATTEMPTS_MAX),
             timeouts: timeouts(fields),
             mid_stream,
             sticky,
+            hedge: hedge.map(|written| written.hedge),
         }
     }
 
@@ -278,12 +285,22 @@ impl<'t> Resolver<'t> {
         provider.is_some_and(|provider| provider.continuation().is_some())
     }
 
-    fn check_require(&mut self, fields: &Fields<'t>, tiers: &Tiers, require: Caps) {
+    fn check_require(
+        &mut self,
+        fields: &Fields<'t>,
+        tiers: &Tiers,
+        hedge: Option<&Written>,
+        require: Caps,
+    ) {
         let Some(place) = fields.place("require") else {
             return;
         };
-        for (member, listed) in tiers.members() {
-            let Some(target) = self.targets.get(member.target.index()) else {
+        let members = tiers
+            .members()
+            .map(|(member, listed)| (member.target, listed));
+        let hedge = hedge.map(|written| (written.hedge.target, written.target));
+        for (target, listed) in members.chain(hedge) {
+            let Some(target) = self.targets.get(target.index()) else {
                 continue;
             };
             let Some(caps) = target.caps.filter(|caps| !caps.covers(require)) else {
@@ -321,12 +338,20 @@ impl<'t> Resolver<'t> {
     }
 
     /// How many targets the route can reach.
-    fn check_size(&mut self, decl: Decl<'t>, tiers: &Tiers, fallback: &Fallback) -> usize {
+    fn check_size(
+        &mut self,
+        decl: Decl<'t>,
+        tiers: &Tiers,
+        fallback: &Fallback,
+        hedge: Option<&Written>,
+    ) -> usize {
         let mut all: Vec<_> = tiers.members().map(|(member, _)| member.target).collect();
-        for line in &fallback.lines {
-            if let Then::Jump(target) = line.then
-                && !all.contains(&target)
-            {
+        let jumps = fallback.lines.iter().filter_map(|line| match line.then {
+            Then::Jump(target) => Some(target),
+            _ => None,
+        });
+        for target in jumps.chain(hedge.map(|written| written.hedge.target)) {
+            if !all.contains(&target) {
                 all.push(target);
             }
         }
@@ -340,7 +365,7 @@ impl<'t> Resolver<'t> {
         all.len()
     }
 
-    /// First pick, repeats at the same target, each further candidate that `next` or a jump can reach.
+    /// First pick, repeats at the same target, each further candidate that `next`, a jump or a hedge can reach.
     fn check_attempts(
         &mut self,
         decl: Decl<'t>,

@@ -429,6 +429,12 @@ pub(in crate::policy) const ROUTE: Block = Block {
         PICK,
         row("fallback", Form::Block(&FALLBACK), "what follows a failure"),
         row(
+            "hedge",
+            Form::Free("hedge after 900ms -> provider.model"),
+            "a second attempt beside one that has brought nothing after a time, or after `p95`: \
+             what 95 of 100 streams of its target took",
+        ),
+        row(
             "reject",
             Form::Free("reject(404, \"message\")"),
             "no target at all: an answer",
@@ -461,11 +467,6 @@ pub(in crate::policy) const ROUTE: Block = Block {
             "the same target for the same caller, session or header, as long as it is well",
         ),
         later(
-            "hedge",
-            Form::Free("hedge after 900ms -> provider.model"),
-            "a second request after a while",
-        ),
-        later(
             "shadow",
             Form::Free("shadow provider.model { … }"),
             "a copy whose answer is thrown away",
@@ -476,6 +477,17 @@ pub(in crate::policy) const ROUTE: Block = Block {
             "withdraws a canary",
         ),
     ],
+};
+
+/// `hedge after … -> provider.model { … }`
+pub(in crate::policy) const HEDGE: Block = Block {
+    word: "hedge",
+    rows: &[field(
+        "max_extra",
+        PERCENT,
+        Value::Ppm(50_000),
+        "second attempts as a part of the route's requests",
+    )],
 };
 
 /// `fallback { … }`

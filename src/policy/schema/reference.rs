@@ -74,6 +74,7 @@ fn blocks() -> String {
         ("pool NAME".to_owned(), &super::POOL, false),
         ("tier N".to_owned(), &super::TIER, false),
         ("route NAME when …".to_owned(), &super::ROUTE, false),
+        ("hedge after …".to_owned(), &super::HEDGE, false),
         ("forbid NAME when …".to_owned(), &super::FORBID, false),
         ("defaults".to_owned(), &super::DEFAULTS, false),
         ("server".to_owned(), &super::SERVER, false),

@@ -8,6 +8,7 @@ mod continuing;
 mod failover;
 mod framing;
 mod health;
+mod hedging;
 mod lifetime;
 mod patience;
 mod relaying;

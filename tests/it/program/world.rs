@@ -174,6 +174,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         timeouts: TimeoutsOverride::default(),
         mid_stream: MidStream::Error,
         sticky: Vec::new(),
+        hedge: None,
     })
 }
 
