@@ -284,7 +284,7 @@ impl Exchange {
             retry_after,
         };
         self.end_attempt(now, end, context);
-        self.last_error = Some(error);
+        self.last_error = Some((error, retry_after));
         self.next_step(now, context);
     }
 
