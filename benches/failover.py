@@ -4,7 +4,8 @@
 Added time: one client, one request after the other. Provider A writes down when it begins to send its failure, provider B when
 it has read the first bytes of the same request, both on CLOCK_MONOTONIC. In between are two ways through the kernel's
 loopback and the waking of B's process, which the gateway answers for here although it cannot help them. The gateway is
-pinned to one core, all others to another. `floor` is the same with a forwarder of ten lines in the gateway's place.
+pinned to one core, all others to another, and where that is allowed (as root) all of them have real-time priority: what else
+the machine does is not what is measured. `floor` is the same with a forwarder of ten lines in the gateway's place.
 
 Outage: an open loop of requests; A resets every connection for a time and is well again. Wasted attempts are the requests
 that A saw meanwhile; recovery is from its first good moment to its first answer, and to the point from which it has all.
@@ -22,7 +23,6 @@ import os
 import pathlib
 import platform
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -121,8 +121,21 @@ def be_floor(kind, first, second):
 
 def start(core, *role):
     process = subprocess.Popen([sys.executable, __file__, "--be", *map(str, role)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
-    return process, int(process.stdout.readline())
+                               text=True)
+    port = int(process.stdout.readline())
+    settle_on(core, process.pid)
+    return process, port
+
+
+def settle_on(core, process):
+    """Pins all threads of a process, and puts them before whatever else runs there; whether it may."""
+    for thread in map(int, os.listdir(f"/proc/{process}/task")):
+        os.sched_setaffinity(thread, {core})
+        try:
+            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
+        except PermissionError:
+            return False
+    return True
 
 
 def added_time(kind, through, requests, folder):
@@ -135,9 +148,9 @@ def added_time(kind, through, requests, folder):
             process, port = start(CORE_GATEWAY, "floor", kind, first_port, second_port)
             running.append(process)
         else:
-            gateway = Gateway(folder, policy(first=f"http://127.0.0.1:{first_port}", second=second_port, **NEVER), 1,
-                              wrapper=("taskset", "-c", str(CORE_GATEWAY)))
+            gateway = Gateway(folder, policy(first=f"http://127.0.0.1:{first_port}", second=second_port, **NEVER), 1)
             running.append(gateway.process)
+            settle_on(CORE_GATEWAY, gateway.process.pid)
             port = gateway.port
         client = Client(port)
         for _ in range(requests + WARM_UP):
@@ -149,6 +162,7 @@ def added_time(kind, through, requests, folder):
             process.stdin.close()
             process.stdin = None
             moments.append(json.loads(process.stdout.readline()))
+        # The order is the requests': one at a time.
         assert len(moments[0]) == len(moments[1]) == requests + WARM_UP, [len(each) for each in moments]
         return [there - failed for failed, there in zip(*moments)][WARM_UP:]
     finally:
@@ -264,20 +278,26 @@ def table(head, rows):
 
 
 def machine():
-    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")),
-                 platform.machine())
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    return f"{model}, {os.cpu_count()} cores; Linux {platform.release()}; Python {platform.python_version()}.\nRevision {revision}; " \
-           f"`benches/failover.py`, driver {os.environ.get('SWITCHOVER_IO', 'auto')}."
+    described = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return (f"{(models or [platform.machine()])[0]}, {os.cpu_count()} cores; Linux {platform.release()}; "
+            f"Python {platform.python_version()}.\nRevision {asked.stdout.strip()}; `benches/failover.py`, "
+            f"driver {os.environ.get('SWITCHOVER_IO', 'auto')}.")
 
 
 def measure_added(requests, folders):
+    allowed = os.sched_getaffinity(0)
+    settled = settle_on(CORE_OTHERS, os.getpid())
     rows = []
     for kind, name in (("500", "500 on a kept connection"), ("reset", "reset, a new connection each time")):
         for through in ("switchover", "floor"):
             rows.append([name, through, *micros(added_time(kind, through, requests, next(folders)))])
             print("|", " | ".join(rows[-1]), "|", flush=True)
-    return table(["failure", "through", "p50 µs", "p99 µs", "longest µs"], rows)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setaffinity(0, allowed)
+    priority = "Real-time priority." if settled else "No real-time priority: it is not allowed here."
+    return f"{table(['failure', 'through', 'p50 µs', 'p99 µs', 'longest µs'], rows)}\n\n{requests:,} requests a row. {priority}"
 
 
 def measure_outages(quick, folders):

@@ -2,7 +2,7 @@
 
     cargo build --release
     python3 -m venv target/venv && target/venv/bin/pip install -r tests/sdk/requirements.txt
-    target/venv/bin/pytest tests/faults                one fault: -k 35, and of it: -k "35 and stream and 2-cores"
+    target/venv/bin/pytest tests/faults                one fault: -k 35: and of it: -k "35: and stream and 2-cores"
 
 Cases wait far more than they work, so that several run at once; each test waits for its own. SWITCHOVER_BIN names
 another binary, SWITCHOVER_IO=epoll another driver, FAULTS_AT_ONCE another number of cases at once (8).

@@ -140,6 +140,10 @@ class Gateway:
     def log_text(self):
         return self.log_path.read_text(errors="replace")
 
+    def descriptors(self):
+        """How many it holds."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def client(self):
         return Client(self.port)
 

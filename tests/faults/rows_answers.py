@@ -1,6 +1,6 @@
 """Faults 9-27: the provider answers, and says that it will not, or says nothing of worth."""
 from faults import fault
-from plays import DONE, HTML, ROLE, SSE, chunk, compact, error_body, failing, good, head, play, reply, whole_body
+from plays import DONE, HTML, ROLE, SSE, chunk, compact, error_body, failing, good, head, play, reply
 from scene import Ask, Scene
 
 FIRST, ALONE = Ask(by="first.m", attempts=1), Ask(by="first.m", model="alone")
@@ -104,7 +104,7 @@ def quota(stream):
 
 @fault(17, "401 invalid key")
 def s401(stream):
-    answer = failing(401, f"Incorrect API key provided: sk-fir*nary", "invalid_request_error", "invalid_api_key")
+    answer = failing(401, "Incorrect API key provided: sk-fir*nary", "invalid_request_error", "invalid_api_key")
     yield Scene("two providers", [answer], asks=[Ask(), LATER], seen=(1, 2), key_out=True)
     # The client would take a 401 for its own key's.
     yield Scene("alone", [answer], seen=(1, 0), key_out=True, asks=[Ask(502, "first.m", 1, model="alone", code="upstream_auth")])
@@ -181,7 +181,8 @@ def page(stream):
 @fault(26, "200 with an error object")
 def error_in_200(stream):
     yield Scene("server error", [reply(200, error_body())], failures=1)
-    yield Scene("rate limit", [reply(200, error_body("Rate limit reached", "rate_limit_error", "rate_limit_exceeded"))], throttled=True)
+    limit = error_body("Rate limit reached", "rate_limit_error", "rate_limit_exceeded")
+    yield Scene("rate limit", [reply(200, limit)], throttled=True)
     yield Scene("a key", [reply(200, error_body("bad key", "authentication_error", "invalid_api_key"))], key_out=True)
     yield Scene("in a choice", [reply(200, compact({"choices": [{"error": {"code": 502, "message": "down"}}]}))], failures=1)
 

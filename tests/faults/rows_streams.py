@@ -1,7 +1,6 @@
 """Faults 28-44: what goes wrong inside of an answer. Asked in one piece, the same befalls its body."""
-import plays
 from faults import fault
-from plays import (DONE, FINISH, JSON, ROLE, SSE, begun, chunk, compact, contents, delta, error_body, event, failing, good, head,
+from plays import (DONE, FINISH, JSON, ROLE, SSE, begun, chunk, compact, contents, delta, error_body, event, good, head,
                    latin, opened, play, reply, stream_body, whole_body)
 from scene import Ask, Scene
 
@@ -100,9 +99,10 @@ def clean_end(stream):
         yield inside(True, "after content", ["0\r\n\r\n"], "upstream_aborted")
         yield Scene("before content", [opened(True, "0\r\n\r\n")], failures=1)
     else:
-        half = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + whole_body("first")[:100]
-        yield Scene("half of it, by closing", [play(half, ["fin"])], settings={"count": "[bad_output]"}, failures=1)
-        yield Scene("half of it, well framed", [reply(200, whole_body("first")[:100])], settings={"count": "[bad_output]"}, failures=1)
+        half, counted = whole_body("first")[:100], {"count": "[bad_output]"}
+        unframed = f"HTTP/1.1 200 OK\r\ncontent-type: {JSON}\r\n\r\n{half}"
+        yield Scene("half of it, by closing", [play(unframed, ["fin"])], settings=counted, failures=1)
+        yield Scene("half of it, well framed", [reply(200, half)], settings=counted, failures=1)
 
 
 @fault(37, "broken JSON in an event")
@@ -136,8 +136,8 @@ def huge(stream):
         else:
             yield Scene(f"{name}, before content", [opened(True, *wire)])
             yield Scene(f"{name}, after content", [begun(True, "first", *wire)], seen=(1, 0), asks=[broken("upstream_bad_output")])
-    odd = "\xef\xbb\xbf" + ROLE.replace("\n", "\r\n") + latin(delta({"content": "wörld 😀"})).replace("\n", "\r") + contents("first")[0]
-    odd += FINISH.replace("\n", "\r\n") + DONE
+    odd = "\xef\xbb\xbf" + ROLE.replace("\n", "\r\n") + latin(delta({"content": "wörld 😀"})).replace("\n", "\r")
+    odd += contents("first")[0] + FINISH.replace("\n", "\r\n") + DONE
     yield Scene("BOM, CR, CR LF, byte by byte", [play(head(200, SSE, len(odd)), ["drip", odd, 0.2])], seen=(1, 0),
                 asks=[Ask(by="first.m", attempts=1, body=odd)])
 
@@ -206,8 +206,11 @@ def no_keep_alive(stream):
         return {**answer, "steps": [*answer["steps"], ["fin"]]}
 
     def run(world):
+        held = []
         for _ in range(6):
             world.ask(FIRST)
+            held.append(world.gateway.descriptors())
+        assert max(held) <= held[0] + 1, f"descriptors leak: {held}"
         assert len({entry["conn"] for entry in world.first.requests()}) == 6, world.first.log()
     yield Scene("said so", [closing()], run=run, seen=(6, 0), one_connection=True)
     unsaid = good(stream, "first")

@@ -1,4 +1,5 @@
 """Faults 45-50: what only shows over time. The policies have short windows, so that a minute takes a second."""
+import email.utils
 import threading
 import time
 
@@ -149,6 +150,14 @@ def client_leaves(stream):
     def reading(world, client):
         assert client.until(b"first two") if world.stream else world.first.until("sent")
 
+    def connecting(world):
+        client = world.client()
+        client.send(world.body(Ask()))
+        until(world.state, lambda state: state["inflight"] == 1, "an attempt under way")
+        client.close()
+        world.asked.append(Ask(0, "first.m", 1, ends="client_gone"))
+
+    yield Scene("while connecting", kind="black hole", run=connecting, seen=(0, 0))
     yield Scene("before the head", [play(["hang"])], run=lambda world: leaves(world, asked), seen=(1, 0))
     yield Scene("in the middle", [begun(stream, "first", ["hang"])], run=lambda world: leaves(world, reading), seen=(1, 0))
 
@@ -162,15 +171,18 @@ def clocks(stream):
         (world.folder / "clock").touch()
         # The wall clock is read once a second; timers must not know of it.
         world.expect(FIRST, client.receive())
-        world.ask(FIRST)
+        # It has jumped: a date that is half an hour off lies in the past for the gateway, and says nothing.
+        date = email.utils.formatdate(time.time() + 1800, usegmt=True)
+        world.first.play(failing(429, more=[f"retry-after: {date}"]))
+        world.ask(Ask())
 
     slow = good(stream, "first")
     steps = [slow["steps"][0], ["sleep", 1500], *slow["steps"][1:]]
     if not stream:
         text = slow["steps"][0][1]
         steps = [["send", text[:200]], ["sleep", 1500], ["send", text[200:]]]
-    yield Scene("an hour ahead in the middle", [{**slow, "steps": steps}, good(stream, "first")], run=jump, seen=(2, 0), preload=True,
-                settings={"idle": "4s", "ttft": "4s"}, lasts=3)
+    yield Scene("an hour ahead in the middle", [{**slow, "steps": steps}], run=jump, seen=(2, 1), preload=True, lasts=3,
+                settings={"idle": "4s", "ttft": "4s"}, throttled=(1, 1100))
     yield Scene("a core stands still for two seconds", run=one_core_stands, seen=(16, 0), lasts=4)
 
 
