@@ -23,6 +23,7 @@ mod notes;
 mod outbound;
 mod relay;
 mod reply;
+mod resume;
 
 use std::ops::Range;
 
@@ -37,6 +38,7 @@ use self::answer::Answer;
 use self::buffer::Buffer;
 use self::intake::Request;
 use self::outbound::Upstream;
+use self::resume::Resume;
 
 /// What the machine waits for.
 #[derive(Debug)]
@@ -183,6 +185,8 @@ enum State {
 enum After {
     /// Relay more of the stream.
     Relay,
+    /// Find somebody to go on with it.
+    Resume,
     /// The next request of this connection.
     NextRequest,
     /// Close at once.
@@ -210,6 +214,8 @@ pub struct Exchange {
     /// about when to come back.
     last_error: Option<(ClientError<'static>, Option<Span>)>,
     upstream: Upstream,
+    /// What a stream is gone on with from, where the route does that.
+    resume: Option<Box<Resume>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
@@ -235,6 +241,7 @@ impl Exchange {
             attempt: None,
             last_error: None,
             upstream: Upstream::default(),
+            resume: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
             drained: 0,
@@ -276,7 +283,10 @@ impl Exchange {
             },
             State::Dial => self.dial(),
             State::SendRequest => Action::SendUpstream {
-                bytes: self.inbox.lend_for_send(),
+                bytes: match &mut self.resume {
+                    Some(resume) if resume.active => std::mem::take(&mut resume.request),
+                    _ => self.inbox.lend_for_send(),
+                },
                 range: self.sending.clone(),
                 until: self.until,
             },
@@ -304,7 +314,10 @@ impl Exchange {
             }
             Input::Dialed(dialed) => self.dialed(now, dialed, context),
             Input::UpstreamSent(bytes, sent) => {
-                self.inbox.take_back(bytes);
+                match &mut self.resume {
+                    Some(resume) if resume.active => resume.request = bytes,
+                    _ => self.inbox.take_back(bytes),
+                }
                 self.upstream_sent(now, sent, context);
             }
             Input::UpstreamRead(bytes, read) => {
@@ -328,6 +341,9 @@ impl Exchange {
         if self.after == After::Relay {
             return self.relay_on(now);
         }
+        if self.after == After::Resume {
+            return self.resume_at_next(now, context);
+        }
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
@@ -339,7 +355,7 @@ impl Exchange {
                 self.drained = 0;
                 self.until = now + LINGER_TIMEOUT;
             }
-            After::Close | After::Relay => self.state = State::Closed,
+            After::Close | After::Relay | After::Resume => self.state = State::Closed,
         }
     }
 
@@ -360,6 +376,7 @@ impl Exchange {
         self.request.reset();
         self.answer.reset();
         self.chain = None;
+        self.resume = None;
         self.last_error = None;
         self.state = State::AwaitRequest;
         if self.inbox.is_empty() {

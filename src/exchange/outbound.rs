@@ -78,7 +78,12 @@ impl Exchange {
         }
     }
 
-    fn begin_attempt(&mut self, now: Moment, attempt: Attempt, context: &mut Context<'_>) {
+    pub(super) fn begin_attempt(
+        &mut self,
+        now: Moment,
+        attempt: Attempt,
+        context: &mut Context<'_>,
+    ) {
         let policy = &context.plan.policy;
         let provider = policy
             .targets
@@ -88,9 +93,11 @@ impl Exchange {
         let endpoints = context.outlets.endpoints(provider);
         // Another endpoint for each request, without a counter that cores would have to share.
         let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        let first = u16::try_from(first).unwrap_or_default();
+        let board = context.core.board();
         self.upstream = Upstream {
             provider,
-            endpoint: u16::try_from(first).unwrap_or_default(),
+            endpoint: board.endpoint_from(provider, first, endpoints),
             endpoints,
             connect: attempt.connect_by.since(now),
             open: self.upstream.open,
@@ -146,13 +153,27 @@ impl Exchange {
         let head = std::mem::take(&mut context.scratch.head);
         let mut name = std::mem::take(&mut context.scratch.name);
         let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
-        let put = self.inbox.put_before(self.request.tail.start, &head);
-        context.scratch.head = head;
         context.scratch.name = name;
-        self.request.shift(put.moved);
-        self.upstream.head = put.start..put.start + head_bytes;
-        self.sending = put.start..self.request.tail.end;
-        self.until = attempt.content_by.min(attempt.deadline);
+        match &mut self.resume {
+            Some(resume) if resume.active => {
+                self.upstream.head = 0..head_bytes;
+                self.sending = 0..head.len();
+                resume.request = head;
+            }
+            _ => {
+                let put = self.inbox.put_before(self.request.tail.start, &head);
+                context.scratch.head = head;
+                self.request.shift(put.moved);
+                self.upstream.head = put.start..put.start + head_bytes;
+                self.sending = put.start..self.request.tail.end;
+            }
+        }
+        let until = if self.request.stream {
+            attempt.head_by
+        } else {
+            attempt.content_by
+        };
+        self.until = until.min(attempt.deadline);
         self.upstream.sent = now;
         self.state = State::SendRequest;
     }
@@ -203,10 +224,20 @@ impl Exchange {
             patch::string(model, name);
             name
         };
-        let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
+        let resumed = self
+            .is_resuming()
+            .then(|| self.resumed_body(token, attempt.target, context.plan));
+        let body_bytes = match &resumed {
+            Some(body) => body.len(),
+            None => notes.prefix().len() + token.len() + self.request.tail.len(),
+        };
         write::decimal(body_bytes as u64, &mut out);
         out.extend_from_slice(b"\r\n\r\n");
         let head_bytes = out.len();
+        if let Some(body) = resumed {
+            out.extend_from_slice(&body);
+            return (out, head_bytes);
+        }
         out.extend_from_slice(notes.prefix());
         out.extend_from_slice(token);
         (out, head_bytes)
@@ -219,7 +250,11 @@ impl Exchange {
         context: &mut Context<'_>,
     ) {
         // The credential does not stay in memory that the next request reads into.
-        self.inbox.wipe(self.upstream.head.clone());
+        let head = self.upstream.head.clone();
+        match &mut self.resume {
+            Some(resume) if resume.active => resume.wipe(head),
+            _ => self.inbox.wipe(head),
+        }
         match sent {
             Ok(()) => self.state = State::AwaitHead,
             Err(Broken::ClientGone) => self.client_gone(now, context),
@@ -284,6 +319,9 @@ impl Exchange {
             retry_after,
         };
         self.end_attempt(now, end, context);
+        if self.is_resuming() {
+            return self.resume_at_next(now, context);
+        }
         self.last_error = Some((error, retry_after));
         self.next_step(now, context);
     }

@@ -15,6 +15,8 @@ mod exchange;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod program;

@@ -13,7 +13,7 @@ use crate::policy::model::{Otherwise, Serve};
 impl Chain {
     /// The next candidate of the tiers; a repeat if there is none; else the end.
     pub(super) fn advance(&mut self, now: Moment, view: &View<'_>, core: &mut Core) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let last = self.history.last().and_then(|last| last.outcome);
@@ -55,6 +55,7 @@ impl Chain {
         }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
+            (PassedOver::Down, Outcome::Connect),
             (PassedOver::Throttled, Outcome::S429),
             (PassedOver::AtCapacity, Outcome::Overloaded),
             (PassedOver::KeyOut, Outcome::AuthFailed),
@@ -84,7 +85,7 @@ impl Chain {
         core: &mut Core,
         reason: Reason,
     ) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let mut survey = Survey::take(now, view, core, &mut self.passed);

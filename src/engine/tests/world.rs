@@ -10,8 +10,8 @@ use crate::engine::{
     Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
 };
 use crate::policy::model::{
-    Action, At, Auth, Breaker, Cond, FallbackLine, Member, ModelName, Otherwise, Pick, Provider,
-    ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier, Timeouts,
+    Action, At, Auth, Breaker, Cond, FallbackLine, Member, MidStream, ModelName, Otherwise, Pick,
+    Provider, ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier, Timeouts,
     TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
@@ -111,6 +111,7 @@ impl Setup {
             now: Moment::START + SECOND,
             requests: 0,
             affinity: 0,
+            sticky: None,
         }
     }
 
@@ -152,6 +153,8 @@ impl Setup {
             deadline: self.deadline,
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
+            mid_stream: MidStream::Error,
+            sticky: Vec::new(),
         };
         let route = |name: &str, action| Route {
             name: name.into(),
@@ -170,6 +173,7 @@ impl Setup {
             targets,
             breakers: vec![self.breaker.clone()],
             retries: vec![self.retries.clone()],
+            telemetry: crate::policy::model::Telemetry::default(),
             aliases: Vec::new(),
             forbids: Vec::new(),
             routes: vec![
@@ -194,6 +198,7 @@ impl Setup {
             retries: RetriesId(0),
             timeouts: Timeouts {
                 connect: SECOND,
+                head: None,
                 ttft: Span::from_secs(8),
                 idle: Span::from_secs(15),
             },
@@ -209,6 +214,7 @@ pub(super) struct World {
     pub(super) cores: Vec<Core>,
     pub(super) now: Moment,
     pub(super) affinity: u64,
+    pub(super) sticky: Option<u64>,
     requests: u64,
 }
 
@@ -227,6 +233,7 @@ impl World {
             forbidden,
             armed: 0,
             affinity: self.affinity,
+            sticky: self.sticky,
         };
         Chain::new(&self.plan, decision, Form::Stream, id, self.now)
     }
@@ -329,7 +336,9 @@ fn provider(name: &str) -> Provider {
         trains_on_data: false,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 

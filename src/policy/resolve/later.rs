@@ -28,8 +28,7 @@ const EXPECTS: [&str; 12] = [
 impl<'t> Resolver<'t> {
     /// Top-level declarations that have no effect yet.
     pub(super) fn later(&mut self) {
-        const NAMED: [(Space, &Block); 3] = [
-            (Space::Health, &blocks::HEALTH),
+        const NAMED: [(Space, &Block); 2] = [
             (Space::Limit, &blocks::LIMIT),
             (Space::Budget, &blocks::BUDGET),
         ];
@@ -44,10 +43,8 @@ impl<'t> Resolver<'t> {
                 self.check_later(block, &fields);
             }
         }
-        for (word, block) in [("telemetry", &blocks::TELEMETRY), ("fleet", &blocks::FLEET)] {
-            if let Some(stmt) = self.names.single.get(word).copied() {
-                self.fields(stmt.stmts(), block);
-            }
+        if let Some(stmt) = self.names.single.get("fleet").copied() {
+            self.fields(stmt.stmts(), &blocks::FLEET);
         }
         for decl in self.names.all(Space::Drill) {
             self.drill(decl.stmt);
