@@ -223,8 +223,9 @@ pub struct Exchange {
     answer: Answer,
     chain: Option<Chain>,
     attempt: Option<Attempt>,
-    /// What to tell the client if the policy says to give it the last outcome's own answer.
-    last_error: Option<ClientError<'static>>,
+    /// What to tell the client if the policy says to give it the last outcome's own answer, and what the provider said
+    /// about when to come back.
+    last_error: Option<(ClientError<'static>, Option<Span>)>,
     upstream: Upstream,
     /// What a stream is gone on with from, where the route does that.
     resume: Option<Box<Resume>>,

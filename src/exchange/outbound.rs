@@ -337,7 +337,7 @@ impl Exchange {
         if self.is_resuming() {
             return self.resume_at_next(now, context);
         }
-        self.last_error = Some(error);
+        self.last_error = Some((error, retry_after));
         if self.is_hedged() {
             self.state = State::Outlived;
             return;

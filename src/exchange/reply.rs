@@ -94,10 +94,11 @@ impl Exchange {
     pub(super) fn finish(&mut self, now: Moment, finish: Finish, context: &mut Context<'_>) {
         match finish {
             Finish::Stop => {
-                let error = self.last_error.take();
-                let error = error.unwrap_or(ClientError::of_outcome(Outcome::S5xx));
+                let last = self.last_error.take();
+                let (error, hint) = last.unwrap_or((ClientError::of_outcome(Outcome::S5xx), None));
                 let ending = ending_of(error.status);
                 let extras = Extras {
+                    retry_after: hint.filter(|_| matches!(error.status, 429 | 503)),
                     do_not_retry: true,
                     ..Extras::default()
                 };

@@ -16,6 +16,7 @@ mod exchange;
 mod gateway;
 #[cfg(test)]
 mod hedging;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod policies;

@@ -160,6 +160,12 @@ fn lines_are_tried_top_down() {
     };
     let mut world = stopping.build();
     check(&mut world, "a s5xx => stop");
+    // Nobody is left, and the last answer is there to stop at.
+    let everywhere = Setup {
+        otherwise: Otherwise::Stop,
+        ..chain_of(2)
+    };
+    check(&mut everywhere.build(), "a s5xx, b connect => stop");
     world.open('a');
     world.open('b');
     let end = refused(&world, &['a', 'b']);

@@ -196,7 +196,7 @@ fn refusals_mean_what_they_say() {
         (Act::Status(402), Outcome::QuotaExhausted),
         (Act::Status(403), Outcome::AuthFailed),
         (Act::Status(404), Outcome::S4xx),
-        (Act::Status(408), Outcome::Timeout),
+        (Act::Status(408), Outcome::S5xx),
         (Act::Status(429), Outcome::S429),
         (Act::Status(500), Outcome::S5xx),
         (Act::Status(502), Outcome::S5xx),
