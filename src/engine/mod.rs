@@ -29,7 +29,7 @@ mod tests;
 pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Rule, State};
 pub use self::chain::{
-    Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, Reason, Step,
+    Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,
 };
 pub use self::core::Core;
 pub use self::health::Checkup;

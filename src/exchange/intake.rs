@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, RequestId, RouteId};
-use crate::dialect::openai::Refusal;
+use crate::dialect::openai::{Patience, Refusal};
 use crate::dialect::{ClientRoute, Operation, client_route};
 use crate::exchange::context::Context;
 use crate::exchange::notes::Notes;
@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) stream: bool,
     pub(super) client: Client,
+    /// How long the client waits.
+    pub(super) patience: Patience,
     search: Option<HeadSearch>,
     framing: Framing,
     decoder: chunked::Decoder,
@@ -82,6 +84,7 @@ impl Default for Request {
             operation: Operation::Chat,
             stream: false,
             client: Client::default(),
+            patience: Patience::default(),
             search: None,
             framing: Framing::None,
             decoder: chunked::Decoder::new(),
@@ -239,7 +242,7 @@ impl Exchange {
         request.body = body_at..body_at;
         request.next = body_at;
         request.complete = matches!(head.framing, Framing::None | Framing::Length(0));
-        request.notes.set_fields(unread, &context.scratch.fields);
+        request.patience = request.notes.set_fields(unread, &context.scratch.fields);
         let encoded = context
             .scratch
             .fields

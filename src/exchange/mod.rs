@@ -26,6 +26,7 @@ mod notes;
 mod outbound;
 mod relay;
 mod reply;
+mod resume;
 
 use std::ops::Range;
 
@@ -42,6 +43,7 @@ use self::buffer::Buffer;
 use self::hedge::Hedge;
 use self::intake::Request;
 use self::outbound::Upstream;
+use self::resume::Resume;
 
 /// What the machine waits for.
 #[derive(Debug)]
@@ -196,6 +198,8 @@ enum State {
 enum After {
     /// Relay more of the stream.
     Relay,
+    /// Find somebody to go on with it.
+    Resume,
     /// The next request of this connection.
     NextRequest,
     /// Close at once.
@@ -224,6 +228,8 @@ pub struct Exchange {
     upstream: Upstream,
     /// The second one of two attempts.
     hedge: Option<Box<Hedge>>,
+    /// What a stream is gone on with from, where the route does that.
+    resume: Option<Box<Resume>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
@@ -250,6 +256,7 @@ impl Exchange {
             last_error: None,
             upstream: Upstream::default(),
             hedge: None,
+            resume: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
             drained: 0,
@@ -296,7 +303,10 @@ impl Exchange {
             },
             State::Dial => self.dial(),
             State::SendRequest => Action::SendUpstream {
-                bytes: self.inbox.lend_for_send(),
+                bytes: match &mut self.resume {
+                    Some(resume) if resume.active => std::mem::take(&mut resume.request),
+                    _ => self.inbox.lend_for_send(),
+                },
                 range: self.sending.clone(),
                 until: self.until,
             },
@@ -338,7 +348,10 @@ impl Exchange {
             }
             Input::Dialed(dialed) => self.dialed(now, dialed, context),
             Input::UpstreamSent(bytes, sent) => {
-                self.inbox.take_back(bytes);
+                match &mut self.resume {
+                    Some(resume) if resume.active => resume.request = bytes,
+                    _ => self.inbox.take_back(bytes),
+                }
                 self.upstream_sent(now, sent, context);
             }
             Input::UpstreamRead(bytes, read) => {
@@ -362,6 +375,9 @@ impl Exchange {
         if self.after == After::Relay {
             return self.relay_on(now);
         }
+        if self.after == After::Resume {
+            return self.resume_at_next(now, context);
+        }
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
@@ -373,7 +389,7 @@ impl Exchange {
                 self.drained = 0;
                 self.until = now + LINGER_TIMEOUT;
             }
-            After::Close | After::Relay => self.state = State::Closed,
+            After::Close | After::Relay | After::Resume => self.state = State::Closed,
         }
     }
 
@@ -394,6 +410,7 @@ impl Exchange {
         self.request.reset();
         self.answer.reset();
         self.chain = None;
+        self.resume = None;
         self.last_error = None;
         self.state = State::AwaitRequest;
         if self.inbox.is_empty() {

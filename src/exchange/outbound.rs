@@ -169,13 +169,27 @@ impl Exchange {
         let head = std::mem::take(&mut context.scratch.head);
         let mut name = std::mem::take(&mut context.scratch.name);
         let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
-        let put = self.inbox.put_before(self.request.tail.start, &head);
-        context.scratch.head = head;
         context.scratch.name = name;
-        self.request.shift(put.moved);
-        self.upstream.head = put.start..put.start + head_bytes;
-        self.sending = put.start..self.request.tail.end;
-        self.until = attempt.content_by.min(attempt.deadline);
+        match &mut self.resume {
+            Some(resume) if resume.active => {
+                self.upstream.head = 0..head_bytes;
+                self.sending = 0..head.len();
+                resume.request = head;
+            }
+            _ => {
+                let put = self.inbox.put_before(self.request.tail.start, &head);
+                context.scratch.head = head;
+                self.request.shift(put.moved);
+                self.upstream.head = put.start..put.start + head_bytes;
+                self.sending = put.start..self.request.tail.end;
+            }
+        }
+        let until = if self.request.stream {
+            attempt.head_by
+        } else {
+            attempt.content_by
+        };
+        self.until = until.min(attempt.deadline);
         self.upstream.sent = now;
         self.state = State::SendRequest;
     }
@@ -226,10 +240,20 @@ impl Exchange {
             patch::string(model, name);
             name
         };
-        let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
+        let resumed = self
+            .is_resuming()
+            .then(|| self.resumed_body(token, attempt.target, context.plan));
+        let body_bytes = match &resumed {
+            Some(body) => body.len(),
+            None => notes.prefix().len() + token.len() + self.request.tail.len(),
+        };
         write::decimal(body_bytes as u64, &mut out);
         out.extend_from_slice(b"\r\n\r\n");
         let head_bytes = out.len();
+        if let Some(body) = resumed {
+            out.extend_from_slice(&body);
+            return (out, head_bytes);
+        }
         out.extend_from_slice(notes.prefix());
         out.extend_from_slice(token);
         (out, head_bytes)
@@ -241,7 +265,10 @@ impl Exchange {
         sent: Result<(), Broken>,
         context: &mut Context<'_>,
     ) {
-        self.upstream.wipe_head(&mut self.inbox);
+        match &mut self.resume {
+            Some(resume) if resume.active => resume.wipe(self.upstream.head.clone()),
+            _ => self.upstream.wipe_head(&mut self.inbox),
+        }
         match sent {
             Ok(()) => self.state = State::AwaitHead,
             Err(Broken::ClientGone) => self.client_gone(now, context),
@@ -307,6 +334,9 @@ impl Exchange {
             retry_after,
         };
         self.end_attempt(now, end, context);
+        if self.is_resuming() {
+            return self.resume_at_next(now, context);
+        }
         self.last_error = Some(error);
         if self.is_hedged() {
             self.state = State::Outlived;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::is_model;
 use crate::dialect::openai::{ClientError, Refusal, error_body, model_body, models_body};
-use crate::engine::{Finish, Reason};
+use crate::engine::{Finish, PassedSet, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
 use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
@@ -279,13 +279,16 @@ impl Exchange {
             return;
         };
         let mut tried = [None; crate::ops::TRIED_MAX];
+        let mut passed = PassedSet::default();
         if let Some(chain) = &self.chain {
+            passed = chain.passed();
             for (slot, attempt) in tried.iter_mut().zip(chain.attempts()) {
                 *slot = Some(attempt);
             }
         }
-        context.journal.keep(Record {
+        let record = Record {
             id: self.request.id,
+            policy: context.plan.policy.hash,
             started,
             ended: now,
             route: self.request.route,
@@ -293,9 +296,15 @@ impl Exchange {
             ending,
             stream: self.request.stream,
             bytes_in: self.request.body_bytes(),
-            bytes_out: self.answer.bytes,
+            bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
+            passed,
             tried,
-        });
+        };
+        let candidates = self
+            .request
+            .route
+            .map(|route| context.plan.program.candidates(route));
+        context.journal.keep(record, candidates.unwrap_or_default());
     }
 }
 

@@ -18,6 +18,7 @@ use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
 
 /// Serves the requests of one client connection until it ends.
 pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
+    let _connected = worker.connected();
     let registration = worker.sweeper.register(client.socket());
     registration
         .watch()

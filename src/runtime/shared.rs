@@ -55,7 +55,11 @@ impl Shared {
             outlets,
             peers,
             server_tls,
-            counters: Arc::new(Counters::new(cores, plan.policy.targets.len())),
+            counters: Arc::new(Counters::sized(
+                cores,
+                plan.policy.targets.len(),
+                plan.policy.routes.len(),
+            )),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),

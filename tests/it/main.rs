@@ -17,6 +17,8 @@ mod gateway;
 #[cfg(test)]
 mod hedging;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod program;

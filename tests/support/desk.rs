@@ -40,7 +40,11 @@ impl Desk {
         let outlets = Outlets::new(outlets.collect());
         let plan = Plan::new(policy).expect("a small policy has a program");
         let board = Arc::new(Board::new(&plan, 1));
-        let counters = Arc::new(Counters::new(1, plan.policy.targets.len()));
+        let counters = Arc::new(Counters::sized(
+            1,
+            plan.policy.targets.len(),
+            plan.policy.routes.len(),
+        ));
         Self {
             core: Core::new(board, &plan, 0),
             journal: Journal::new(Arc::clone(&counters), 0),

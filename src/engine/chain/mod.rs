@@ -16,6 +16,7 @@ mod hedge;
 mod record;
 mod repeat;
 mod report;
+mod resume;
 mod start;
 mod steps;
 mod survey;
@@ -30,12 +31,12 @@ use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
-use self::record::{History, PassedSet};
+use self::record::History;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
-pub use self::record::{AttemptRecord, PassedOver};
+pub use self::record::{AttemptRecord, PassedOver, PassedSet};
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,6 +56,8 @@ pub struct Chain {
     chance: u64,
     begun: Moment,
     deadline: Moment,
+    /// When the client gives up unless it has something by then.
+    patience: Moment,
     tried: u64,
     /// How long the last attempt went without content.
     waited: Span,
@@ -91,6 +94,8 @@ pub struct Attempt {
     pub probe: bool,
     /// A connection must be there by then, else [`Outcome::Connect`].
     pub connect_by: Moment,
+    /// The head of a stream must be there by then, else [`Outcome::Ttft`]; of a whole answer `content_by` counts.
+    pub head_by: Moment,
     /// The first content must be there by then, else [`Outcome::Ttft`].
     pub content_by: Moment,
     /// The longest time between two contents, else [`Outcome::Timeout`].
@@ -138,6 +143,7 @@ impl Chain {
             chance: fold(request),
             begun: now,
             deadline,
+            patience: Moment::NEVER,
             tried: 0,
             waited: Span::ZERO,
             passed: PassedSet::default(),
@@ -148,6 +154,21 @@ impl Chain {
             waiting: None,
             committed: false,
         }
+    }
+
+    /// The client's own bounds, where they are shorter: the whole request is over by `deadline`, and something has
+    /// begun to arrive by `patience`.
+    #[must_use]
+    pub fn within(mut self, deadline: Moment, patience: Moment) -> Self {
+        self.deadline = self.deadline.min(deadline);
+        self.patience = match self.form {
+            Form::Whole => Moment::NEVER,
+            Form::Stream => patience,
+        };
+        if self.form == Form::Whole {
+            self.deadline = self.deadline.min(patience);
+        }
+        self
     }
 
     /// What to do now.
@@ -199,6 +220,15 @@ impl Chain {
         self.deadline
     }
 
+    /// When the client must have something: with the first content its patience is no longer tried.
+    pub(crate) fn begin_by(&self) -> Moment {
+        if self.committed {
+            self.deadline
+        } else {
+            self.deadline.min(self.patience)
+        }
+    }
+
     /// When it began.
     pub fn begun(&self) -> Moment {
         self.begun
@@ -233,6 +263,11 @@ impl Chain {
         self.passed.at(bit(index))
     }
 
+    /// The same for all candidates, as the record keeps it.
+    pub fn passed(&self) -> PassedSet {
+        self.passed
+    }
+
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
         let last = self.history.last();
         let facts = AttemptFacts {
@@ -246,7 +281,7 @@ impl Chain {
             candidates: plan.program.candidates(self.decision.route),
             forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
             tried: self.tried,
-            remaining: last.is_some().then(|| self.deadline.since(now)),
+            remaining: last.is_some().then(|| self.begin_by().since(now)),
         }
     }
 

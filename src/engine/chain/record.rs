@@ -2,6 +2,7 @@
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Outcome, Span, TargetId};
+use crate::engine::balance::bit;
 
 /// One attempt as the record shows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,12 +86,22 @@ impl PassedOver {
 }
 
 /// One reason for each of 64 candidates, as four planes of bits: 32 bytes, and setting one costs four ors.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PassedSet {
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PassedSet {
     planes: [u64; 4],
 }
 
 impl PassedSet {
+    /// Whether nothing was ever against any candidate.
+    pub fn is_empty(&self) -> bool {
+        self.planes == [0; 4]
+    }
+
+    /// The reason of the candidate at `index` of the route, if it was passed over.
+    pub fn of(&self, index: usize) -> Option<PassedOver> {
+        self.at(bit(index))
+    }
+
     /// Sets the reason of the candidate at `bit`. The last one counts.
     pub(crate) fn set(&mut self, bit: u64, reason: PassedOver) {
         for (digit, plane) in self.planes.iter_mut().enumerate() {

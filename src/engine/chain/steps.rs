@@ -12,7 +12,7 @@ use crate::engine::core::Core;
 impl Chain {
     /// The next candidate of the tiers; a repeat if there is none; else the end.
     pub(super) fn advance(&mut self, now: Moment, view: &View<'_>, core: &mut Core) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let last = self.history.last().and_then(|last| last.outcome);
@@ -84,7 +84,7 @@ impl Chain {
         core: &mut Core,
         reason: Reason,
     ) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let mut survey = Survey::take(now, view, core, &mut self.passed);

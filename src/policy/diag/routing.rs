@@ -277,3 +277,34 @@ pub(in crate::policy) fn too_many_targets(place: Place, count: usize, most: usiz
     )
     .help("split it by a condition, or put several addresses of one provider into `endpoints`")
 }
+
+pub(in crate::policy) fn rule_never_applies(place: Place, before: Option<Place>) -> Diagnostic {
+    let said = Diagnostic::new(
+        Code::P3026,
+        place,
+        "this rule of `classify` can never apply",
+        match before {
+            Some(_) => "rules before it take every error that it names",
+            None => "no error fits all of its conditions",
+        },
+    );
+    match before {
+        Some(before) => said
+            .label(before, "this one comes first")
+            .help("the first rule that holds counts: move the narrower one up, or remove one"),
+        None => said.help("an error has one status (200 to 599) and one code"),
+    }
+}
+
+pub(in crate::policy) fn nobody_continues(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3027,
+        place,
+        "no target of this route can continue another one's answer",
+        "a stream that breaks would end with an error event all the same",
+    )
+    .help(
+        "kinds that can: `vllm`, `groq`, `simulated`, and `deepseek` with a base_url \
+         that ends in `/beta`; else write `mid_stream = error`",
+    )
+}

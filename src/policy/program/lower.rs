@@ -193,11 +193,13 @@ impl Program {
         };
         let picks = hashed_facts(serve);
         let picks = picks.iter().map(|fact| Place::of(fact, &self.needs));
+        let sticky = serve.sticky.iter().map(|fact| Place::of(fact, &self.needs));
         Ok(RouteEntry {
             candidates: append(&mut self.candidates, candidates),
             guards: append(&mut self.guards, guards),
             terms: append(&mut self.terms, terms),
             picks: append(&mut self.picks, picks),
+            sticky: append(&mut self.picks, sticky),
             masked,
             hedge,
         })

@@ -84,6 +84,8 @@ pub struct Decision {
     pub armed: u64,
     /// Hash of the facts that the route's `pick = hash(…)` names; 0 if it names none.
     pub affinity: u64,
+    /// Hash of the facts that the route's `sticky = hash(…)` names, if the request has all of them.
+    pub sticky: Option<u64>,
 }
 
 /// A target that a route may try.
@@ -128,6 +130,8 @@ struct RouteEntry {
     guards: Range<u32>,
     terms: Range<u32>,
     picks: Range<u32>,
+    /// In the same list.
+    sticky: Range<u32>,
     /// Candidates that no request may use.
     masked: u64,
     /// The bit of [`Decision::armed`] that must be set for a request to hedge; 0: none.
@@ -248,10 +252,15 @@ impl Program {
         }
         let picks = part(&self.picks, &entry.picks);
         decision.affinity = picks.iter().fold(0, |so_far, place| {
-            let value = place.read(facts).unwrap_or_default();
-            // The length keeps ("a", "b") and ("ab", "") apart.
-            hash::of_bytes(hash::mix(so_far, value.len() as u64), value.as_bytes())
+            fold(so_far, place.read(facts).unwrap_or_default())
         });
+        let sticky = part(&self.picks, &entry.sticky);
+        if !sticky.is_empty() {
+            decision.sticky = sticky.iter().try_fold(0, |so_far, place| {
+                let value = place.read(facts).filter(|value| !value.is_empty())?;
+                Some(fold(so_far, value))
+            });
+        }
         decision
     }
 
@@ -328,6 +337,11 @@ impl Program {
             mask | u64::from(same) << index
         })
     }
+}
+
+/// Adds one value to a hash of several. The length keeps ("a", "b") and ("ab", "") apart.
+fn fold(so_far: u64, value: &str) -> u64 {
+    hash::of_bytes(hash::mix(so_far, value.len() as u64), value.as_bytes())
 }
 
 /// A route's part of a list of all routes.

@@ -107,6 +107,9 @@ pub(super) fn needs_of(policy: &Policy) -> Needs {
         let Action::Serve(serve) = &route.action else {
             continue;
         };
+        for fact in &serve.sticky {
+            reads.string(fact);
+        }
         for tier in &serve.tiers {
             if let Pick::Hash(facts) = &tier.pick {
                 for fact in facts {

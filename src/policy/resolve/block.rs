@@ -3,7 +3,7 @@
 
 use crate::base::{OutcomeSet, Span};
 use crate::policy::diag::naming as say;
-use crate::policy::model::{Pick, SecretRef};
+use crate::policy::model::{Pick, SecretRef, StrFact};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{Block, Form, Row, Value};
 use crate::policy::syntax::Place;
@@ -184,6 +184,14 @@ impl<'t> Fields<'t> {
         match self.value(word) {
             Some(Value::Outcomes(set)) => *set,
             _ => OutcomeSet::EMPTY,
+        }
+    }
+
+    /// Facts, none where they are left out.
+    pub(super) fn facts(&self, word: &str) -> &[StrFact] {
+        match self.value(word) {
+            Some(Value::Facts(facts)) => facts,
+            _ => &[],
         }
     }
 

@@ -43,10 +43,8 @@ impl<'t> Resolver<'t> {
                 self.check_later(block, &fields);
             }
         }
-        for (word, block) in [("telemetry", &blocks::TELEMETRY), ("fleet", &blocks::FLEET)] {
-            if let Some(stmt) = self.names.single.get(word).copied() {
-                self.fields(stmt.stmts(), block);
-            }
+        if let Some(stmt) = self.names.single.get("fleet").copied() {
+            self.fields(stmt.stmts(), &blocks::FLEET);
         }
         for decl in self.names.all(Space::Drill) {
             self.drill(decl.stmt);

@@ -7,6 +7,7 @@
 //! `value` and `block` read one value and one block by the schema; the rest says what they mean.
 
 mod block;
+mod classify;
 mod compare;
 mod cond;
 mod connection;

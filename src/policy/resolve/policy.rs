@@ -47,6 +47,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.collect(tree);
     resolver.settle_consts(sets);
     let server = resolver.server();
+    let telemetry = resolver.telemetry();
     resolver.settle_defaults();
     resolver.providers();
     resolver.aliases();
@@ -67,6 +68,7 @@ pub(in crate::policy) fn resolve<'t>(
             files: Vec::new(),
             hash: 0,
             server,
+            telemetry,
             providers: resolver.providers,
             targets: resolver.targets,
             breakers: resolver.breakers,

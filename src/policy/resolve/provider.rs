@@ -66,6 +66,7 @@ impl<'t> Resolver<'t> {
                 .health_of(&fields)
                 .or_else(|| self.default_health.clone()),
             simulation,
+            classify: self.classify(fields.of("classify").next()),
             endpoints,
         };
         self.providers.push(provider);

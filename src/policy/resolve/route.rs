@@ -3,14 +3,16 @@
 use crate::base::{OutcomeSet, RetriesId, TargetId, limits};
 use crate::policy::diag::{naming as say, routing};
 use crate::policy::facts::Caps;
-use crate::policy::model::{Action, Alias, Cond, Forbid, Reject, Route, Serve, Then, Trigger};
+use crate::policy::model::{
+    Action, Alias, Cond, Forbid, MidStream, Reject, Route, Serve, Then, Trigger,
+};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::fallback::Fallback;
 use crate::policy::resolve::hedge::Written;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::provider::caps_of;
-use crate::policy::resolve::settings::{attempts_max, timeouts};
+use crate::policy::resolve::settings::{attempts_max, mid_stream, timeouts};
 use crate::policy::resolve::tiers::Tiers;
 use crate::policy::schema::{self, Scope, Space};
 use crate::policy::syntax::Place;
@@ -128,7 +130,6 @@ impl<'t> Resolver<'t> {
     fn action(&mut self, decl: Decl<'t>) -> Option<Action> {
         let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
         self.route_later(&fields);
-        self.mid_stream(&fields);
         let reject = self.plain_reject(&fields);
         let tiers = self.route_tiers(&fields);
         match (reject, tiers) {
@@ -236,6 +237,8 @@ impl<'t> Resolver<'t> {
         if own.is_none() {
             self.check_attempts(decl, &tiers, &fallback, candidates);
         }
+        let mid_stream = self.mid_stream(fields, &tiers, &fallback);
+        let sticky = fields.facts("sticky").to_vec();
         Serve {
             tiers: tiers.tiers,
             fallback: fallback.lines,
@@ -244,8 +247,42 @@ impl<'t> Resolver<'t> {
             deadline,
             attempts_max: own.unwrap_or(limits::ATTEMPTS_MAX),
             timeouts: timeouts(fields),
+            mid_stream,
+            sticky,
             hedge: hedge.map(|written| written.hedge),
         }
+    }
+
+    /// What the route does when a stream breaks. `continue` needs somebody who can.
+    fn mid_stream(&mut self, fields: &Fields<'t>, tiers: &Tiers, fallback: &Fallback) -> MidStream {
+        let own = mid_stream(fields);
+        let Some((MidStream::Continue, place)) = own.or(self.defaults.mid_stream) else {
+            return MidStream::Error;
+        };
+        let jumps = fallback.lines.iter().filter_map(|line| match line.then {
+            Then::Jump(target) => Some(target),
+            _ => None,
+        });
+        let members = tiers.members().map(|(member, _)| member.target);
+        let able = members.chain(jumps).any(|target| self.can_continue(target));
+        // A default is for the routes that can make use of it.
+        if !able && own.is_some() {
+            self.report(routing::nobody_continues(place));
+        }
+        if able {
+            MidStream::Continue
+        } else {
+            MidStream::Error
+        }
+    }
+
+    fn can_continue(&self, target: TargetId) -> bool {
+        let provider = self
+            .targets
+            .get(target.index())
+            .map(|target| target.provider);
+        let provider = provider.and_then(|id| self.providers.get(id.index()));
+        provider.is_some_and(|provider| provider.continuation().is_some())
     }
 
     fn check_require(

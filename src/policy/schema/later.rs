@@ -83,20 +83,6 @@ pub(in crate::policy) const SHADOW: Block = Block {
     ],
 };
 
-/// `telemetry { … }`
-pub(in crate::policy) const TELEMETRY: Block = Block {
-    word: "telemetry",
-    rows: &[
-        open(
-            "access_log",
-            Type::Word(&["json", "text", "off"]),
-            "one line a request",
-        ),
-        open("otlp", Type::Url, "where spans go"),
-        open("sample", PERCENT, "the part of requests that has spans"),
-    ],
-};
-
 /// `fleet { … }`
 pub(in crate::policy) const FLEET: Block = Block {
     word: "fleet",

@@ -113,12 +113,7 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "addresses, cores and TLS of the gateway itself",
     ),
     single("clients", "clients { … }", "who may call"),
-    later(
-        "telemetry",
-        None,
-        "telemetry { … }",
-        "access log and traces",
-    ),
+    single("telemetry", "telemetry { … }", "the access log"),
     later("fleet", None, "fleet { … }", "what several gateways share"),
     later(
         "limit",

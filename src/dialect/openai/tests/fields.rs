@@ -29,6 +29,7 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         max_inflight: None,
         health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 
