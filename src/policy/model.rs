@@ -575,7 +575,7 @@ pub struct Serve {
     /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
     pub sticky: Vec<StrFact>,
     /// `hedge after … -> provider.model`
-    pub hedge: Option<Hedge>,
+    pub hedge: Option<Box<Hedge>>,
 }
 
 /// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content

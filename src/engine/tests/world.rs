@@ -155,7 +155,7 @@ impl Setup {
             deadline: self.deadline,
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
-            hedge: self.hedge.clone(),
+            hedge: self.hedge.clone().map(Box::new),
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
         };
