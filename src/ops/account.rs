@@ -136,7 +136,7 @@ fn plain(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
-/// An attempt without an outcome was given up because its client left.
+/// An attempt without an outcome was cut off because the one beside it answered, or because its client left.
 fn outcome(tried: &AttemptRecord) -> &'static str {
     match tried.outcome {
         Some(outcome) => outcome.as_str(),
@@ -176,6 +176,8 @@ pub(super) mod tests {
             hedge: false,
             overtaken: false,
             repeat: false,
+            hedge: false,
+            overtaken: false,
             started: Span::from_millis(started),
             ttft: None,
             ended: Some(Span::from_millis(started + 1)),

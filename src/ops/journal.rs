@@ -199,12 +199,14 @@ impl Journal {
             }
             if let Some(before) = last.filter(|before| before.target != attempt.target)
                 && let Some(why) = before.outcome
+                && !tried.hedge
             {
                 let (from, to) = (before.target, attempt.target);
                 self.counters.moved(self.core, Move { from, to, why });
             }
             last = Some(attempt);
         }
+        let tried = || record.tried.iter().flatten();
         let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));
         if let (Some(first), Some(answer)) = (tried().next(), answer)
             && record.ending == Ending::Answered

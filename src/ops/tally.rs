@@ -351,11 +351,12 @@ mod tests {
         tally.ended(Some(Outcome::BadOutput), at(2));
         tally.ended(Some(Outcome::Ok), at(3));
         tally.ended(None, at(4));
+        tally.overtaken();
         tally.passed_over(PassedOver::Tried);
         let mut sums = TargetSums::default();
         tally.add_to(&mut sums);
         assert_eq!(sums.failure, Some((at(2), Outcome::BadOutput)));
-        assert_eq!(sums.abandoned, 1);
+        assert_eq!((sums.abandoned, sums.overtaken), (1, 1));
         assert_eq!(sums.attempts.iter().sum::<u64>(), 3);
         assert_eq!(sums.passed_over.last(), Some(&1));
     }

@@ -579,7 +579,7 @@ pub struct Serve {
     /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
     pub sticky: Vec<StrFact>,
     /// `hedge after … -> provider.model`
-    pub hedge: Option<Hedge>,
+    pub hedge: Option<Box<Hedge>>,
 }
 
 /// What happens when a stream breaks after its first content.

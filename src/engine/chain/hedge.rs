@@ -12,7 +12,7 @@ use crate::policy::model::{Action, Hedge, HedgeDelay};
 
 impl Chain {
     /// Begins a second attempt beside the one at hand, if the policy has one for this request, none was made yet, the
-    /// first has no content, the target can be asked as it is (no probe), time is left, and the route's allowance pays.
+    /// client has no content, the target can be asked as it is (no probe), time is left, and the route's allowance pays.
     /// The first one stays at hand.
     pub fn hedge(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Option<Attempt> {
         let Some(Action::Serve(serve)) = action(plan, self.decision) else {
@@ -20,8 +20,9 @@ impl Chain {
         };
         let hedge = serve.hedge.as_ref()?;
         let first = self.running.filter(|running| !running.content)?;
-        let time_left = self.deadline.since(now);
-        if self.hedged || self.attempts_left(serve) == 0 || now >= self.deadline {
+        let time_left = self.begin_by().since(now);
+        if self.hedged || self.committed || self.attempts_left(serve) == 0 || now >= self.begin_by()
+        {
             return None;
         }
         let mut view = self.view(now, plan, serve);
@@ -84,6 +85,7 @@ impl Chain {
         let tried = place_of(hedge.target, view).is_none_or(|at| self.tried & bit(at) != 0);
         if tried
             || self.hedged
+            || self.committed
             || self.attempts_left(view.serve) == 0
             || !view.plan.program.may_hedge(&self.decision)
         {

@@ -91,6 +91,18 @@ fn the_second_one_counts_as_an_attempt() {
 }
 
 #[test]
+fn nobody_races_to_go_on_with_a_stream() {
+    let mut world = fixed().build();
+    let mut chain = world.chain();
+    world.attempt(&mut chain, 0);
+    world.content(&mut chain, 0);
+    world.end(&mut chain, 0, Outcome::StreamAbort);
+    let next = chain.go_on(world.now, &world.plan, &mut world.cores[0], |_| true);
+    assert_eq!(next.unwrap().hedge_at, Moment::NEVER);
+    assert_eq!(hedge(&mut world, &mut chain), None);
+}
+
+#[test]
 fn hedges_are_bounded_by_the_requests() {
     let mut world = setup(HedgeDelay::Fixed(MS), 50_000).build();
     let hedged = (0..1_000).filter(|_| {
