@@ -156,7 +156,6 @@ fn millis(span: Span) -> f64 {
 
 /// Where an outcome is missing.
 pub(super) const CLIENT_GONE: &str = "client_gone";
-/// The word for the end of an attempt that the one beside it has overtaken.
 pub(super) const OVERTAKEN: &str = "overtaken";
 
 #[cfg(test)]
@@ -173,8 +172,6 @@ pub(super) mod tests {
             target: TargetId(target),
             outcome: Some(outcome),
             probe: false,
-            hedge: false,
-            overtaken: false,
             repeat: false,
             hedge: false,
             overtaken: false,

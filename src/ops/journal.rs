@@ -180,31 +180,29 @@ impl Journal {
                 Ending::ClientGone => Count::ClientGone,
             },
         );
-        let tried = || record.tried.iter().flatten();
         let mut last: Option<&AttemptRecord> = None;
-        for attempt in tried() {
+        for tried in record.tried.iter().flatten() {
             self.counters.add(self.core, Count::Attempts);
-            if let Some(tally) = self.counters.target(self.core, attempt.target) {
-                let at = record.started + attempt.ended.unwrap_or_default();
-                if attempt.overtaken {
+            if tried.hedge {
+                self.counters.add(self.core, Count::Hedges);
+            }
+            if let Some(tally) = self.counters.target(self.core, tried.target) {
+                let at = record.started + tried.ended.unwrap_or_default();
+                if tried.overtaken {
                     tally.overtaken();
                 } else {
-                    tally.ended(attempt.outcome, at);
+                    tally.ended(tried.outcome, at);
                 }
             }
-            if attempt.hedge {
-                // It ran beside the other one: nothing moved.
-                self.counters.add(self.core, Count::Hedges);
-                continue;
-            }
-            if let Some(before) = last.filter(|before| before.target != attempt.target)
+            // A hedge did not move there from anywhere.
+            if let Some(before) = last.filter(|before| before.target != tried.target)
                 && let Some(why) = before.outcome
                 && !tried.hedge
             {
-                let (from, to) = (before.target, attempt.target);
+                let (from, to) = (before.target, tried.target);
                 self.counters.moved(self.core, Move { from, to, why });
             }
-            last = Some(attempt);
+            last = Some(tried);
         }
         let tried = || record.tried.iter().flatten();
         let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));

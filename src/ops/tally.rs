@@ -147,7 +147,7 @@ pub struct TargetSums {
     pub attempts: [u64; OUTCOMES],
     /// Attempts whose client left.
     pub abandoned: u64,
-    /// Attempts that the one beside them overtook.
+    /// Attempts that were cut off because the one beside them had content first.
     pub overtaken: u64,
     /// In the order of [`PassedOver::ALL`].
     pub passed_over: [u64; PassedOver::ALL.len()],

@@ -545,10 +545,6 @@ pub struct Route {
 }
 
 /// What a route does.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every route serves: a box would only cost each request a look-up"
-)]
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The route is only a `reject(…)`.
@@ -582,16 +578,6 @@ pub struct Serve {
     pub hedge: Option<Box<Hedge>>,
 }
 
-/// What happens when a stream breaks after its first content.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum MidStream {
-    /// The client gets an error event.
-    #[default]
-    Error,
-    /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
-    Continue,
-}
-
 /// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content
 /// wins.
 #[derive(Clone, Debug, PartialEq)]
@@ -615,6 +601,16 @@ pub enum HedgeDelay {
     Fixed(Span),
     /// `p95`: after what 95 of 100 streams of the first attempt's target took to their first content.
     P95,
+}
+
+/// What happens when a stream breaks after its first content.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MidStream {
+    /// The client gets an error event.
+    #[default]
+    Error,
+    /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
+    Continue,
 }
 
 /// `tier N { … }`

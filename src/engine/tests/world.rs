@@ -155,9 +155,9 @@ impl Setup {
             deadline: self.deadline,
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
+            hedge: self.hedge.clone().map(Box::new),
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
-            hedge: self.hedge.clone(),
         };
         let route = |name: &str, action| Route {
             name: name.into(),

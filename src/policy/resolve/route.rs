@@ -249,7 +249,7 @@ impl<'t> Resolver<'t> {
             timeouts: timeouts(fields),
             mid_stream,
             sticky,
-            hedge: hedge.map(|written| written.hedge),
+            hedge: hedge.map(|written| Box::new(written.hedge)),
         }
     }
 
