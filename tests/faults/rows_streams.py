@@ -45,7 +45,7 @@ def error_later(stream):
 def head_late(stream):
     yield Scene("two providers", [play(["hang"])], settings=TTFT, failures=1, run=cancels)
     yield Scene("both", [play(["hang"])], [play(["hang"])], settings={**TTFT, "deadline": "1500ms"}, failures=1, asks=[
-        Ask(503, "second.m")])
+        Ask(504, "second.m", code="deadline_exceeded")])
 
 
 def cancels(world):
