@@ -82,6 +82,12 @@ impl Journal {
         self.ring.iter().find(|record| record.id == id)
     }
 
+    /// The record that was kept last.
+    pub fn newest(&self) -> Option<&Record> {
+        let before = self.next.checked_sub(1);
+        self.ring.get(before.unwrap_or(RECORDS_MAX - 1))
+    }
+
     fn count(&self, record: &Record) {
         self.counters.add(self.core, Count::Requests);
         self.counters.add(
