@@ -140,6 +140,12 @@ impl Journal {
         self.ring.iter().find(|record| record.id == id)
     }
 
+    /// The record that was kept last.
+    pub fn last(&self) -> Option<&Record> {
+        let before = self.next.checked_sub(1);
+        self.ring.get(before.unwrap_or(RECORDS_MAX - 1))
+    }
+
     /// The newest records, newest first; with `failed` only those of requests that failed.
     pub fn newest(&self, count: usize, failed: bool) -> Vec<Record> {
         let at = self.next.min(self.ring.len());

@@ -1,6 +1,8 @@
 //! Layer 4: the world in a box.
 //!
 //! `provider` is a provider without a network: what it would send, when, and how it would fail. A server only has to
-//! write its bytes; a simulation only has to count them.
+//! write its bytes; a simulation only has to count them. `world` is everything around the gateway — clients, providers,
+//! the network, the clock — from one seed.
 
 pub mod provider;
+pub mod world;

@@ -1,0 +1,77 @@
+//! What happens next: the queue of events that makes virtual time pass.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::base::{Moment, Span};
+
+/// Something that happens at a moment.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Event {
+    /// The control thread sums up and judges.
+    Tick,
+    /// A client of this crowd wants to ask.
+    Arrive {
+        /// Index of the crowd.
+        crowd: usize,
+    },
+    /// A connection's operation may be done.
+    Wake {
+        /// Its place.
+        place: usize,
+        /// Which wait is over; another one has begun meanwhile if it is not the present one.
+        turn: u64,
+    },
+    /// A client has lost its patience with its request.
+    Leave {
+        /// Where its connection is.
+        place: usize,
+        /// The request.
+        number: u64,
+    },
+    /// A client that thought about its last answer asks again.
+    AskAgain {
+        /// Where its connection is.
+        place: usize,
+        /// Its connection's name, which no other connection at this place has.
+        name: u64,
+    },
+}
+
+/// Events in the order of their moments; of equals, in the order in which they were entered.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    heap: BinaryHeap<Reverse<(Moment, u64, Event)>>,
+    entered: u64,
+}
+
+impl Agenda {
+    /// Enters an event; one that never happens is not kept.
+    pub(super) fn enter(&mut self, at: Moment, event: Event) {
+        if at != Moment::NEVER {
+            self.entered += 1;
+            self.heap.push(Reverse((at, self.entered, event)));
+        }
+    }
+
+    /// Takes the next event out, if it happens by `until`.
+    pub(super) fn next(&mut self, until: Moment) -> Option<(Moment, Event)> {
+        let &Reverse((at, _, event)) = self.heap.peek()?;
+        if at > until {
+            return None;
+        }
+        self.heap.pop();
+        Some((at, event))
+    }
+}
+
+/// The sweeper's beat at or after a moment.
+pub(super) fn beat_after(at: Moment) -> Moment {
+    if at == Moment::NEVER {
+        return at;
+    }
+    Moment::START + BEAT.saturating_mul(at.as_nanos().div_ceil(BEAT.as_nanos()))
+}
+
+/// As the runtime's sweeper.
+const BEAT: Span = Span::from_millis(5);

@@ -1,0 +1,449 @@
+//! What must hold in every world, whatever happens in it. Written from the documents, not from the engine: it keeps books
+//! of its own and compares.
+
+use std::fmt;
+
+use crate::base::limits::{HISTORY_ATTEMPTS_MAX, TICK};
+use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
+use crate::engine::{AttemptRecord, Board, State};
+use crate::exchange::DialFailure;
+use crate::ops::{Count, Ending, Record, Totals};
+use crate::policy::Plan;
+use crate::policy::model::{Action, Serve};
+use crate::sim::world::network::Sighting;
+use crate::sim::world::reader::Answer;
+use crate::sim::world::report::Report;
+
+/// What must not happen, and happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Broken {
+    /// Which rule.
+    pub rule: Rule,
+    /// When.
+    pub at: Moment,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// The rules of a world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rule {
+    /// Every request is answered exactly once, in proper HTTP.
+    Answer,
+    /// All words of an answer are of one attempt, in order, and a whole answer has all of them.
+    Words,
+    /// A request reaches a target of its route, unchanged.
+    Request,
+    /// A key is seen by its provider only, and no other key is.
+    Key,
+    /// Attempts are bounded, and the record has those that providers saw.
+    Attempts,
+    /// An attempt ends in the outcome that its fault is.
+    Outcome,
+    /// The client has an answer by its deadline.
+    Deadline,
+    /// A breaker that refuses gets no request, and one that probes gets probes only, so many at once.
+    Breaker,
+    /// Breakers pass again when all is well again.
+    Recovery,
+    /// Repeats stay within their budget.
+    Budget,
+    /// Whatever was taken is given back, and buffers stay within their bounds.
+    Memory,
+    /// The gateway counts what clients and providers saw.
+    Counters,
+    /// A connection that nothing happens to rests.
+    Rest,
+}
+
+impl Broken {
+    /// Without its moment, which whoever reports it knows.
+    pub(super) const fn new(rule: Rule, seen: String) -> Self {
+        Self {
+            rule,
+            at: Moment::START,
+            seen,
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at.since(Moment::START).as_micros();
+        write!(f, "{:?} after {at} us: {}", self.rule, self.seen)
+    }
+}
+
+/// The books of one world.
+#[derive(Debug)]
+pub(super) struct Ledger<'p> {
+    plan: &'p Plan,
+    /// Of each target's breaker, since when it was in which state.
+    states: Vec<Vec<(Moment, State)>>,
+    /// Probes: of whom, in which state of its breaker, from when to when.
+    probes: Vec<(TargetId, usize, Moment, Moment)>,
+    pub(super) report: Report,
+    answered: Vec<u64>,
+    /// Ids given to requests.
+    pub(super) named: u64,
+    attempts: u64,
+}
+
+/// A request that has ended, as the network and the clock saw it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) attempts: &'a [(Moment, Sighting)],
+    /// When the gateway could begin with it.
+    pub(super) began: Moment,
+    /// Its client reads as fast as it can.
+    pub(super) prompt: bool,
+    pub(super) streams: bool,
+}
+
+impl<'p> Ledger<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let targets = plan.policy.targets.len();
+        Self {
+            plan,
+            states: vec![vec![(Moment::START, State::Passing)]; targets],
+            probes: Vec::new(),
+            report: Report {
+                targets: vec![Default::default(); targets],
+                ..Report::default()
+            },
+            answered: vec![0; targets],
+            named: 0,
+            attempts: 0,
+        }
+    }
+
+    /// Looks at all breakers.
+    pub(super) fn observe(&mut self, now: Moment, board: &Board) -> Result<(), Broken> {
+        for (status, states) in board.status(now).iter().zip(&mut self.states) {
+            if states.last().is_some_and(|&(_, last)| last != status.state) {
+                states.push((now, status.state));
+            }
+            let overdue = |until: Moment| now > until + TICK.saturating_mul(2);
+            if status.until.is_some_and(overdue) {
+                let seen = format!("{status:?} is past its cool-down");
+                return Err(Broken::new(Rule::Recovery, seen));
+            }
+            if let Some(report) = self.report.targets.get_mut(status.target.index()) {
+                report.opened = status.opened;
+            }
+        }
+        Ok(())
+    }
+
+    /// A client has got a whole answer, `waited` after the gateway could begin with its request.
+    pub(super) fn heard(
+        &mut self,
+        answer: &Answer,
+        seen: Seen<'_>,
+        waited: Span,
+    ) -> Result<(), Broken> {
+        let clients = &mut self.report.clients;
+        if answer.status != 200 {
+            clients.errors += 1;
+            clients.hinted += u64::from(answer.hinted);
+            clients.slowest_error = clients.slowest_error.max(waited);
+            if answer.status < 400 || !answer.says(b"{\"error\":{\"message\":") {
+                let seen = format!("a {} that is no error", answer.status);
+                return Err(Broken::new(Rule::Answer, seen));
+            }
+            return unspoken(answer);
+        }
+        clients.answers += 1;
+        if seen.prompt {
+            clients.slowest_answer = clients.slowest_answer.max(waited);
+        }
+        if answer.attempts != Some(seen.attempts.len()) {
+            let seen = format!("the client was told of {:?} attempts", answer.attempts);
+            return Err(Broken::new(Rule::Attempts, seen));
+        }
+        if seen.streams && !answer.says(b"data: [DONE]") {
+            return Err(Broken::new(
+                Rule::Answer,
+                "a whole stream without its end".to_owned(),
+            ));
+        }
+        let last = last_of(seen)?;
+        self.credit(answer)?;
+        let count = in_order(answer, last)?;
+        if count != last.words {
+            let seen = format!("{count} words of {}", last.words);
+            return Err(Broken::new(Rule::Words, seen));
+        }
+        Ok(())
+    }
+
+    fn credit(&mut self, answer: &Answer) -> Result<(), Broken> {
+        let targets = &self.plan.policy.targets;
+        let index = targets
+            .iter()
+            .position(|target| answer.target.as_deref() == Some(&*target.name));
+        match index.and_then(|index| self.answered.get_mut(index)) {
+            Some(count) => *count += 1,
+            None => {
+                let seen = format!("an answer of {:?}", answer.target);
+                return Err(Broken::new(Rule::Answer, seen));
+            }
+        }
+        Ok(())
+    }
+
+    /// The gateway has closed the connection inside an answer.
+    pub(super) fn heard_part(&mut self, answer: &Answer, seen: Seen<'_>) -> Result<(), Broken> {
+        self.report.clients.cut += 1;
+        let told = answer.says(b"data: {\"error\":{\"message\":");
+        if answer.status != 200 || !answer.streams || !told || answer.says(b"data: [DONE]") {
+            let seen = format!("a cut that does not say so: {} {told}", answer.status);
+            return Err(Broken::new(Rule::Answer, seen));
+        }
+        in_order(answer, last_of(seen)?).map(drop)
+    }
+
+    /// The gateway has written a request's record.
+    pub(super) fn settle(&mut self, record: &Record, seen: Seen<'_>) -> Result<(), Broken> {
+        self.report.clients.left += u64::from(record.ending == Ending::ClientGone);
+        let tried: Vec<AttemptRecord> = record.tried.iter().flatten().copied().collect();
+        self.attempts += tried.len() as u64;
+        let serve = self.serve(record);
+        let max = serve.map_or(0, |serve| usize::from(serve.attempts_max.max(1)));
+        if tried.len() > max.min(HISTORY_ATTEMPTS_MAX) || tried.len() != seen.attempts.len() {
+            let seen = format!("of at most {max}: {tried:?} against {:?}", seen.attempts);
+            return Err(Broken::new(Rule::Attempts, seen));
+        }
+        let deadline = serve.map_or(Span::ZERO, |serve| serve.deadline);
+        let took = record.ended.since(seen.began);
+        if seen.prompt && took > deadline.saturating_add(SLACK) {
+            let seen = format!("it took {} ms: {record:?}", took.as_millis());
+            return Err(Broken::new(Rule::Deadline, seen));
+        }
+        for (attempt, &(at, sighting)) in tried.iter().zip(seen.attempts) {
+            same_place(attempt, &sighting, self.plan)?;
+            right_outcome(attempt, &sighting, seen.streams)?;
+            self.right_state(attempt, at, record.ended)?;
+            if let Some(target) = self.report.targets.get_mut(attempt.target.index()) {
+                target.note(at, attempt);
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&self, record: &Record) -> Option<&'p Serve> {
+        match &self.plan.policy.routes.get(record.route?.index())?.action {
+            Action::Serve(serve) => Some(serve),
+            Action::Reject(_) => None,
+        }
+    }
+
+    /// The attempt began in a state of its target's breaker that allows it.
+    fn right_state(
+        &mut self,
+        attempt: &AttemptRecord,
+        at: Moment,
+        ended: Moment,
+    ) -> Result<(), Broken> {
+        let index = attempt.target.index();
+        let breaker = self
+            .plan
+            .policy
+            .targets
+            .get(index)
+            .map(|target| target.breaker);
+        let breaker = breaker.and_then(|id| self.plan.policy.breakers.get(id.index()));
+        if breaker.is_none_or(|breaker| breaker.per_core) {
+            return Ok(());
+        }
+        let states = self
+            .states
+            .get(index)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        // Of changes at the very moment, either side is right.
+        let after = states.partition_point(|&(since, _)| since <= at);
+        let before = states.partition_point(|&(since, _)| since < at);
+        let wanted = if attempt.probe {
+            State::Probing
+        } else {
+            State::Passing
+        };
+        let period = (before.saturating_sub(1)..after).find(|&period| {
+            states
+                .get(period)
+                .is_some_and(|&(_, state)| state == wanted)
+        });
+        let Some(period) = period else {
+            let seen = format!("{attempt:?} began at {at:?} in {states:?}");
+            return Err(Broken::new(Rule::Breaker, seen));
+        };
+        if attempt.probe {
+            let length = attempt
+                .ended
+                .map(|ended| ended.saturating_sub(attempt.started));
+            let end = length.map_or(ended, |length| at + length);
+            self.probes.push((attempt.target, period, at, end));
+        }
+        Ok(())
+    }
+
+    /// Everything is over: what was taken must be there again, and the books must agree.
+    pub(super) fn close(
+        &mut self,
+        now: Moment,
+        cores: usize,
+        board: &Board,
+        totals: Totals,
+    ) -> Result<(), Broken> {
+        self.observe(now, board)?;
+        for status in board.status(now) {
+            if status.inflight != 0 || (status.state == State::Probing && status.probes != 0) {
+                return Err(Broken::new(Rule::Memory, format!("left over: {status:?}")));
+            }
+        }
+        self.count_probes()?;
+        self.count_repeats(now, cores)?;
+        self.report.totals = totals;
+        self.count_all()
+    }
+
+    /// So many probes of one target at once as its breaker allows.
+    fn count_probes(&mut self) -> Result<(), Broken> {
+        self.probes.sort_unstable();
+        for (index, &(target, period, from, _)) in self.probes.iter().enumerate() {
+            let earlier = self.probes.get(..index).unwrap_or_default();
+            let beside = earlier
+                .iter()
+                .rev()
+                .take_while(|other| (other.0, other.1) == (target, period))
+                .filter(|other| other.3 > from)
+                .count();
+            let breaker = self.plan.policy.targets.get(target.index());
+            let breaker = breaker.and_then(|it| self.plan.policy.breakers.get(it.breaker.index()));
+            let allowed = breaker.map_or(1, |breaker| breaker.probes.max(1));
+            if beside >= usize::try_from(allowed).unwrap_or(usize::MAX) {
+                let seen = format!("{beside} other probes of {target:?} at {from:?}");
+                return Err(Broken::new(Rule::Breaker, seen));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_repeats(&self, now: Moment, cores: usize) -> Result<(), Broken> {
+        let policy = &self.plan.policy;
+        for (provider, _) in (0_u16..).zip(&policy.providers) {
+            let (mut attempts, mut repeats, mut part, mut floor) = (0, 0, 0, 0);
+            for (target, report) in policy.targets.iter().zip(&self.report.targets) {
+                if target.provider.0 == provider
+                    && let Some(retries) = policy.retries.get(target.retries.index())
+                {
+                    attempts += report.attempts;
+                    repeats += report.repeats;
+                    part = part.max(u64::from(retries.budget));
+                    floor = floor.max(u64::from(retries.floor_per_s));
+                }
+            }
+            let seconds = now.since(Moment::START).as_secs_ceil();
+            let most = attempts * part / 1_000_000 + floor * (seconds + 1) + cores as u64;
+            if repeats > most {
+                let seen = format!("{repeats} repeats of {attempts} attempts");
+                return Err(Broken::new(Rule::Budget, seen));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_all(&self) -> Result<(), Broken> {
+        let (totals, clients) = (&self.report.totals, &self.report.clients);
+        let failed = totals.of(Count::Failed) + totals.of(Count::Refused);
+        let pairs = [
+            ("requests", totals.of(Count::Requests), self.named),
+            ("attempts", totals.of(Count::Attempts), self.attempts),
+            ("answered", totals.of(Count::Answered), clients.answers),
+            ("failed or refused", failed, clients.errors + clients.cut),
+            ("clients gone", totals.of(Count::ClientGone), clients.left),
+            (
+                "all",
+                totals.of(Count::Requests),
+                totals.of(Count::Answered) + failed + totals.of(Count::ClientGone),
+            ),
+        ];
+        for (what, counted, seen) in pairs {
+            if counted != seen {
+                let seen = format!("{what}: {counted} counted, {seen} seen");
+                return Err(Broken::new(Rule::Counters, seen));
+            }
+        }
+        if totals.answered != self.answered {
+            let seen = format!("answers: {:?} against {:?}", totals.answered, self.answered);
+            return Err(Broken::new(Rule::Counters, seen));
+        }
+        Ok(())
+    }
+}
+
+/// An error has no word of any answer in it.
+fn unspoken(answer: &Answer) -> Result<(), Broken> {
+    match answer.words().next() {
+        None => Ok(()),
+        Some(word) => Err(Broken::new(Rule::Words, format!("{word:?} in an error"))),
+    }
+}
+
+fn last_of(seen: Seen<'_>) -> Result<Sighting, Broken> {
+    let last = seen.attempts.last().map(|&(_, sighting)| sighting);
+    last.ok_or_else(|| Broken::new(Rule::Attempts, "an answer without an attempt".to_owned()))
+}
+
+/// All words are the attempt's, from its first on; how many.
+fn in_order(answer: &Answer, said: Sighting) -> Result<u32, Broken> {
+    let mut count = 0;
+    for word in answer.words() {
+        if word != (said.serial, count) {
+            let seen = format!("{word:?} where {:?} was said", (said.serial, count));
+            return Err(Broken::new(Rule::Words, seen));
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn same_place(attempt: &AttemptRecord, sighting: &Sighting, plan: &Plan) -> Result<(), Broken> {
+    let target = plan.policy.targets.get(attempt.target.index());
+    let right = target.is_some_and(|target| target.provider == sighting.provider)
+        && sighting
+            .target
+            .is_none_or(|target| target == attempt.target);
+    if right {
+        return Ok(());
+    }
+    let seen = format!("{attempt:?} went to {sighting:?}");
+    Err(Broken::new(Rule::Request, seen))
+}
+
+/// The attempt ended as its fault wants, or by a timer.
+fn right_outcome(
+    attempt: &AttemptRecord,
+    sighting: &Sighting,
+    streams: bool,
+) -> Result<(), Broken> {
+    let Some(outcome) = attempt.outcome else {
+        return Ok(());
+    };
+    let timers = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);
+    let allowed = match (sighting.dial, sighting.fault) {
+        (Err(DialFailure::Tls), _) => OutcomeSet::EMPTY.with(Outcome::Tls),
+        (Err(_), _) => OutcomeSet::EMPTY.with(Outcome::Connect),
+        (Ok(()), Some(fault)) => timers.union(fault.outcomes(streams)),
+        (Ok(()), None) => timers.with(Outcome::Ok),
+    };
+    if allowed.has(outcome) {
+        return Ok(());
+    }
+    let seen = format!("{outcome} under {:?}", sighting.fault);
+    Err(Broken::new(Rule::Outcome, seen))
+}
+
+/// A beat of the sweeper, and what comes after the last attempt's deadline.
+const SLACK: Span = Span::from_millis(20);

@@ -1,0 +1,364 @@
+//! The providers and the way to them: who can be reached, what is said there, and which faults hold.
+//!
+//! Everything that a provider will answer is decided when the request arrives, as bytes and their moments. So nothing has
+//! to happen between then and the moments at which the gateway reads.
+
+use crate::base::{Moment, ProviderId, Secret, Span, TargetId};
+use crate::exchange::{DialFailure, Outlet, Outlets};
+use crate::policy::model::{Auth, AuthStyle, ModelName};
+use crate::policy::{Plan, Policy};
+use crate::sim::world::chance::{Dice, Latency};
+use crate::sim::world::check::{Broken, Rule};
+use crate::sim::world::fault::{Fault, Phase, Spell, Who};
+use crate::sim::world::letter::Letter;
+use crate::sim::world::pipe::{Ending, Pipe, Script};
+use crate::sim::world::speech::{Line, Speaker};
+
+/// How quick a provider is while it is well.
+#[derive(Clone, Copy, Debug)]
+pub struct Nature {
+    /// To a connection.
+    pub connect: Latency,
+    /// To the first word.
+    pub ttft: Latency,
+    /// Between two words.
+    pub gap: Latency,
+    /// Words in an answer, at least and at most.
+    pub words: (u32, u32),
+}
+
+impl Default for Nature {
+    fn default() -> Self {
+        Self {
+            connect: Latency::Constant(Span::from_millis(2)),
+            ttft: Latency::Uniform(Span::from_millis(10), Span::from_millis(30)),
+            gap: Latency::Constant(Span::from_millis(5)),
+            words: (2, 6),
+        }
+    }
+}
+
+/// All providers of a plan.
+#[derive(Debug)]
+pub(super) struct Network<'p> {
+    policy: &'p Policy,
+    pub(super) natures: Vec<Nature>,
+    pub(super) spells: Vec<Spell>,
+    dice: Dice,
+    serial: u64,
+    speaker: Speaker,
+    script: Script,
+}
+
+/// A connection to a provider.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) provider: ProviderId,
+    pub(super) endpoint: u16,
+    pub(super) pipe: Pipe,
+    /// It has carried requests before.
+    pub(super) reused: bool,
+    /// When it went into the pool.
+    pub(super) rested: Moment,
+}
+
+/// What a request met.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub(super) provider: ProviderId,
+    /// Known once the request has arrived.
+    pub(super) target: Option<TargetId>,
+    pub(super) dial: Result<(), DialFailure>,
+    pub(super) fault: Option<Fault>,
+    /// What its words are marked with, and how many a whole answer has.
+    pub(super) serial: u64,
+    pub(super) words: u32,
+}
+
+/// What became of bytes that were sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sent {
+    /// They are on their way.
+    Gone,
+    /// Nobody reads them.
+    Stuck,
+    /// The connection was reset.
+    Reset,
+}
+
+impl<'p> Network<'p> {
+    pub(super) fn new(plan: &'p Plan, natures: &[Nature], spells: &[Spell], dice: Dice) -> Self {
+        let count = plan.policy.providers.len();
+        let natures = (0..count).map(|index| natures.get(index).copied().unwrap_or_default());
+        Self {
+            policy: &plan.policy,
+            natures: natures.collect(),
+            spells: spells.to_vec(),
+            dice,
+            serial: 0,
+            speaker: Speaker::default(),
+            script: Script::default(),
+        }
+    }
+
+    /// Asks for a connection: when it is decided, and how.
+    pub(super) fn dial(
+        &mut self,
+        now: Moment,
+        provider: ProviderId,
+        endpoint: u16,
+    ) -> (Moment, Result<Link, DialFailure>) {
+        let fault = self.strikes(now, provider, None, Phase::Connect);
+        let nature = self.nature(provider);
+        let usual = now + nature.connect.draw(&mut self.dice);
+        match fault {
+            Some(Fault::Refused | Fault::NoAddress) => (usual, Err(DialFailure::Connect)),
+            Some(Fault::BlackHole) => (Moment::NEVER, Err(DialFailure::TimedOut)),
+            Some(Fault::Tls) => (usual, Err(DialFailure::Tls)),
+            other => {
+                let at = match other {
+                    Some(Fault::SlowConnect(late)) => now + late,
+                    _ => usual,
+                };
+                let link = Link {
+                    provider,
+                    endpoint,
+                    pipe: Pipe::default(),
+                    reused: false,
+                    rested: now,
+                };
+                (at, Ok(link))
+            }
+        }
+    }
+
+    /// A request arrives over `link`; `sighting` is told what is known of it from then on.
+    pub(super) fn send(
+        &mut self,
+        now: Moment,
+        link: &mut Link,
+        bytes: &[u8],
+        asked: u64,
+        sighting: &mut Sighting,
+    ) -> Result<Sent, Broken> {
+        let (target, letter) = self.read(link.provider, bytes)?;
+        if letter.number != asked {
+            return Err(Broken::new(
+                Rule::Request,
+                format!("request {} was sent as {asked}", letter.number),
+            ));
+        }
+        sighting.target = Some(target);
+        if link.pipe.is_over(now) {
+            // It went away while it rested: the bytes meet a closed door, or the end comes back.
+            return Ok(if self.dice.happens(500_000) {
+                Sent::Reset
+            } else {
+                Sent::Gone
+            });
+        }
+        if link.reused
+            && let Some(sent) = self.cut_off(now, link)
+        {
+            return Ok(sent);
+        }
+        let fault = self.strikes(now, link.provider, Some(target), Phase::Answer);
+        self.answer(now, link, letter, fault, sighting);
+        Ok(match fault {
+            Some(Fault::NotReading) => Sent::Stuck,
+            Some(Fault::Early(_)) => Sent::Reset,
+            _ => Sent::Gone,
+        })
+    }
+
+    /// A connection that was there before its provider vanished is dead as well.
+    fn cut_off(&mut self, now: Moment, link: &mut Link) -> Option<Sent> {
+        match self.strikes(now, link.provider, None, Phase::Connect)? {
+            Fault::Refused | Fault::NoAddress => {
+                link.pipe.end(now, Ending::Reset);
+                Some(Sent::Gone)
+            }
+            Fault::BlackHole => Some(Sent::Gone),
+            _ => None,
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Moment,
+        link: &mut Link,
+        letter: Letter<'_>,
+        fault: Option<Fault>,
+        sighting: &mut Sighting,
+    ) {
+        let nature = self.nature(link.provider);
+        let (fewest, most) = nature.words;
+        let more = self.dice.below(u64::from(most.saturating_sub(fewest)) + 1);
+        let words = fewest.max(1) + u32::try_from(more).unwrap_or_default();
+        self.serial += 1;
+        let line = Line {
+            fault,
+            serial: self.serial,
+            streams: letter.streams,
+            ttft: nature.ttft.draw(&mut self.dice),
+            gap: nature.gap.draw(&mut self.dice),
+            words,
+        };
+        self.speaker.speak(&line, &mut self.script, &mut self.dice);
+        // Whoever meant to close a connection that rested does not do it inside an answer.
+        link.pipe.stay_open();
+        link.pipe.play(now, &self.script);
+        sighting.fault = fault;
+        sighting.serial = line.serial;
+        sighting.words = words;
+    }
+
+    /// Takes a request apart as strictly as a provider may.
+    fn read<'a>(
+        &self,
+        provider: ProviderId,
+        bytes: &'a [u8],
+    ) -> Result<(TargetId, Letter<'a>), Broken> {
+        let wrong = |what: &str| Broken::new(Rule::Request, what.to_owned());
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, body) = end
+            .and_then(|end| bytes.split_at_checked(end + 4))
+            .ok_or_else(|| wrong("a request's head has no end"))?;
+        let head = std::str::from_utf8(head).map_err(|_| wrong("a head is not text"))?;
+        let name = self
+            .policy
+            .providers
+            .get(provider.index())
+            .map(|provider| &*provider.name);
+        let mut length = None;
+        let mut keys = 0;
+        for line in head.lines() {
+            let (field, value) = line.split_once(": ").unwrap_or_default();
+            match field {
+                "authorization" if Some(value) == name.map(key_of).as_deref() => keys += 1,
+                "authorization" => {
+                    return Err(Broken::new(Rule::Key, format!("{name:?} got `{value}`")));
+                }
+                "content-length" => length = value.parse().ok(),
+                _ => {}
+            }
+        }
+        if keys != 1 {
+            return Err(Broken::new(Rule::Key, format!("{name:?} got {keys} keys")));
+        }
+        if length != Some(body.len()) {
+            return Err(wrong("a request's length is wrong"));
+        }
+        let letter = Letter::read(body).ok_or_else(|| wrong("a request's body was changed"))?;
+        let target = self.target(provider, letter.model);
+        let target = target.ok_or_else(|| wrong("a provider was asked for another's model"))?;
+        Ok((target, letter))
+    }
+
+    fn target(&self, provider: ProviderId, model: &str) -> Option<TargetId> {
+        let index = self.policy.targets.iter().position(|target| {
+            target.provider == provider
+                && match &target.model {
+                    ModelName::Fixed(name) => **name == *model,
+                    ModelName::Asked => true,
+                }
+        })?;
+        u16::try_from(index).ok().map(TargetId)
+    }
+
+    /// The first fault of this phase that strikes now.
+    fn strikes(
+        &mut self,
+        now: Moment,
+        provider: ProviderId,
+        target: Option<TargetId>,
+        phase: Phase,
+    ) -> Option<Fault> {
+        let Self { spells, dice, .. } = self;
+        let holds = |who| match who {
+            Who::Everyone => true,
+            Who::Provider(id) => id == provider,
+            Who::Target(id) => Some(id) == target,
+        };
+        spells
+            .iter()
+            .find(|spell| {
+                spell.fault.phase() == phase
+                    && holds(spell.who)
+                    && spell.holds(now)
+                    && dice.happens(spell.share)
+            })
+            .map(|spell| spell.fault)
+    }
+
+    fn nature(&self, provider: ProviderId) -> Nature {
+        self.natures
+            .get(provider.index())
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// The `authorization` that a provider knows us by.
+pub(super) fn key_of(provider: &str) -> String {
+    format!("Bearer {}", secret_of(provider))
+}
+
+/// Its key.
+pub(super) fn secret_of(provider: &str) -> String {
+    format!("sk-only-for-{provider}")
+}
+
+/// The idle connections of one worker; the one used last is reused first.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Vec<Link>);
+
+impl Pool {
+    /// A connection to an endpoint that is not known to be closed. One that has rested less than a second is not looked at.
+    pub(super) fn take(
+        &mut self,
+        now: Moment,
+        provider: ProviderId,
+        endpoint: u16,
+    ) -> Option<Link> {
+        loop {
+            let index = self
+                .0
+                .iter()
+                .rposition(|link| link.provider == provider && link.endpoint == endpoint)?;
+            let mut link = self.0.remove(index);
+            let age = now.since(link.rested);
+            if age < TRUSTED_FOR || (age < IDLE_MAX && !link.pipe.is_over(now)) {
+                link.reused = true;
+                return Some(link);
+            }
+        }
+    }
+
+    pub(super) fn put(&mut self, now: Moment, link: Link) {
+        if self.0.len() < LINKS_MAX {
+            self.0.push(Link {
+                rested: now,
+                ..link
+            });
+        }
+    }
+}
+
+/// As the runtime's pool has them.
+const TRUSTED_FOR: Span = Span::from_secs(1);
+const IDLE_MAX: Span = Span::from_secs(50);
+const LINKS_MAX: usize = 512;
+
+/// How the gateway addresses the providers of a world.
+pub(super) fn outlets(plan: &Plan) -> Outlets {
+    let outlets = plan.policy.providers.iter().map(|provider| {
+        let style = match &provider.auth {
+            Auth::Key { style, .. } => *style,
+            Auth::None => AuthStyle::Bearer,
+        };
+        let secret = Secret::new(secret_of(&provider.name).into_bytes());
+        Outlet::new(provider, Some((style, secret)))
+    });
+    Outlets::new(outlets.collect())
+}

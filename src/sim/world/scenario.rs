@@ -1,0 +1,221 @@
+//! What a world is made of, written down or drawn from a seed.
+
+use crate::base::{Moment, ProviderId, Span, TargetId};
+use crate::policy::{Plan, Policy};
+use crate::sim::world::chance::{Dice, Latency};
+use crate::sim::world::client::{Arrivals, Crowd, Manners};
+use crate::sim::world::fault::{Fault, Hint, Spell, Who};
+use crate::sim::world::network::Nature;
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Workers.
+    pub cores: usize,
+    /// By [`ProviderId`]; one that is not named is quick.
+    pub natures: Vec<Nature>,
+    /// Of several that hold, the first one strikes.
+    pub spells: Vec<Spell>,
+    /// Who asks.
+    pub crowds: Vec<Crowd>,
+}
+
+impl Scenario {
+    /// A storm: a few clients of all kinds against providers that do anything, for up to a few seconds.
+    pub fn storm(plan: &Plan, seed: u64) -> Self {
+        let mut dice = Dice::new(seed).fork(STORM);
+        let length = Latency::HeavyTail(Span::from_millis(800), 1_200).draw(&mut dice);
+        let to = Moment::START + length.max(Span::from_millis(50));
+        let policy = &plan.policy;
+        let natures = policy.providers.iter().map(|_| nature(&mut dice)).collect();
+        let spells = (0..dice.below(6))
+            .map(|_| spell(policy, to, &mut dice))
+            .collect();
+        let crowds = (0..=dice.below(2))
+            .map(|_| crowd(policy, to, &mut dice))
+            .collect();
+        Self {
+            cores: 1 + dice.index(3),
+            natures,
+            spells,
+            crowds,
+        }
+    }
+
+    /// When the last client comes.
+    pub fn ends(&self) -> Moment {
+        let ends = self.crowds.iter().map(|crowd| crowd.to);
+        ends.max().unwrap_or(Moment::START)
+    }
+
+    /// Whether a fault of it leaves a key or a model out for minutes.
+    pub fn leaves_rests(&self) -> bool {
+        self.spells.iter().any(|spell| spell.fault.leaves_a_rest())
+    }
+}
+
+fn nature(dice: &mut Dice) -> Nature {
+    let millis = |low, high| Latency::Uniform(Span::from_millis(low), Span::from_millis(high));
+    let quick = Nature::default();
+    match dice.below(4) {
+        0 => Nature {
+            ttft: Latency::HeavyTail(Span::from_millis(40), 1_500),
+            ..quick
+        },
+        1 => Nature {
+            connect: millis(0, 200),
+            ttft: millis(50, 400),
+            gap: millis(0, 60),
+            words: (1, 12),
+        },
+        2 => Nature {
+            ttft: Latency::Constant(Span::ZERO),
+            gap: Latency::Constant(Span::ZERO),
+            ..quick
+        },
+        _ => quick,
+    }
+}
+
+fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
+    let length = to.since(Moment::START);
+    let from = Moment::START + dice.between(Span::ZERO, length);
+    let (providers, targets) = (policy.providers.len(), policy.targets.len());
+    let id = |index: usize| u16::try_from(index).unwrap_or_default();
+    let who = match dice.below(8) {
+        0 => Who::Everyone,
+        1..4 => Who::Target(TargetId(id(dice.index(targets)))),
+        _ => Who::Provider(ProviderId(id(dice.index(providers)))),
+    };
+    Spell {
+        who,
+        fault: fault(dice),
+        from,
+        to: from + dice.between(Span::from_millis(20), length),
+        share: dice
+            .one_of(&[50_000, 250_000, 500_000, 1_000_000, 1_000_000])
+            .unwrap_or(0),
+        beat: dice
+            .one_of(&[
+                Span::ZERO,
+                Span::ZERO,
+                Span::from_millis(100),
+                Span::from_millis(400),
+            ])
+            .unwrap_or_default(),
+    }
+}
+
+/// Any fault.
+fn fault(dice: &mut Dice) -> Fault {
+    let words = u32::try_from(dice.below(5)).unwrap_or_default();
+    let late = Latency::HeavyTail(Span::from_millis(500), 1_500).draw(dice);
+    let status = dice.one_of(&STATUSES).unwrap_or(500);
+    let hint = dice.one_of(&HINTS).unwrap_or(Hint::Junk);
+    let faults = [
+        Fault::Refused,
+        Fault::BlackHole,
+        Fault::SlowConnect(late),
+        Fault::NoAddress,
+        Fault::Tls,
+        Fault::CloseAtOnce,
+        Fault::ResetAtOnce,
+        Fault::NotReading,
+        Fault::Hang,
+        Fault::Status(status),
+        Fault::Hinted(dice.one_of(&[429, 429, 503]).unwrap_or(429), hint),
+        Fault::Page(dice.one_of(&[200, 403, 429, 502, 503, 520]).unwrap_or(200)),
+        Fault::ErrorObject,
+        Fault::Empty,
+        Fault::NoChoices,
+        Fault::NoContent,
+        Fault::Redirect,
+        Fault::Compressed,
+        Fault::Noise,
+        Fault::EndlessHead,
+        Fault::Early(status),
+        Fault::LateHead(late),
+        Fault::LateContent(late),
+        Fault::Stall(words),
+        Fault::Murmur(words),
+        Fault::CutHead,
+        Fault::Cut(words),
+        Fault::Reset(words),
+        Fault::BadChunk(words),
+        Fault::NoEnd(words),
+        Fault::ErrorFirst,
+        Fault::ErrorAfter(words),
+        Fault::Interim,
+        Fault::OddType,
+        Fault::BrokenEvent,
+        Fault::Huge,
+        Fault::Drip,
+        Fault::Split,
+        Fault::CloseAfter,
+        Fault::CloseLater(late),
+        Fault::TooLong,
+        Fault::Filtered,
+    ];
+    // What leaves minutes of rest behind makes a world long, and is therefore drawn less often.
+    if dice.happens(40_000) {
+        return dice
+            .one_of(&[Fault::BadKey, Fault::NoQuota, Fault::ModelGone])
+            .unwrap_or(Fault::Hang);
+    }
+    dice.one_of(&faults).unwrap_or(Fault::Hang)
+}
+
+fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
+    let length = to.since(Moment::START);
+    let millis = Span::from_millis;
+    // A few dozen requests a world: what many worlds show is seen sooner than what one shows for long.
+    let apart = Span::from_nanos(length.as_nanos() / (4 + dice.below(24)));
+    let arrivals = match dice.below(4) {
+        0 => Arrivals::Every(apart.max(millis(1))),
+        1 => Arrivals::Bursts(
+            2 + u32::try_from(dice.below(8)).unwrap_or(0),
+            apart.saturating_mul(4),
+        ),
+        2 => Arrivals::ClosedLoop(
+            1 + u32::try_from(dice.below(4)).unwrap_or(0),
+            Latency::Uniform(Span::ZERO, apart),
+        ),
+        _ => Arrivals::Poisson(apart.max(millis(1))),
+    };
+    let sometimes = |dice: &mut Dice| dice.one_of(&[0, 0, 100_000, 500_000]).unwrap_or(0);
+    let models = policy
+        .model_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    Crowd {
+        arrivals,
+        from: Moment::START,
+        to,
+        manners: Manners {
+            streams: dice.one_of(&[0, 500_000, 1_000_000]).unwrap_or(0),
+            leave: sometimes(dice),
+            patience: Latency::HeavyTail(millis(100), 2_000),
+            slow: sometimes(dice),
+            slow_rate: dice.one_of(&[500, 5_000, 200_000]).unwrap_or(500),
+            keep: dice.one_of(&[0, 500_000, 1_000_000]).unwrap_or(0),
+            pipeline: sometimes(dice),
+            pieces: sometimes(dice),
+            ..Manners::polite(models)
+        },
+    }
+}
+
+const STATUSES: [u16; 16] = [
+    400, 404, 408, 409, 413, 422, 429, 500, 500, 501, 502, 503, 504, 520, 527, 529,
+];
+const HINTS: [Hint; 6] = [
+    Hint::Seconds(1),
+    Hint::Seconds(86_400),
+    Hint::Millis(200),
+    Hint::Reset,
+    Hint::Negative,
+    Hint::Junk,
+];
+/// Keeps the draws of a storm apart from those of its world.
+const STORM: u64 = 0x0073_746f_726d;

@@ -1,0 +1,44 @@
+//! Whole worlds from seeds: clients, workers and providers on a virtual clock, with everything that can go wrong. Which
+//! rules must hold is written in `src/sim/world/check.rs`.
+//!
+//! ```sh
+//! cargo test --test it sim                                                             # about ten thousand worlds
+//! SWITCHOVER_SEEDS=1000000 cargo test --release --test it sim::seeds -- --nocapture    # a long run
+//! SWITCHOVER_SEED=tiers:42 cargo test --test it sim::seeds -- --nocapture              # one world again
+//! ```
+//! A world that breaks a rule names the last of these commands for itself, and is kept in `tests/corpus/sim/seeds.txt`
+//! once it is understood.
+
+mod named;
+mod seeds;
+
+use std::fs;
+use std::path::Path;
+
+use switchover::policy::{Plan, load};
+
+/// The plans of `tests/corpus/sim`, by name.
+fn plans() -> Vec<(String, Plan)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/sim");
+    let mut plans: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "policy")
+        })
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let plan = plan(&name, &fs::read_to_string(&path).unwrap());
+            (name, plan)
+        })
+        .collect();
+    plans.sort_by(|a, b| a.0.cmp(&b.0));
+    plans
+}
+
+fn plan(name: &str, text: &str) -> Plan {
+    let (policy, _) = load(&[(name, text)], name, &[])
+        .unwrap_or_else(|diagnostics| panic!("{name}: {:#?}", diagnostics.list));
+    Plan::new(policy).unwrap()
+}

@@ -1,0 +1,1 @@
+//! Worlds with a name: what an incident must cost at most.

@@ -1,0 +1,123 @@
+//! Worlds drawn from seeds.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use switchover::policy::Plan;
+use switchover::sim::world::{Report, Scenario, World};
+
+use crate::sim::plans;
+
+/// Worlds of one run, unless `SWITCHOVER_SEEDS` says otherwise.
+const SEEDS: u64 = 10_000;
+/// Every so manieth world is run twice.
+const AGAIN: u64 = 50;
+
+/// One world from its beginning to its end.
+fn world(plan: &Plan, seed: u64) -> Report {
+    let scenario = Scenario::storm(plan, seed);
+    let end = scenario.ends();
+    let mut world = World::new(plan, scenario, seed);
+    world.run(end);
+    world.recover();
+    world.finish()
+}
+
+/// What is wrong with a world, if anything.
+fn verdict(name: &str, plan: &Plan, seed: u64, requests: &AtomicU64) -> Option<String> {
+    let lived = catch_unwind(AssertUnwindSafe(|| world(plan, seed)));
+    let wrong = match lived {
+        Err(_) => "it panicked".to_owned(),
+        Ok(report) => {
+            requests.fetch_add(report.clients.asked, Ordering::Relaxed);
+            match report.broken {
+                Some(broken) => broken.to_string(),
+                None if seed.is_multiple_of(AGAIN) && world(plan, seed).trace != report.trace => {
+                    "the same seed gave another world".to_owned()
+                }
+                None => return None,
+            }
+        }
+    };
+    Some(format!(
+        "{wrong}\n  SWITCHOVER_SEED={name}:{seed} cargo test --test it sim::seeds -- --nocapture"
+    ))
+}
+
+/// The kept worlds, or the one that is asked for.
+fn kept() -> Vec<(String, u64)> {
+    if let Some(asked) = std::env::var_os("SWITCHOVER_SEED") {
+        let asked = asked.into_string().unwrap();
+        let (name, seed) = asked.split_once(':').expect("as in tiers:42");
+        return vec![(name.to_owned(), seed.parse().unwrap())];
+    }
+    include_str!("../../corpus/sim/seeds.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next().unwrap().to_owned();
+            (name, words.next().unwrap().parse().unwrap())
+        })
+        .collect()
+}
+
+fn count() -> u64 {
+    if std::env::var_os("SWITCHOVER_SEED").is_some() {
+        return 0;
+    }
+    std::env::var_os("SWITCHOVER_SEEDS").map_or(SEEDS, |count| {
+        count.into_string().unwrap().parse().expect("a number")
+    })
+}
+
+#[test]
+fn every_rule_holds_in_every_world() {
+    let plans = plans();
+    let requests = AtomicU64::new(0);
+    let wrong = Mutex::new(Vec::new());
+    for (name, seed) in kept() {
+        let (_, plan) = plans
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("a plan");
+        wrong
+            .lock()
+            .unwrap()
+            .extend(verdict(&name, plan, seed, &requests));
+    }
+    let next = AtomicU64::new(0);
+    let failed = AtomicUsize::new(0);
+    let count = count();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= count || failed.load(Ordering::Relaxed) >= FAILURES_SHOWN {
+                        return;
+                    }
+                    let index = usize::try_from(seed).unwrap() % plans.len();
+                    let (name, plan) = &plans[index];
+                    if let Some(text) = verdict(name, plan, seed, &requests) {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                        wrong.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    let mut text = String::new();
+    for wrong in &wrong {
+        writeln!(text, "\n{wrong}").unwrap();
+    }
+    assert!(wrong.is_empty(), "{text}");
+    println!("{count} worlds, {} requests", requests.into_inner());
+}
+
+/// More would only hide the first.
+const FAILURES_SHOWN: usize = 5;
