@@ -160,8 +160,7 @@ impl Pipe {
         match self.end {
             Some((at, ending)) if at <= now && next == Moment::NEVER => Found::End(ending),
             Some((at, _)) if at > now => Found::Later(next.min(at)),
-            Some(_) => Found::Later(next),
-            None => Found::Later(next),
+            Some(_) | None => Found::Later(next),
         }
     }
 

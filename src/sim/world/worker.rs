@@ -165,7 +165,7 @@ impl World<'_> {
         }
         if ended {
             self.free.push(place);
-            return self.bury(&it);
+            return Self::bury(&it);
         }
         if it.waits.is_none() {
             let seen = format!("{STEPS_MAX} steps at one moment");
@@ -261,6 +261,7 @@ impl World<'_> {
     }
 
     /// Looks whether an action is done.
+    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
     fn carry_on(
         &mut self,
         place: usize,
@@ -517,7 +518,7 @@ impl World<'_> {
     }
 
     /// The gateway has closed a connection.
-    fn bury(&mut self, it: &Connection) -> Result<(), Broken> {
+    fn bury(it: &Connection) -> Result<(), Broken> {
         if it.link.is_some() || !it.named.is_empty() {
             let seen = "a connection ended before its request".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
