@@ -16,6 +16,8 @@ pub struct Core {
     pub(crate) index: usize,
     pub(crate) speeds: Box<[Speed]>,
     budgets: Box<[Budget]>,
+    /// The key after the one that a provider was asked with last, for `round_robin`.
+    key_turns: Box<[u8]>,
     /// One turn for each candidate of each route, flat.
     turns: Box<[i64]>,
     /// Where a route's turns begin.
@@ -49,6 +51,7 @@ impl Core {
             index,
             speeds: vec![Speed::default(); policy.targets.len()].into(),
             budgets: vec![Budget::default(); policy.providers.len()].into(),
+            key_turns: vec![0; policy.providers.len()].into(),
             turns: vec![0; turns].into(),
             first_turn: first_turn.into(),
         }
@@ -67,6 +70,21 @@ impl Core {
             .copied()
             .unwrap_or(usize::MAX);
         self.turns.get_mut(first..).unwrap_or_default()
+    }
+
+    /// Which key of a pool's is next.
+    pub(crate) fn key_turn(&self, provider: ProviderId) -> u8 {
+        self.key_turns
+            .get(provider.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// A request takes `key` of a pool.
+    pub(crate) fn took_key(&mut self, provider: ProviderId, key: u8) {
+        if let Some(turn) = self.key_turns.get_mut(provider.index()) {
+            *turn = key.wrapping_add(1);
+        }
     }
 
     /// The usual time to first content, once one is known.

@@ -20,6 +20,7 @@ mod breaker;
 mod budget;
 mod chain;
 mod core;
+mod keys;
 mod latency;
 mod pause;
 #[cfg(test)]
@@ -31,4 +32,5 @@ pub use self::chain::{
     Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, Reason, Step,
 };
 pub use self::core::Core;
+pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;

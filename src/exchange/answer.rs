@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
-use crate::dialect::openai::{ClientError, outcome_of, response_field_passes, retry_after};
+use crate::dialect::openai::{
+    ClientError, is_of_model, outcome_of, response_field_passes, retry_after,
+};
 use crate::engine::End;
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -165,7 +167,7 @@ impl Exchange {
                 }
             }
         } else {
-            answer.retry_after = retry_after(fields.iter(unread), &[], context.unix);
+            answer.retry_after = retry_after(fields.iter(unread), head.status, &[], context.unix);
         }
         if head.encoded {
             // We asked for `identity`. Bytes that cannot be judged are not passed on.
@@ -244,13 +246,14 @@ impl Exchange {
         let outcome = outcome_of(self.provider_kind(context), status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
-            let hint = hint.or_else(|| retry_after(std::iter::empty(), body, context.unix));
+            let hint = hint.or_else(|| retry_after(std::iter::empty(), status, body, context.unix));
             let error = ClientError::of_answer(outcome, status, body);
             return self.attempt_failed(
                 now,
                 Failure {
                     outcome,
                     retry_after: hint,
+                    model_alone: is_of_model(status, body),
                     error,
                 },
                 context,
@@ -261,6 +264,7 @@ impl Exchange {
             End {
                 outcome,
                 retry_after: None,
+                model_alone: false,
             },
             context,
         );

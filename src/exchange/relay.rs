@@ -11,7 +11,8 @@
 use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, stream_end,
+    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, retry_after,
+    stream_end,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -198,7 +199,8 @@ impl Exchange {
         let outcome = outcome_of_error(self.provider_kind(context), data);
         Failure {
             outcome,
-            retry_after: None,
+            retry_after: retry_after(std::iter::empty(), 200, data, context.unix),
+            model_alone: false,
             error: ClientError::of_answer(outcome, 400, data),
         }
     }
@@ -282,6 +284,7 @@ impl Exchange {
         let end = End {
             outcome: Outcome::Ok,
             retry_after: None,
+            model_alone: false,
         };
         self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Answered);
@@ -339,6 +342,7 @@ impl Exchange {
         let Failure {
             outcome,
             retry_after,
+            model_alone,
             error,
         } = failure;
         self.outbox
@@ -359,6 +363,7 @@ impl Exchange {
         let end = End {
             outcome,
             retry_after,
+            model_alone,
         };
         self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Failed);

@@ -54,6 +54,11 @@ async fn tick(shared: &Shared, transitions: Option<Sender<Transition>>) {
                 None => log::transition(&shared.plan, &transition),
             }
         }
+        for change in shared.board.key_changes() {
+            if transitions.is_none() {
+                log::key_change(&shared.plan, change);
+            }
+        }
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SECOND) {
             shared.refresh_time();

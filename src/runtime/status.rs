@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::Moment;
-use crate::engine::{Rule, TargetStatus};
+use crate::base::{Moment, Outcome};
+use crate::engine::{KeyStatus, Rule, TargetStatus};
 use crate::ops::Count;
-use crate::policy::Plan;
+use crate::policy::{Plan, Policy};
 use crate::runtime::shared::Shared;
 
 /// Everything about targets and requests, as of `now`.
@@ -21,13 +21,46 @@ pub(super) fn json(shared: &Shared, now: Moment) -> String {
         .iter()
         .map(|status| target(&shared.plan, status, &totals.answered, now))
         .collect();
+    let keys: Vec<Value> = shared
+        .board
+        .key_status(now)
+        .iter()
+        .filter_map(|status| key(&shared.plan.policy, status, now))
+        .collect();
     json!({
         "schema": "switchover.status/1",
         "policy": format!("{:016x}", shared.plan.policy.hash),
         "requests": requests,
         "targets": targets,
+        "keys": keys,
     })
     .to_string()
+}
+
+/// One key: where it is kept and how it stands, never a part of what it is. Nothing for a provider without one.
+fn key(policy: &Policy, status: &KeyStatus, now: Moment) -> Option<Value> {
+    let provider = policy.providers.get(status.provider.index())?;
+    let secret = provider.auth.secrets().get(usize::from(status.key))?;
+    let kept_from: Vec<Value> = status
+        .kept_from
+        .iter()
+        .map(|kept| {
+            json!({
+                "target": policy.targets.get(kept.target.index()).map(|target| &*target.name),
+                "why": kept.why.as_str(),
+                "left_ms": kept.until.since(now).as_millis(),
+            })
+        })
+        .collect();
+    Some(json!({
+        "provider": &*provider.name,
+        "key": status.key,
+        "from": secret.source.to_string(),
+        "state": if status.out.is_some() { "out" } else { "well" },
+        "why": status.out.map(Outcome::as_str),
+        "out_left_ms": status.out_until.map(|until| until.since(now).as_millis()),
+        "kept_from": kept_from,
+    }))
 }
 
 fn target(plan: &Plan, status: &TargetStatus, answered: &[u64], now: Moment) -> Value {

@@ -10,6 +10,7 @@
 //! repeat after silence, sleep past the deadline, or keep a place in flight that it does not use.
 
 mod finish;
+mod keys;
 mod record;
 mod repeat;
 mod report;
@@ -80,6 +81,8 @@ pub struct Attempt {
     pub target: TargetId,
     /// Attempts before this one.
     pub index: u8,
+    /// Which of the provider's keys it goes with, from 0.
+    pub key: u8,
     /// It tries whether a breaker may pass again.
     pub probe: bool,
     /// A connection must be there by then, else [`Outcome::Connect`].
@@ -100,6 +103,8 @@ pub struct End {
     pub outcome: Outcome,
     /// What the provider said about when to come again.
     pub retry_after: Option<Span>,
+    /// With [`Outcome::AuthFailed`]: the key was refused for this model alone, and is good for others.
+    pub model_alone: bool,
 }
 
 impl Chain {
@@ -173,6 +178,9 @@ impl Chain {
         else {
             return Step::Finish(Finish::Stop);
         };
+        if let Some(attempt) = self.change_key(now, &view, outcome, core) {
+            return Step::Attempt(attempt);
+        }
         let reason = Reason::Outcome(outcome);
         match verdict(serve, outcome, self.waited) {
             Verdict::Next => self.advance(now, &view, core),
@@ -219,7 +227,7 @@ impl Chain {
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
         let last = self.history.last();
         let facts = AttemptFacts {
-            index: self.history.len(),
+            index: self.history.attempts(),
             last: last.and_then(|last| last.outcome),
             last_target: last.map(|last| last.target),
         };
@@ -233,10 +241,10 @@ impl Chain {
         }
     }
 
-    /// Attempts that this request may still make.
+    /// Attempts that this request may still make, changes of key aside.
     fn attempts_left(&self, serve: &Serve) -> u8 {
         let max = serve.attempts_max.clamp(1, ATTEMPTS_CEILING);
-        max.saturating_sub(self.history.len())
+        max.saturating_sub(self.history.attempts())
     }
 
     /// Notes that this request has been at `target`, which a route may name in two tiers.
@@ -257,6 +265,9 @@ struct Running {
     /// The breaker's epoch when it began: in another one its outcome has no say.
     epoch: u32,
     token: Option<Token>,
+    key: u8,
+    /// It is the test at the end of a rest, of its key or its model.
+    tests: bool,
     content: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What a chain remembers for the record, in a fixed number of bytes: its attempts, and why candidates were passed over.
 
-use crate::base::limits::HISTORY_ATTEMPTS_MAX;
+use crate::base::limits::HISTORY_ENTRIES_MAX;
 use crate::base::{Outcome, Span, TargetId};
 
 /// One attempt as the record shows it.
@@ -14,6 +14,10 @@ pub struct AttemptRecord {
     pub probe: bool,
     /// It repeated its target.
     pub repeat: bool,
+    /// Which of its provider's keys it went with, from 0.
+    pub key: u8,
+    /// It asked the target of the attempt before it with another key, and is none by the policy's count.
+    pub key_change: bool,
     /// When it began, from the request's beginning, in whole microseconds.
     pub started: Span,
     /// From its beginning to its first content, if there was any.
@@ -30,7 +34,7 @@ pub enum PassedOver {
     Forbidden = 1,
     /// It lacks a capability that the route requires.
     Lacks,
-    /// Its provider's key was refused or has no quota left.
+    /// All keys of its provider were refused or have no quota left.
     KeyOut,
     /// Its model was gone.
     ModelGone,
@@ -109,11 +113,23 @@ impl PassedSet {
     }
 }
 
+/// How an attempt begins, as far as the record shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) target: TargetId,
+    pub(crate) key: u8,
+    pub(crate) probe: bool,
+    pub(crate) repeat: bool,
+    pub(crate) key_change: bool,
+    pub(crate) started: Span,
+}
+
 /// The attempts of one request, oldest first; the last one may be running.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct History {
-    entries: [Entry; HISTORY_ATTEMPTS_MAX],
+    entries: [Entry; HISTORY_ENTRIES_MAX],
     len: u8,
+    key_changes: u8,
 }
 
 impl History {
@@ -121,20 +137,40 @@ impl History {
         self.len
     }
 
-    pub(crate) fn push(&mut self, target: TargetId, probe: bool, repeat: bool, started: Span) {
+    /// Attempts by the policy's count: those that were no change of key.
+    pub(crate) fn attempts(&self) -> u8 {
+        self.len.saturating_sub(self.key_changes)
+    }
+
+    pub(crate) fn key_changes(&self) -> u8 {
+        self.key_changes
+    }
+
+    pub(crate) fn push(&mut self, beginning: Beginning) {
+        let Beginning {
+            target,
+            key,
+            probe,
+            repeat,
+            key_change,
+            started,
+        } = beginning;
         let slot = self.entries.get_mut(usize::from(self.len));
         assert!(slot.is_some(), "attempts are bounded before they begin");
         if let Some(slot) = slot {
             *slot = Entry {
                 target,
+                key,
                 probe,
                 repeat,
+                key_change,
                 started: micros(started),
                 ttft: UNKNOWN,
                 ended: UNKNOWN,
                 outcome: None,
             };
             self.len = self.len.saturating_add(1);
+            self.key_changes = self.key_changes.saturating_add(u8::from(key_change));
         }
     }
 
@@ -163,6 +199,8 @@ impl History {
             outcome: entry.outcome,
             probe: entry.probe,
             repeat: entry.repeat,
+            key: entry.key,
+            key_change: entry.key_change,
             started: Span::from_micros(u64::from(entry.started)),
             ttft: known(entry.ttft),
             ended: known(entry.ended),
@@ -186,8 +224,10 @@ struct Entry {
     ended: u32,
     target: TargetId,
     outcome: Option<Outcome>,
+    key: u8,
     probe: bool,
     repeat: bool,
+    key_change: bool,
 }
 
 fn micros(span: Span) -> u32 {
