@@ -53,6 +53,12 @@ impl Throttle {
         }
     }
 
+    /// There is nobody left whom the pause was asked of.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Relaxed);
+        self.calm();
+    }
+
     /// The target answered well: the next pause is a first one again.
     pub(crate) fn calm(&self) {
         if self.level.load(Relaxed) != 0 {

@@ -1,6 +1,6 @@
 //! What a chain remembers for the record, in a fixed number of bytes: its attempts, and why candidates were passed over.
 
-use crate::base::limits::HISTORY_ENTRIES_MAX;
+use crate::base::limits::{HISTORY_ENTRIES_MAX, KEYS_MAX};
 use crate::base::{Outcome, Span, TargetId};
 
 /// One attempt as the record shows it.
@@ -158,12 +158,13 @@ impl History {
         let slot = self.entries.get_mut(usize::from(self.len));
         assert!(slot.is_some(), "attempts are bounded before they begin");
         if let Some(slot) = slot {
+            let flag = |holds, flag| if holds { flag } else { 0 };
             *slot = Entry {
                 target,
-                key,
-                probe,
-                repeat,
-                key_change,
+                how: key & KEY
+                    | flag(probe, PROBE)
+                    | flag(repeat, REPEAT)
+                    | flag(key_change, KEY_CHANGE),
                 started: micros(started),
                 ttft: UNKNOWN,
                 ended: UNKNOWN,
@@ -197,10 +198,10 @@ impl History {
         made.iter().map(|entry| AttemptRecord {
             target: entry.target,
             outcome: entry.outcome,
-            probe: entry.probe,
-            repeat: entry.repeat,
-            key: entry.key,
-            key_change: entry.key_change,
+            probe: entry.how & PROBE != 0,
+            repeat: entry.how & REPEAT != 0,
+            key: entry.how & KEY,
+            key_change: entry.how & KEY_CHANGE != 0,
             started: Span::from_micros(u64::from(entry.started)),
             ttft: known(entry.ttft),
             ended: known(entry.ended),
@@ -216,7 +217,7 @@ impl History {
     }
 }
 
-/// Twenty bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
+/// Sixteen bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     started: u32,
@@ -224,10 +225,8 @@ struct Entry {
     ended: u32,
     target: TargetId,
     outcome: Option<Outcome>,
-    key: u8,
-    probe: bool,
-    repeat: bool,
-    key_change: bool,
+    /// The key's index, and flags.
+    how: u8,
 }
 
 fn micros(span: Span) -> u32 {
@@ -241,6 +240,13 @@ fn known(micros: u32) -> Option<Span> {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+const KEY: u8 = 0x0f;
+const PROBE: u8 = 0x10;
+const REPEAT: u8 = 0x20;
+const KEY_CHANGE: u8 = 0x40;
+
+/// The index of a key fits beside the flags.
+const _: () = assert!(KEYS_MAX <= KEY as usize + 1);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
 use crate::engine::chain::{Attempt, Chain, Form, Running};
 use crate::engine::core::Core;
-use crate::engine::keys::KeyDraw;
+use crate::engine::keys::{KeyDraw, Taken};
 use crate::engine::pause::Turn;
 use crate::policy::model::{KeyPick, Then};
 
@@ -97,7 +97,10 @@ impl Chain {
             let cell = core.board.cell(target)?;
             let draw = KeyDraw {
                 seed: self.key_seed(),
-                turn: core.key_turn(cell.provider),
+                turn: match cell.key_pick {
+                    KeyPick::RoundRobin => core.key_turn(cell.provider),
+                    KeyPick::LeastThrottled | KeyPick::InOrder => 0,
+                },
                 tried: tried_keys.unwrap_or_default(),
             };
             hold(now, cell, core, attempt.deadline, draw)
@@ -110,10 +113,10 @@ impl Chain {
             }
         };
         attempt.probe = held.token.is_some();
-        attempt.key = held.key;
+        attempt.key = held.taken.key;
         self.history.push(Beginning {
             target,
-            key: held.key,
+            key: held.taken.key,
             probe: attempt.probe,
             repeat: !key_change && self.tried & bit(index) != 0,
             key_change,
@@ -125,13 +128,14 @@ impl Chain {
             started: now,
             epoch: held.epoch,
             token: held.token,
-            key: held.key,
-            tests: held.tests,
+            key: held.taken.key,
+            key_age: held.taken.age,
+            tests: held.taken.turn == Turn::Test,
             content: false,
         });
         let policy = &view.plan.policy;
         if let Some(provider) = held.rotates {
-            core.took_key(provider, held.key);
+            core.took_key(provider, held.taken.key);
         }
         if !key_change
             && let Some(settings) = policy.targets.get(target.index())
@@ -250,9 +254,8 @@ fn can_jump(to: TargetId, from: TargetId, view: &View<'_>, survey: &Survey) -> b
 struct Held {
     epoch: u32,
     token: Option<Token>,
-    key: u8,
-    /// It tests a key or a model whose rest is over.
-    tests: bool,
+    /// The key; and whether it, or the model, is tested.
+    taken: Taken,
     /// The provider whose keys take turns.
     rotates: Option<ProviderId>,
 }
@@ -285,11 +288,10 @@ fn hold(
     if let (Err(_), Some(token)) = (taken, token) {
         gate.give_back(token);
     }
-    taken.map(|(key, turn)| Held {
+    taken.map(|taken| Held {
         epoch: epoch_of(packed),
         token,
-        key,
-        tests: turn == Turn::Test,
+        taken,
         rotates: (cell.key_pick == KeyPick::RoundRobin).then_some(cell.provider),
     })
 }
@@ -301,15 +303,20 @@ fn claim(
     core: &Core,
     deadline: Moment,
     draw: KeyDraw,
-) -> Result<(u8, Turn), (PassedOver, Moment)> {
+) -> Result<Taken, (PassedOver, Moment)> {
     let before = cell.inflight.fetch_add(1, Relaxed);
     let taken = if cell.max_inflight.is_some_and(|max| before >= max) {
         Err(PassedOver::AtCapacity)
     } else if let Some(model) = cell.pause.gone.claim(now, deadline) {
         // A turn to test the model lapses at the deadline if there is no key.
-        let key = cell.claim_key(now, deadline, &core.board, draw);
-        key.map(|(key, turn)| (key, if model == Turn::Test { model } else { turn }))
-            .ok_or(PassedOver::KeyOut)
+        let taken = cell.claim_key(now, deadline, &core.board, draw);
+        taken.ok_or(PassedOver::KeyOut).map(|taken| match model {
+            Turn::Free => taken,
+            Turn::Test => Taken {
+                turn: model,
+                ..taken
+            },
+        })
     } else {
         Err(PassedOver::ModelGone)
     };

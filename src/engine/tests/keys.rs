@@ -434,6 +434,38 @@ fn operators_hear_of_each_change_once() {
     assert_eq!(world.board.key_changes(), [change(None)]);
 }
 
+#[test]
+fn a_new_secret_begins_anew() {
+    for (outcome, model_alone) in [
+        (Outcome::AuthFailed, false),
+        (Outcome::AuthFailed, true),
+        (Outcome::QuotaExhausted, false),
+        (Outcome::S429, false),
+    ] {
+        for keys in [1, 2] {
+            let mut world = pool(keys).build();
+            let mut old = world.chain();
+            world.attempt(&mut old, 0);
+            let mut chain = world.chain();
+            world.attempt(&mut chain, 0);
+            let bad = End {
+                outcome,
+                retry_after: None,
+                model_alone,
+            };
+            chain.ended(world.now, &world.plan, &mut world.cores[0], bad);
+            assert_ne!(play(&mut world, &[Outcome::Ok]).0, [('a', 0)]);
+            world.board.key_replaced(ProviderId(0), 0);
+            assert_eq!(play(&mut world, &[Outcome::Ok]).0, [('a', 0)]);
+            // What went with the old secret says nothing about the new one.
+            old.ended(world.now, &world.plan, &mut world.cores[0], bad);
+            assert_eq!(play(&mut world, &[Outcome::Ok]).0, [('a', 0)]);
+        }
+    }
+    // A key that nobody has.
+    pool(2).build().board.key_replaced(ProviderId(9), 9);
+}
+
 const ENDS: [Outcome; 7] = [
     Outcome::Ok,
     Outcome::AuthFailed,

@@ -5,6 +5,7 @@
 
 mod failover;
 mod framing;
+mod keys;
 mod lifetime;
 mod relaying;
 mod rig;
