@@ -5,6 +5,10 @@ use crate::base::{Outcome, Span, TargetId};
 use crate::engine::balance::bit;
 
 /// One attempt as the record shows it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one attempt, each shown by its name"
+)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AttemptRecord {
     /// Where it went.
