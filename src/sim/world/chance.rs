@@ -145,7 +145,11 @@ mod tests {
         let mean = drawn.iter().sum::<u64>() / 10_000;
         assert!((900_000..1_100_000).contains(&mean), "{mean}");
         // A tenth is shorter than −ln 0.9 of the mean, a tenth longer than −ln 0.1.
-        assert!((90_000..120_000).contains(&drawn[1_000]), "{}", drawn[1_000]);
+        assert!(
+            (90_000..120_000).contains(&drawn[1_000]),
+            "{}",
+            drawn[1_000]
+        );
         assert!((2_100_000..2_500_000).contains(&drawn[9_000]));
     }
 
@@ -153,8 +157,16 @@ mod tests {
     fn a_heavy_tail_has_its_median_and_its_tail() {
         let mut dice = Dice::new(2);
         let drawn = sorted(|| Latency::HeavyTail(MS, 1_000).draw(&mut dice));
-        assert!((950_000..1_080_000).contains(&drawn[5_000]), "{}", drawn[5_000]);
-        assert!((4_000_000..6_500_000).contains(&drawn[9_900]), "{}", drawn[9_900]);
+        assert!(
+            (950_000..1_080_000).contains(&drawn[5_000]),
+            "{}",
+            drawn[5_000]
+        );
+        assert!(
+            (4_000_000..6_500_000).contains(&drawn[9_900]),
+            "{}",
+            drawn[9_900]
+        );
     }
 
     #[test]

@@ -162,7 +162,10 @@ impl<'p> Ledger<'p> {
             return Err(Broken::new(Rule::Attempts, seen));
         }
         if seen.streams && !answer.says(b"data: [DONE]") {
-            return Err(Broken::new(Rule::Answer, "a whole stream without its end".to_owned()));
+            return Err(Broken::new(
+                Rule::Answer,
+                "a whole stream without its end".to_owned(),
+            ));
         }
         let last = last_of(seen)?;
         self.credit(answer)?;
@@ -220,7 +223,11 @@ impl<'p> Ledger<'p> {
         for (attempt, &(at, sighting)) in tried.iter().zip(seen.attempts) {
             same_place(attempt, &sighting, self.plan)?;
             right_outcome(attempt, &sighting, seen.streams)?;
-            self.right_state(attempt, at, record.ended)?;
+            // A probe is waited for until its deadline and ten ticks more; a slow reader may hold it for longer.
+            let end = record
+                .ended
+                .min(seen.began + deadline + TICK.saturating_mul(10));
+            self.right_state(attempt, at, end)?;
             if let Some(target) = self.report.targets.get_mut(attempt.target.index()) {
                 target.note(at, attempt);
             }
@@ -243,25 +250,43 @@ impl<'p> Ledger<'p> {
         ended: Moment,
     ) -> Result<(), Broken> {
         let index = attempt.target.index();
-        let breaker = self.plan.policy.targets.get(index).map(|target| target.breaker);
+        let breaker = self
+            .plan
+            .policy
+            .targets
+            .get(index)
+            .map(|target| target.breaker);
         let breaker = breaker.and_then(|id| self.plan.policy.breakers.get(id.index()));
         if breaker.is_none_or(|breaker| breaker.per_core) {
             return Ok(());
         }
-        let states = self.states.get(index).map(Vec::as_slice).unwrap_or_default();
+        let states = self
+            .states
+            .get(index)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         // Of changes at the very moment, either side is right.
         let after = states.partition_point(|&(since, _)| since <= at);
         let before = states.partition_point(|&(since, _)| since < at);
-        let wanted = if attempt.probe { State::Probing } else { State::Passing };
-        let period = (before.saturating_sub(1)..after)
-            .find(|&period| states.get(period).is_some_and(|&(_, state)| state == wanted));
+        let wanted = if attempt.probe {
+            State::Probing
+        } else {
+            State::Passing
+        };
+        let period = (before.saturating_sub(1)..after).find(|&period| {
+            states
+                .get(period)
+                .is_some_and(|&(_, state)| state == wanted)
+        });
         let Some(period) = period else {
             let seen = format!("{attempt:?} began at {at:?} in {states:?}");
             return Err(Broken::new(Rule::Breaker, seen));
         };
         if attempt.probe {
-            let length = attempt.ended.map(|ended| ended.saturating_sub(attempt.started));
-            let end = length.map_or(ended, |length| at + length);
+            let length = attempt
+                .ended
+                .map(|ended| ended.saturating_sub(attempt.started));
+            let end = length.map_or(ended, |length| ended.min(at + length));
             self.probes.push((attempt.target, period, at, end));
         }
         Ok(())
@@ -391,7 +416,9 @@ fn in_order(answer: &Answer, said: Sighting) -> Result<u32, Broken> {
 fn same_place(attempt: &AttemptRecord, sighting: &Sighting, plan: &Plan) -> Result<(), Broken> {
     let target = plan.policy.targets.get(attempt.target.index());
     let right = target.is_some_and(|target| target.provider == sighting.provider)
-        && sighting.target.is_none_or(|target| target == attempt.target);
+        && sighting
+            .target
+            .is_none_or(|target| target == attempt.target);
     if right {
         return Ok(());
     }
@@ -415,7 +442,10 @@ fn right_outcome(
         (Ok(()), Some(fault)) => timers.union(fault.outcomes(streams)),
         (Ok(()), None) => timers.with(Outcome::Ok),
     };
-    if allowed.has(outcome) {
+    let vanished = OutcomeSet::EMPTY
+        .with(Outcome::Connect)
+        .with(Outcome::StreamAbort);
+    if allowed.has(outcome) || (sighting.cut && vanished.has(outcome)) {
         return Ok(());
     }
     let seen = format!("{outcome} under {:?}", sighting.fault);

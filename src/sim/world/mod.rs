@@ -73,6 +73,7 @@ pub struct World<'p> {
     names: u64,
     numbers: u64,
     turns: u64,
+    seed: u64,
     trace: u64,
     /// Events at the present moment.
     steps: u32,
@@ -110,6 +111,7 @@ impl<'p> World<'p> {
             names: 0,
             numbers: 0,
             turns: 0,
+            seed,
             trace: seed,
             steps: 0,
             closing: false,
@@ -124,6 +126,11 @@ impl<'p> World<'p> {
 
     /// Lets time pass until then, and tells what has happened since the beginning.
     pub fn run(&mut self, until: Moment) -> Report {
+        self.pass(until);
+        self.report()
+    }
+
+    fn pass(&mut self, until: Moment) {
         while self.is_sound()
             && let Some((at, event)) = self.agenda.next(until)
         {
@@ -140,7 +147,6 @@ impl<'p> World<'p> {
             }
         }
         self.now = self.now.max(until);
-        self.report()
     }
 
     /// Lifts every fault, waits until nothing rests any more, and goes on with plain traffic until every breaker of a first
@@ -149,9 +155,14 @@ impl<'p> World<'p> {
         self.network.spells.clear();
         self.network.natures.fill(Nature::default());
         if self.rests {
-            self.run(self.now + RESTS);
+            self.pass(self.now + RESTS);
         }
-        let models = self.plan.policy.model_names().into_iter().map(str::to_owned);
+        let models = self
+            .plan
+            .policy
+            .model_names()
+            .into_iter()
+            .map(str::to_owned);
         let longest = self.plan.policy.breakers.iter().map(patience);
         let patience = longest.max().unwrap_or_default().saturating_add(PATIENCE);
         let end = self.now + patience;
@@ -166,9 +177,12 @@ impl<'p> World<'p> {
                 let status = self.board.status(self.now);
                 let seen = format!("after {patience} without a fault: {status:?}");
                 let broken = Broken::new(Rule::Recovery, seen);
-                self.ledger.report.broken = Some(Broken { at: self.now, ..broken });
+                self.ledger.report.broken = Some(Broken {
+                    at: self.now,
+                    ..broken
+                });
             }
-            self.run(self.now + TICK);
+            self.pass(self.now + TICK);
         }
         self.report()
     }
@@ -181,18 +195,24 @@ impl<'p> World<'p> {
         }
         let end = self.now + LONGEST;
         while self.is_sound() && self.connections.iter().any(Option::is_some) && self.now < end {
-            self.run(self.now + TICK);
+            self.pass(self.now + TICK);
         }
         if self.is_sound() {
             let cores = self.workers.len();
             let totals = self.totals();
             let closed = if self.connections.iter().any(Option::is_some) {
-                Err(Broken::new(Rule::Memory, "a connection never ends".to_owned()))
+                Err(Broken::new(
+                    Rule::Memory,
+                    "a connection never ends".to_owned(),
+                ))
             } else {
                 self.ledger.close(self.now, cores, &self.board, totals)
             };
             if let Err(broken) = closed {
-                self.ledger.report.broken = Some(Broken { at: self.now, ..broken });
+                self.ledger.report.broken = Some(Broken {
+                    at: self.now,
+                    ..broken
+                });
             }
         }
         self.report()
@@ -205,7 +225,8 @@ impl<'p> World<'p> {
             Arrivals::Poisson(mean) => self.dice.exponential(mean),
             Arrivals::Every(_) | Arrivals::Bursts(..) | Arrivals::ClosedLoop(..) => Span::ZERO,
         };
-        self.agenda.enter(crowd.from + first, Event::Arrive { crowd: index });
+        self.agenda
+            .enter(crowd.from + first, Event::Arrive { crowd: index });
         self.crowds.push(crowd);
         self.idle.push(Vec::new());
     }
@@ -293,7 +314,12 @@ impl<'p> World<'p> {
         let core = self.dice.index(self.workers.len());
         let manners = self.crowds.get(crowd).map(|crowd| &crowd.manners);
         let polite = Manners::polite(Vec::new());
-        let client = Client::new(self.names, crowd, manners.unwrap_or(&polite), &mut self.dice);
+        let client = Client::new(
+            self.names,
+            crowd,
+            manners.unwrap_or(&polite),
+            &mut self.dice,
+        );
         let connection = Some(Box::new(Connection::new(self.now, core, client)));
         if let Some(place) = self.free.pop()
             && let Some(seat) = self.connections.get_mut(place)
@@ -337,7 +363,10 @@ impl<'p> World<'p> {
         let Some(crowd) = free.map(|it| it.client.crowd) else {
             return Ok(());
         };
-        let over = self.crowds.get(crowd).is_none_or(|crowd| self.now >= crowd.to);
+        let over = self
+            .crowds
+            .get(crowd)
+            .is_none_or(|crowd| self.now >= crowd.to);
         if over || self.closing {
             self.close_if_idle(place);
             return Ok(());
@@ -347,7 +376,8 @@ impl<'p> World<'p> {
 
     fn leave(&mut self, place: usize, number: u64) -> Result<(), Broken> {
         let now = self.now;
-        let waits = |it: &&mut Box<Connection>| it.client.asks.iter().any(|ask| ask.number == number);
+        let waits =
+            |it: &&mut Box<Connection>| it.client.asks.iter().any(|ask| ask.number == number);
         let connection = self.connections.get_mut(place).and_then(Option::as_mut);
         let Some(connection) = connection.filter(waits) else {
             return Ok(());
@@ -380,10 +410,15 @@ impl<'p> World<'p> {
     /// Whether the breakers of all first tiers pass.
     fn all_pass(&self) -> bool {
         let status = self.board.status(self.now);
-        let first_tiers = self.plan.policy.routes.iter().filter_map(|route| match &route.action {
-            Action::Serve(serve) => serve.tiers.first(),
-            Action::Reject(_) => None,
-        });
+        let first_tiers = self
+            .plan
+            .policy
+            .routes
+            .iter()
+            .filter_map(|route| match &route.action {
+                Action::Serve(serve) => serve.tiers.first(),
+                Action::Reject(_) => None,
+            });
         first_tiers
             .flat_map(|tier| &tier.members)
             .filter(|member| member.weight > 0)
@@ -395,7 +430,9 @@ impl<'p> World<'p> {
 /// Three of the longest cool-downs, the last of which may just have begun, and a pause.
 fn patience(breaker: &Breaker) -> Span {
     let cool_down = breaker.cool_down.0.max(breaker.cool_down.1);
-    cool_down.saturating_mul(4).saturating_add(breaker.throttle_max)
+    cool_down
+        .saturating_mul(4)
+        .saturating_add(breaker.throttle_max)
 }
 
 /// No world has so much to do at one moment.

@@ -73,6 +73,8 @@ pub(super) struct Sighting {
     /// What its words are marked with, and how many a whole answer has.
     pub(super) serial: u64,
     pub(super) words: u32,
+    /// The provider will vanish inside the answer.
+    pub(super) cut: bool,
 }
 
 /// What became of bytes that were sent.
@@ -112,7 +114,9 @@ impl<'p> Network<'p> {
         let nature = self.nature(provider);
         let usual = now + nature.connect.draw(&mut self.dice);
         match fault {
-            Some(Fault::Refused | Fault::NoAddress) => (usual, Err(DialFailure::Connect)),
+            Some(Fault::Gone | Fault::Refused | Fault::NoAddress) => {
+                (usual, Err(DialFailure::Connect))
+            }
             Some(Fault::BlackHole) => (Moment::NEVER, Err(DialFailure::TimedOut)),
             Some(Fault::Tls) => (usual, Err(DialFailure::Tls)),
             other => {
@@ -151,9 +155,15 @@ impl<'p> Network<'p> {
         sighting.target = Some(target);
         if link.pipe.is_over(now) {
             // It went away while it rested: the bytes meet a closed door, or the end comes back.
-            return Ok(if self.dice.happens(500_000) { Sent::Reset } else { Sent::Gone });
+            return Ok(if self.dice.happens(500_000) {
+                Sent::Reset
+            } else {
+                Sent::Gone
+            });
         }
-        if link.reused && let Some(sent) = self.cut_off(now, link) {
+        if link.reused
+            && let Some(sent) = self.cut_off(now, link)
+        {
             return Ok(sent);
         }
         let fault = self.strikes(now, link.provider, Some(target), Phase::Answer);
@@ -168,7 +178,7 @@ impl<'p> Network<'p> {
     /// A connection that was there before its provider vanished is dead as well.
     fn cut_off(&mut self, now: Moment, link: &mut Link) -> Option<Sent> {
         match self.strikes(now, link.provider, None, Phase::Connect)? {
-            Fault::Refused | Fault::NoAddress => {
+            Fault::Gone | Fault::Refused | Fault::NoAddress => {
                 link.pipe.end(now, Ending::Reset);
                 Some(Sent::Gone)
             }
@@ -202,9 +212,24 @@ impl<'p> Network<'p> {
         // Whoever meant to close a connection that rested does not do it inside an answer.
         link.pipe.stay_open();
         link.pipe.play(now, &self.script);
+        if let Some(at) = self.vanishes(now, link.provider) {
+            link.pipe.end(at, Ending::Reset);
+            sighting.cut = true;
+        }
         sighting.fault = fault;
         sighting.serial = line.serial;
         sighting.words = words;
+    }
+
+    /// When the provider will be gone for good, for the first time from now on.
+    fn vanishes(&self, now: Moment, provider: ProviderId) -> Option<Moment> {
+        let takes = |spell: &&Spell| {
+            let who = matches!(spell.who, Who::Everyone)
+                || matches!(spell.who, Who::Provider(id) if id == provider);
+            who && spell.fault == Fault::Gone && spell.share >= 1_000_000 && spell.from > now
+        };
+        let spells = self.spells.iter().filter(takes);
+        spells.map(|spell| spell.from).min()
     }
 
     /// Takes a request apart as strictly as a provider may.
@@ -219,7 +244,11 @@ impl<'p> Network<'p> {
             .and_then(|end| bytes.split_at_checked(end + 4))
             .ok_or_else(|| wrong("a request's head has no end"))?;
         let head = std::str::from_utf8(head).map_err(|_| wrong("a head is not text"))?;
-        let name = self.policy.providers.get(provider.index()).map(|provider| &*provider.name);
+        let name = self
+            .policy
+            .providers
+            .get(provider.index())
+            .map(|provider| &*provider.name);
         let mut length = None;
         let mut keys = 0;
         for line in head.lines() {
@@ -282,7 +311,10 @@ impl<'p> Network<'p> {
     }
 
     fn nature(&self, provider: ProviderId) -> Nature {
-        self.natures.get(provider.index()).copied().unwrap_or_default()
+        self.natures
+            .get(provider.index())
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -302,7 +334,12 @@ pub(super) struct Pool(Vec<Link>);
 
 impl Pool {
     /// A connection to an endpoint that is not known to be closed. One that has rested less than a second is not looked at.
-    pub(super) fn take(&mut self, now: Moment, provider: ProviderId, endpoint: u16) -> Option<Link> {
+    pub(super) fn take(
+        &mut self,
+        now: Moment,
+        provider: ProviderId,
+        endpoint: u16,
+    ) -> Option<Link> {
         loop {
             let index = self
                 .0
@@ -319,7 +356,10 @@ impl Pool {
 
     pub(super) fn put(&mut self, now: Moment, link: Link) {
         if self.0.len() < LINKS_MAX {
-            self.0.push(Link { rested: now, ..link });
+            self.0.push(Link {
+                rested: now,
+                ..link
+            });
         }
     }
 }

@@ -138,7 +138,11 @@ impl Pipe {
             let from = self.taken;
             self.taken += count;
             into.extend_from_slice(self.bytes.get(from..self.taken).unwrap_or_default());
-            while self.parts.front().is_some_and(|&(_, end)| end <= self.taken) {
+            while self
+                .parts
+                .front()
+                .is_some_and(|&(_, end)| end <= self.taken)
+            {
                 self.parts.pop_front();
             }
             return Found::Bytes(count);

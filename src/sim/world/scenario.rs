@@ -28,8 +28,12 @@ impl Scenario {
         let to = Moment::START + length.max(Span::from_millis(50));
         let policy = &plan.policy;
         let natures = policy.providers.iter().map(|_| nature(&mut dice)).collect();
-        let spells = (0..dice.below(6)).map(|_| spell(policy, to, &mut dice)).collect();
-        let crowds = (0..=dice.below(2)).map(|_| crowd(policy, to, &mut dice)).collect();
+        let spells = (0..dice.below(6))
+            .map(|_| spell(policy, to, &mut dice))
+            .collect();
+        let crowds = (0..=dice.below(2))
+            .map(|_| crowd(policy, to, &mut dice))
+            .collect();
         Self {
             cores: 1 + dice.index(3),
             natures,
@@ -88,9 +92,16 @@ fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
         fault: fault(dice),
         from,
         to: from + dice.between(Span::from_millis(20), length),
-        share: dice.one_of(&[50_000, 250_000, 500_000, 1_000_000, 1_000_000]).unwrap_or(0),
+        share: dice
+            .one_of(&[50_000, 250_000, 500_000, 1_000_000, 1_000_000])
+            .unwrap_or(0),
         beat: dice
-            .one_of(&[Span::ZERO, Span::ZERO, Span::from_millis(100), Span::from_millis(400)])
+            .one_of(&[
+                Span::ZERO,
+                Span::ZERO,
+                Span::from_millis(100),
+                Span::from_millis(400),
+            ])
             .unwrap_or_default(),
     }
 }
@@ -102,6 +113,7 @@ fn fault(dice: &mut Dice) -> Fault {
     let status = dice.one_of(&STATUSES).unwrap_or(500);
     let hint = dice.one_of(&HINTS).unwrap_or(Hint::Junk);
     let faults = [
+        Fault::Gone,
         Fault::Refused,
         Fault::BlackHole,
         Fault::SlowConnect(late),
@@ -146,7 +158,7 @@ fn fault(dice: &mut Dice) -> Fault {
         Fault::Filtered,
     ];
     // What leaves minutes of rest behind makes a world long, and is therefore drawn less often.
-    if dice.happens(40_000) {
+    if dice.happens(15_000) {
         return dice
             .one_of(&[Fault::BadKey, Fault::NoQuota, Fault::ModelGone])
             .unwrap_or(Fault::Hang);
@@ -158,10 +170,13 @@ fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
     let length = to.since(Moment::START);
     let millis = Span::from_millis;
     // A few dozen requests a world: what many worlds show is seen sooner than what one shows for long.
-    let apart = Span::from_nanos(length.as_nanos() / (4 + dice.below(24)));
+    let apart = Span::from_nanos(length.as_nanos() / (2 + dice.below(12)));
     let arrivals = match dice.below(4) {
         0 => Arrivals::Every(apart.max(millis(1))),
-        1 => Arrivals::Bursts(2 + u32::try_from(dice.below(8)).unwrap_or(0), apart.saturating_mul(4)),
+        1 => Arrivals::Bursts(
+            2 + u32::try_from(dice.below(6)).unwrap_or(0),
+            apart.saturating_mul(4),
+        ),
         2 => Arrivals::ClosedLoop(
             1 + u32::try_from(dice.below(4)).unwrap_or(0),
             Latency::Uniform(Span::ZERO, apart),
@@ -169,7 +184,11 @@ fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
         _ => Arrivals::Poisson(apart.max(millis(1))),
     };
     let sometimes = |dice: &mut Dice| dice.one_of(&[0, 0, 100_000, 500_000]).unwrap_or(0);
-    let models = policy.model_names().into_iter().map(str::to_owned).collect();
+    let models = policy
+        .model_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     Crowd {
         arrivals,
         from: Moment::START,

@@ -183,15 +183,22 @@ fn refuse(fault: Fault, line: &Line, script: &mut Script) -> bool {
         Fault::NotReading | Fault::Hang => return true,
         Fault::Status(status) | Fault::Hinted(status, _) | Fault::Early(status) => error_of(status),
         Fault::BadKey => error_of(401),
-        Fault::NoQuota => ClientError::new(429, "insufficient_quota", "insufficient_quota", "no quota"),
-        Fault::ModelGone => {
-            ClientError::new(404, "invalid_request_error", "model_not_found", "no such model")
+        Fault::NoQuota => {
+            ClientError::new(429, "insufficient_quota", "insufficient_quota", "no quota")
         }
+        Fault::ModelGone => ClientError::new(
+            404,
+            "invalid_request_error",
+            "model_not_found",
+            "no such model",
+        ),
         Fault::TooLong => {
             let code = "context_length_exceeded";
             ClientError::new(400, "invalid_request_error", code, "the prompt is too long")
         }
-        Fault::Filtered => ClientError::new(400, "invalid_request_error", "content_filter", "filtered"),
+        Fault::Filtered => {
+            ClientError::new(400, "invalid_request_error", "content_filter", "filtered")
+        }
         Fault::ErrorObject => error_of(500),
         Fault::ErrorFirst | Fault::ErrorAfter(_) if !line.streams => error_of(500),
         other => return raw(other, line, script),
@@ -232,7 +239,9 @@ fn raw(fault: Fault, line: &Line, script: &mut Script) -> bool {
             write::field(b"content-encoding", b"gzip", &mut script.bytes);
             finish(script, b"\x1f\x8b\x08");
         }
-        Fault::Noise => script.bytes.extend_from_slice(b"\x00\x01SSH-2.0-sim\r\n\r\n"),
+        Fault::Noise => script
+            .bytes
+            .extend_from_slice(b"\x00\x01SSH-2.0-sim\r\n\r\n"),
         Fault::EndlessHead => {
             head(script, line, 200, b"application/json");
             for _ in 0..ENDLESS_FIELDS {
@@ -242,7 +251,9 @@ fn raw(fault: Fault, line: &Line, script: &mut Script) -> bool {
             }
         }
         Fault::CutHead => {
-            script.bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-ty");
+            script
+                .bytes
+                .extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-ty");
             script.ends(MOMENT, Ending::Closed);
         }
         Fault::Empty if !line.streams => {
@@ -443,6 +454,6 @@ const MOMENT: Span = Span::from_micros(10);
 const MURMURS: u32 = 64;
 const MURMUR_GAP: Span = Span::from_millis(250);
 /// A word that fills several reads.
-const HUGE: usize = 100 * 1024;
+const HUGE: usize = 20 * 1024;
 /// Of a kilobyte each: more than a head may have.
 const ENDLESS_FIELDS: usize = 70;

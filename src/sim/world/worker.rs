@@ -9,7 +9,8 @@ use crate::base::limits::{ANSWER_BYTES_MAX, EVENT_BYTES_MAX};
 use crate::base::{Moment, RequestId, Secret, Span};
 use crate::engine::{Board, Core};
 use crate::exchange::{
-    Action, Broken as Ended, Context, DialFailure, Exchange, Input, Outlet, Outlets, Reused, Scratch,
+    Action, Broken as Ended, Context, DialFailure, Exchange, Input, Outlet, Outlets, Reused,
+    Scratch,
 };
 use crate::ops;
 use crate::ops::{Counters, Journal};
@@ -246,7 +247,10 @@ impl World<'_> {
             return Err(Broken::new(Rule::Memory, seen));
         }
         let bytes = bytes.get(range.clone()).unwrap_or_default();
-        match self.network.send(now, link, bytes, request.number, sighting)? {
+        match self
+            .network
+            .send(now, link, bytes, request.number, sighting)?
+        {
             Sent::Gone => Ok(now),
             Sent::Stuck => Ok(Moment::NEVER),
             // The end of what is read says so.
@@ -265,11 +269,17 @@ impl World<'_> {
         let gone = it.gone();
         let late = |until: Moment| beat_after(until);
         let (at, input) = match wait.action {
-            Action::ReadClient { ref mut into, until } => {
+            Action::ReadClient {
+                ref mut into,
+                until,
+            } => {
                 let found = it.client.pipe.read(now, into);
                 let read = read_of(found, now, late(until));
                 let at = later(found).min(late(until));
-                (at, read.map(|read| Input::ClientRead(std::mem::take(into), read)))
+                (
+                    at,
+                    read.map(|read| Input::ClientRead(std::mem::take(into), read)),
+                )
             }
             Action::SendClient {
                 ref mut bytes,
@@ -288,31 +298,51 @@ impl World<'_> {
                     (now >= late(until)).then_some(Err(Ended::TimedOut))
                 };
                 let at = wait.due.min(late(until));
-                (at, sent.map(|sent| Input::ClientSent(std::mem::take(bytes), sent)))
+                (
+                    at,
+                    sent.map(|sent| Input::ClientSent(std::mem::take(bytes), sent)),
+                )
             }
             Action::Dial { until, .. } => {
                 let at = wait.due.min(late(until)).min(gone);
-                (at, self.dialed(it, &mut wait, late(until)).map(Input::Dialed))
+                (
+                    at,
+                    self.dialed(it, &mut wait, late(until)).map(Input::Dialed),
+                )
             }
-            Action::SendUpstream { ref mut bytes, until, .. } => {
+            Action::SendUpstream {
+                ref mut bytes,
+                until,
+                ..
+            } => {
                 let sent = match wait.due {
                     RESET => Some(Err(Ended::Reset)),
                     due if now >= due => Some(Ok(())),
                     _ => ended(now, gone, late(until)).map(Err),
                 };
                 let at = late(until).min(gone);
-                (at, sent.map(|sent| Input::UpstreamSent(std::mem::take(bytes), sent)))
+                (
+                    at,
+                    sent.map(|sent| Input::UpstreamSent(std::mem::take(bytes), sent)),
+                )
             }
-            Action::ReadUpstream { ref mut into, until } => {
-                let found = it.link.as_mut().map_or(Found::End(Ending::Reset), |link| {
-                    link.pipe.read(now, into)
-                });
+            Action::ReadUpstream {
+                ref mut into,
+                until,
+            } => {
+                let found = it
+                    .link
+                    .as_mut()
+                    .map_or(Found::End(Ending::Reset), |link| link.pipe.read(now, into));
                 let read = match ended(now, gone, Moment::NEVER) {
                     Some(ended) if matches!(found, Found::Later(_)) => Some(Err(ended)),
                     _ => read_of(found, now, late(until)),
                 };
                 let at = later(found).min(late(until)).min(gone);
-                (at, read.map(|read| Input::UpstreamRead(std::mem::take(into), read)))
+                (
+                    at,
+                    read.map(|read| Input::UpstreamRead(std::mem::take(into), read)),
+                )
             }
             Action::Wait { .. } => {
                 let done = (now >= wait.due).then_some(Ok(()));
@@ -365,6 +395,7 @@ impl World<'_> {
         };
         let ledger = &mut self.ledger;
         let named = &mut it.named;
+        let seed = self.seed;
         let mut context = Context {
             plan: self.plan,
             outlets: &self.outlets,
@@ -373,7 +404,7 @@ impl World<'_> {
             journal: &mut worker.journal,
             next_id: &mut || {
                 ledger.named += 1;
-                let id = RequestId(u128::from(ledger.named));
+                let id = RequestId(u128::from(seed) << 64 | u128::from(ledger.named));
                 named.push_back(id);
                 id
             },
@@ -518,6 +549,7 @@ fn sight(now: Moment, it: &mut Connection, action: &Action) {
         fault: None,
         serial: 0,
         words: 0,
+        cut: false,
     };
     match it.request.attempts.last_mut() {
         Some((_, last)) if fresh => *last = sighting,

@@ -23,7 +23,10 @@ fn plans() -> Vec<(String, Plan)> {
     let mut plans: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "policy"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "policy")
+        })
         .map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let plan = plan(&name, &fs::read_to_string(&path).unwrap());

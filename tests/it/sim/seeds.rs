@@ -80,8 +80,14 @@ fn every_rule_holds_in_every_world() {
     let requests = AtomicU64::new(0);
     let wrong = Mutex::new(Vec::new());
     for (name, seed) in kept() {
-        let (_, plan) = plans.iter().find(|(known, _)| *known == name).expect("a plan");
-        wrong.lock().unwrap().extend(verdict(&name, plan, seed, &requests));
+        let (_, plan) = plans
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("a plan");
+        wrong
+            .lock()
+            .unwrap()
+            .extend(verdict(&name, plan, seed, &requests));
     }
     let next = AtomicU64::new(0);
     let failed = AtomicUsize::new(0);
