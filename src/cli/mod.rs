@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Span;
+use crate::policy::model::LogForm;
 use crate::runtime::Io;
 
 use self::terminal::Terminal;
@@ -49,6 +50,9 @@ struct ServeArgs {
     /// The kernel interface
     #[arg(long, value_enum, default_value_t = IoArg::Auto)]
     io: IoArg,
+    /// One line for each request on standard output, over what the policy says
+    #[arg(long, value_enum, value_name = "FORM")]
+    access_log: Option<LogArg>,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
@@ -98,6 +102,26 @@ enum IoArg {
     IoUring,
     /// epoll
     Epoll,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogArg {
+    /// One object a line
+    Json,
+    /// For people
+    Text,
+    /// None
+    Off,
+}
+
+impl From<LogArg> for LogForm {
+    fn from(form: LogArg) -> Self {
+        match form {
+            LogArg::Json => Self::Json,
+            LogArg::Text => Self::Text,
+            LogArg::Off => Self::Off,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -35,6 +35,7 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
         admin: args.admin.clone(),
         cores: args.cores,
         io: args.io.into(),
+        access_log: args.access_log.map(Into::into),
         transitions: None,
     };
     let gateway = match Gateway::start(policy, &options) {

@@ -8,6 +8,7 @@
 //!     slots     one for each core: totals                     written by their core, read by the tick
 //!     windows   what the tick remembers                       the tick's own
 //!   key = one provider's credential                           read by every pick, written at 401
+//!   vitals = one provider's endpoints                         read where the policy checks health
 //! ```
 //! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
 //! has no clock and no thread: somebody calls [`Board::tick`] about every [`crate::base::limits::TICK`].
@@ -16,21 +17,24 @@ use std::ops::Deref;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::base::{Moment, ProviderId, TargetId, hash};
+use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::breaker::Rules;
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
+use crate::engine::health::Vitals;
 use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
+use crate::policy::model::Provider;
 
 /// The shared state of every target of one plan.
 #[derive(Debug)]
 pub struct Board {
     cells: Box<[Cell]>,
     keys: Box<[Padded<Rest>]>,
+    vitals: Box<[Padded<Vitals>]>,
     cores: usize,
 }
 
@@ -78,6 +82,8 @@ pub struct TargetStatus {
     pub gone_until: Option<Moment>,
     /// The end of the rest of its provider's key.
     pub key_out_until: Option<Moment>,
+    /// Health checks say that none of its provider's endpoints is up.
+    pub down: bool,
 }
 
 impl Board {
@@ -99,12 +105,14 @@ impl Board {
             .filter_map(|(id, target)| {
                 let name_hash = hash::of_bytes(0, target.name.as_bytes());
                 let breaker = policy.breakers.get(target.breaker.index())?;
+                let provider = policy.providers.get(target.provider.index());
                 let gates = if breaker.per_core { cores } else { 1 };
                 Some(Cell {
                     target: TargetId(id),
                     provider: target.provider,
                     name_hash,
                     max_inflight: target.max_inflight,
+                    checked: provider.and_then(Checked::of),
                     rules: Rules::new(breaker, hash::mix(seed, name_hash)),
                     gates: many(gates),
                     windows: many(gates),
@@ -121,7 +129,13 @@ impl Board {
             "each target has a breaker"
         );
         let keys = many(policy.providers.len());
-        Self { cells, keys, cores }
+        let vitals = many(policy.providers.len());
+        Self {
+            cells,
+            keys,
+            vitals,
+            cores,
+        }
     }
 
     /// Sums what the cores counted, judges every breaker and gives those that changed since the last tick, also where it
@@ -170,12 +184,52 @@ impl Board {
         self.cores
     }
 
+    /// Sets what health checks say about an endpoint.
+    pub fn set_health(&self, provider: ProviderId, endpoint: u16, up: bool) {
+        if let Some(vitals) = self.vitals(provider) {
+            vitals.set(endpoint, up);
+        }
+    }
+
+    /// Whether health checks have nothing against an endpoint.
+    pub fn is_up(&self, provider: ProviderId, endpoint: u16) -> bool {
+        self.vitals(provider)
+            .is_none_or(|vitals| vitals.is_up(endpoint))
+    }
+
+    /// The first of a provider's endpoints that is up, from `first` on and round; `first` where none is.
+    pub fn endpoint_from(&self, provider: ProviderId, first: u16, endpoints: u16) -> u16 {
+        self.vitals(provider)
+            .map_or(first, |vitals| vitals.up_from(first, endpoints))
+    }
+
+    /// The requests that a provider has answered well since the start, over all its targets and all cores.
+    pub fn served(&self, provider: ProviderId) -> u64 {
+        let cells = self.cells.iter().filter(|cell| cell.provider == provider);
+        let slots = cells.flat_map(|cell| cell.slots.iter().map(|slot| slot.read()));
+        slots.fold(0, |sum, totals| {
+            sum.saturating_add(totals.requests.saturating_sub(totals.failures))
+        })
+    }
+
+    pub(crate) fn vitals(&self, provider: ProviderId) -> Option<&Vitals> {
+        self.vitals.get(provider.index()).map(|vitals| &**vitals)
+    }
+
     pub(crate) fn cell(&self, target: TargetId) -> Option<&Cell> {
         self.cells.get(target.index())
     }
 
     pub(crate) fn key(&self, provider: ProviderId) -> Option<&Rest> {
         self.keys.get(provider.index()).map(|key| &**key)
+    }
+
+    /// Whether health checks have taken the target's provider out.
+    pub(crate) fn is_down(&self, cell: &Cell) -> bool {
+        cell.checked.is_some_and(|checked| {
+            self.vitals(cell.provider)
+                .is_some_and(|vitals| vitals.all_down(checked.endpoints))
+        })
     }
 
     fn status_of(&self, cell: &Cell, now: Moment) -> TargetStatus {
@@ -205,6 +259,7 @@ impl Board {
             throttled_until: cell.pause.throttle.until(now),
             gone_until: cell.pause.gone.until(now),
             key_out_until: self.key(cell.provider).and_then(|key| key.until(now)),
+            down: self.is_down(cell),
         }
     }
 }
@@ -216,6 +271,8 @@ pub(crate) struct Cell {
     pub(crate) provider: ProviderId,
     pub(crate) name_hash: u64,
     pub(crate) max_inflight: Option<u32>,
+    /// How its provider's health is checked, if it is.
+    pub(crate) checked: Option<Checked>,
     pub(crate) rules: Rules,
     pub(crate) pause: Padded<Pause>,
     pub(crate) inflight: Padded<AtomicU32>,
@@ -224,6 +281,24 @@ pub(crate) struct Cell {
     windows: Box<[Window]>,
     slots: Box<[Padded<Slot>]>,
     ttft: Box<[Padded<Histogram>]>,
+}
+
+/// What a pick must know about health checks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    pub(crate) endpoints: u16,
+    /// After this time an endpoint that has just recovered is up.
+    pub(crate) recovery: Span,
+}
+
+impl Checked {
+    fn of(provider: &Provider) -> Option<Self> {
+        let health = provider.health.as_ref()?;
+        Some(Self {
+            endpoints: u16::try_from(provider.endpoints.len()).unwrap_or(u16::MAX),
+            recovery: health.every.saturating_mul(u64::from(health.rise)),
+        })
+    }
 }
 
 /// Why a healthy target may be left out for a time.

@@ -1,6 +1,7 @@
-//! The budget for repeats at the same target, one for each provider and core: a part of the provider's requests, plus a
+//! Bounds on extra requests. The budget for repeats at the same target, one for each provider and core: a part of the provider's requests, plus a
 //! floor per second, so that a quiet gateway may still repeat. Without it, retries multiply the load of a provider at
-//! the moment when it can bear it least.
+//! the moment when it can bear it least. The allowance for hedges, one for each route and core, is a part of the route's
+//! requests.
 
 use crate::base::Moment;
 use crate::policy::model::Retries;
@@ -45,13 +46,44 @@ impl Budget {
     }
 }
 
+/// What one core may still hedge for one route, in millionths of a hedge: a part of the requests, and one to begin with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    saved: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { saved: ONE }
+    }
+}
+
+impl Allowance {
+    /// A request was made: the allowance grows by `ppm` of a hedge.
+    pub(crate) fn deposit(&mut self, ppm: u32) {
+        self.saved = self.saved.saturating_add(u64::from(ppm)).min(SAVED_MAX);
+    }
+
+    /// Takes one hedge, if it can be paid.
+    pub(crate) fn take(&mut self) -> bool {
+        let paid = self.saved.checked_sub(ONE);
+        self.saved = paid.unwrap_or(self.saved);
+        paid.is_some()
+    }
+
+    /// The hedge that was taken did not come about.
+    pub(crate) fn give_back(&mut self) {
+        self.saved = self.saved.saturating_add(ONE);
+    }
+}
+
 const ONE: u64 = 1_000_000;
 /// The burst that a sudden fault may cost each core: ten repeats, what a hundred requests save up at the usual tenth.
 const SAVED_MAX: u64 = 10 * ONE;
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use super::{Allowance, Budget};
     use crate::base::{Moment, Span};
     use crate::policy::model::{At, Retries};
 
@@ -104,5 +136,17 @@ mod tests {
     #[test]
     fn nothing_earned_nothing_spent() {
         assert!(!Budget::default().take(Moment::START, &retries(0, 0), 1));
+    }
+
+    #[test]
+    fn hedges_are_a_part_of_the_requests() {
+        let mut allowance = Allowance::default();
+        let taken = (0..1_000).filter(|_| {
+            allowance.deposit(50_000);
+            allowance.take()
+        });
+        assert_eq!(taken.count(), 51);
+        (0..1_000).for_each(|_| allowance.deposit(50_000));
+        assert_eq!((0..99).filter(|_| allowance.take()).count(), 10);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::base::{Moment, ProviderId, RouteId, Span, TargetId};
 use crate::engine::board::Board;
-use crate::engine::budget::Budget;
-use crate::engine::latency::Average;
+use crate::engine::budget::{Allowance, Budget};
+use crate::engine::latency::{Average, Tail};
 use crate::policy::Plan;
 use crate::policy::model::Retries;
 
@@ -16,6 +16,10 @@ pub struct Core {
     pub(crate) index: usize,
     pub(crate) speeds: Box<[Speed]>,
     budgets: Box<[Budget]>,
+    /// What each route may hedge.
+    allowances: Box<[Allowance]>,
+    /// The slowest answers of the targets that are hedged by them.
+    tails: Box<[Option<Box<Tail>>]>,
     /// One turn for each candidate of each route, flat.
     turns: Box<[i64]>,
     /// Where a route's turns begin.
@@ -49,6 +53,8 @@ impl Core {
             index,
             speeds: vec![Speed::default(); policy.targets.len()].into(),
             budgets: vec![Budget::default(); policy.providers.len()].into(),
+            allowances: vec![Allowance::default(); policy.routes.len()].into(),
+            tails: policy.targets.iter().map(|_| None).collect(),
             turns: vec![0; turns].into(),
             first_turn: first_turn.into(),
         }
@@ -79,6 +85,20 @@ impl Core {
         if let Some(speed) = self.speeds.get_mut(target.index()) {
             speed.ttft.add(ttft);
         }
+    }
+
+    /// What the route may still hedge on this core.
+    pub(crate) fn allowance(&mut self, route: RouteId) -> Option<&mut Allowance> {
+        self.allowances.get_mut(route.index())
+    }
+
+    /// What 95 of 100 streams of the target took to their first content, lately and over all cores; `None` until enough
+    /// are known.
+    pub(crate) fn ttft_p95(&mut self, now: Moment, target: TargetId) -> Option<Span> {
+        let board = &self.board;
+        let tail = self.tails.get_mut(target.index())?;
+        tail.get_or_insert_with(|| Box::new(Tail::new(now)))
+            .p95(now, || board.latencies(target))
     }
 
     /// A request goes to `provider`.

@@ -1,10 +1,10 @@
-//! How fast a target is: a moving average to pick by ([`Average`], one core's own), and a histogram for metrics
-//! ([`Histogram`], written by one core, read by anyone).
+//! How fast a target is: a moving average to pick by ([`Average`], one core's own), a histogram for metrics
+//! ([`Histogram`], written by one core, read by anyone), and what its slowest answers took lately ([`Tail`]).
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::base::Span;
+use crate::base::{Moment, Span};
 
 /// An exponentially weighted moving average. Each sample weighs an eighth, so after `ln ½ / ln ⅞` = 5.2 samples half of
 /// the past is forgotten: quick enough to follow an overload within a few requests, slow enough that one long prompt
@@ -94,6 +94,17 @@ impl Latencies {
             .saturating_add(Span::from_micros(histogram.sum_us.load(Relaxed)));
     }
 
+    /// What was recorded after `before`.
+    fn minus(&self, before: &Self) -> Self {
+        let mut rest = self.clone();
+        for (mine, theirs) in rest.buckets.iter_mut().zip(&before.buckets) {
+            *mine = mine.saturating_sub(*theirs);
+        }
+        rest.count = rest.buckets.iter().sum();
+        rest.sum = Span::from_nanos(rest.sum.as_nanos().saturating_sub(before.sum.as_nanos()));
+        rest
+    }
+
     /// How many times were recorded.
     pub fn count(&self) -> u64 {
         self.count
@@ -129,6 +140,53 @@ impl Latencies {
     }
 }
 
+/// What 95 of 100 answers took lately: read from histograms that only ever grow, so it keeps where its window began.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    before: Latencies,
+    since: Moment,
+    looked: Option<Moment>,
+    p95: Option<Span>,
+}
+
+impl Tail {
+    /// Its first window has everything that was recorded before `now`, too.
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            before: Latencies::new(),
+            since: now,
+            looked: None,
+            p95: None,
+        }
+    }
+
+    /// The 95th percentile, never below [`P95_MIN`], from `all` that was ever recorded; looked at once a second.
+    pub(crate) fn p95(&mut self, now: Moment, all: impl FnOnce() -> Latencies) -> Option<Span> {
+        if self
+            .looked
+            .is_some_and(|looked| now.since(looked) < LOOK_EVERY)
+        {
+            return self.p95;
+        }
+        self.looked = Some(now);
+        let all = all();
+        let lately = all.minus(&self.before);
+        let enough = if self.p95.is_none() {
+            SAMPLES_FIRST
+        } else {
+            SAMPLES_NEXT
+        };
+        if lately.count >= enough {
+            self.p95 = lately.percentile(950_000).map(|p95| p95.max(P95_MIN));
+            if now.since(self.since) >= WINDOW {
+                self.before = all;
+                self.since = now;
+            }
+        }
+        self.p95
+    }
+}
+
 fn bucket_of(us: u64) -> usize {
     if us < FIRST_US {
         return 0;
@@ -158,6 +216,15 @@ fn bound_of(index: usize) -> u64 {
         .saturating_mul(EIGHTHS.saturating_add(eighth).saturating_add(1))
 }
 
+/// A percentile below this is noise: timers fire up to 5 ms late.
+const P95_MIN: Span = Span::from_millis(10);
+/// Summing the histograms of all cores costs about a microsecond for each.
+const LOOK_EVERY: Span = Span::from_secs(1);
+/// The fewest times that have a 95th percentile, and the fewest that replace one.
+const SAMPLES_FIRST: u64 = 20;
+const SAMPLES_NEXT: u64 = 100;
+/// Then it begins anew, so that it follows a target that changes.
+const WINDOW: Span = Span::from_secs(60);
 /// Below this everything is loopback.
 const FIRST_US: u64 = 64;
 const EIGHTHS_LOG2: u32 = 3;
@@ -168,8 +235,8 @@ const BUCKETS: usize = OCTAVES * 8 + 2;
 
 #[cfg(test)]
 mod tests {
-    use super::{Average, BUCKETS, Histogram, Latencies, bound_of, bucket_of};
-    use crate::base::Span;
+    use super::{Average, BUCKETS, Histogram, Latencies, P95_MIN, Tail, bound_of, bucket_of};
+    use crate::base::{Moment, Span};
 
     #[test]
     fn every_time_lies_below_its_bound_and_not_below_the_one_before() {
@@ -198,6 +265,29 @@ mod tests {
             assert!((ms..=ms * 9 / 8).contains(&found), "{ppm}: {found}");
         }
         assert_eq!(Latencies::new().percentile(500_000), None);
+    }
+
+    #[test]
+    fn a_tail_is_known_late_and_follows_a_change() {
+        let histogram = Histogram::default();
+        let mut tail = Tail::new(Moment::START);
+        let mut now = Moment::START;
+        let mut look = |times: u64, ms: u64, after: u64| {
+            (0..times).for_each(|_| histogram.record(Span::from_millis(ms)));
+            now = now + Span::from_secs(after);
+            tail.p95(now, || {
+                let mut all = Latencies::new();
+                all.add(&histogram);
+                all
+            })
+        };
+        assert_eq!(look(19, 1, 1), None);
+        assert_eq!(look(1, 1, 0), None, "not looked at again within a second");
+        assert_eq!(look(0, 0, 1), Some(P95_MIN));
+        let p95 = look(100, 100, 60).unwrap().as_millis();
+        assert!((100..=113).contains(&p95), "{p95}");
+        assert_eq!(look(99, 1, 1).unwrap().as_millis(), p95);
+        assert_eq!(look(1, 1, 1), Some(P95_MIN), "a new window has forgotten");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod breaker;
 mod budget;
 mod chain;
 mod core;
+mod health;
 mod latency;
 mod pause;
 #[cfg(test)]
@@ -28,7 +29,8 @@ mod tests;
 pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Rule, State};
 pub use self::chain::{
-    Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, Reason, Step,
+    Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,
 };
 pub use self::core::Core;
+pub use self::health::Checkup;
 pub use self::latency::Latencies;

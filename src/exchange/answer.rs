@@ -10,13 +10,15 @@ use std::ops::Range;
 
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
-use crate::dialect::openai::{ClientError, outcome_of, response_field_passes, retry_after};
+use crate::dialect::openai::{
+    ClientError, outcome_of, reclassify, response_field_passes, retry_after,
+};
 use crate::engine::End;
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
 use crate::exchange::relay::Stream;
 use crate::exchange::{Broken, Exchange, State};
-use crate::policy::model::ProviderKind;
+use crate::policy::model::{Classify, ProviderKind};
 use crate::wire::h1::response::{self, ContentType, ResponseHead};
 use crate::wire::h1::{Framing, HeadSearch, chunked, write};
 
@@ -103,6 +105,7 @@ impl Exchange {
             Ok(count) => count,
             Err(Broken::ClientGone) => return self.client_gone(now, context),
             Err(Broken::TimedOut) => return self.answer_late(now, context),
+            Err(Broken::Overtaken) => return,
             Err(Broken::Reset) => return self.answer_cut(now, context),
         };
         if count == 0 {
@@ -168,16 +171,23 @@ impl Exchange {
             answer.retry_after = retry_after(fields.iter(unread), &[], context.unix);
         }
         if head.encoded {
-            // We asked for `identity`. Bytes that cannot be judged are not passed on.
-            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+            return self.judge_unread(now, context);
         }
         let streams = is_success(head.status)
             && (head.content_type == ContentType::EventStream
                 || (self.request.stream
                     && head.content_type != ContentType::Json
                     && head.content_type != ContentType::Html));
+        if !streams && is_success(head.status) && self.is_resuming() {
+            // The client has half a stream: an answer in one piece does not fit behind it.
+            self.answer.spoil();
+            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        }
         if streams {
             self.state = State::AwaitContent;
+            if let Some(attempt) = &self.attempt {
+                self.until = attempt.content_by.min(attempt.deadline);
+            }
         } else {
             self.state = State::AwaitAnswer;
             if let Framing::Length(length) = head.framing {
@@ -242,6 +252,7 @@ impl Exchange {
             .unwrap_or_default();
         let status = self.answer.status;
         let outcome = outcome_of(self.provider_kind(context), status, body);
+        let outcome = reclassify(self.own_rules(context), outcome, status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
             let hint = hint.or_else(|| retry_after(std::iter::empty(), body, context.unix));
@@ -265,6 +276,30 @@ impl Exchange {
             context,
         );
         self.reply_with_answer(now, context);
+    }
+
+    /// We asked for `identity` and got something else. Bytes that cannot be judged are not passed on; what the status
+    /// says of a refusal holds all the same, so that a key or a model is not asked on and on.
+    fn judge_unread(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.answer.spoil();
+        let status = self.answer.status;
+        let outcome = if is_success(status) {
+            Outcome::BadOutput
+        } else {
+            outcome_of(self.provider_kind(context), status, &[])
+        };
+        let failure = Failure {
+            retry_after: self.answer.retry_after,
+            ..Failure::of(reclassify(self.own_rules(context), outcome, status, &[]))
+        };
+        self.attempt_failed(now, failure, context);
+    }
+
+    /// The provider's `classify`.
+    pub(super) fn own_rules<'p>(&self, context: &Context<'p>) -> &'p [Classify] {
+        self.attempt
+            .and_then(|attempt| context.plan.policy.provider_of(attempt.target))
+            .map_or(&[], |provider| &provider.classify)
     }
 
     pub(super) fn provider_kind(&self, context: &Context<'_>) -> ProviderKind {

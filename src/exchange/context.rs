@@ -89,7 +89,7 @@ impl Outlets {
     }
 
     /// Appends the fields for one of the provider's endpoints.
-    pub(super) fn write_fields(&self, provider: ProviderId, endpoint: u16, out: &mut Vec<u8>) {
+    pub fn write_fields(&self, provider: ProviderId, endpoint: u16, out: &mut Vec<u8>) {
         if let Some(outlet) = self.0.get(provider.index()) {
             out.extend_from_slice(
                 outlet

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::base::Moment;
-use crate::dialect::openai::Refusal;
+use crate::base::limits::DEADLINE_RESERVE;
+use crate::base::{Moment, Span};
+use crate::dialect::openai::{Patience, Refusal};
 use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
@@ -42,13 +43,11 @@ impl Exchange {
         } else {
             Form::Whole
         };
-        self.chain = Some(Chain::new(
-            context.plan,
-            decision,
-            form,
-            self.request.id,
-            now,
-        ));
+        let chain = Chain::new(context.plan, decision, form, self.request.id, now);
+        let begun = self.request.started.unwrap_or(now);
+        let end = |span: Option<Span>| span.map_or(Moment::NEVER, |span| begun + usable(span));
+        let Patience { whole, start } = self.request.patience;
+        self.chain = Some(chain.within(end(whole), end(start)));
         self.next_step(now, context);
     }
 
@@ -98,6 +97,12 @@ impl Exchange {
             now: context.wall,
         }))
     }
+}
+
+/// What can be used of a client's own time: an answer that comes in the moment in which it gives up is lost.
+fn usable(span: Span) -> Span {
+    let way_back = Span::from_nanos(span.as_nanos() / 10).min(DEADLINE_RESERVE);
+    span.saturating_sub(way_back)
 }
 
 /// What the client calls the model, or what it stands for.

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, RequestId, RouteId};
-use crate::dialect::openai::Refusal;
+use crate::dialect::openai::{Patience, Refusal};
 use crate::dialect::{ClientRoute, Operation, client_route};
 use crate::exchange::context::Context;
 use crate::exchange::notes::Notes;
@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) stream: bool,
     pub(super) client: Client,
+    /// How long the client waits.
+    pub(super) patience: Patience,
     search: Option<HeadSearch>,
     framing: Framing,
     decoder: chunked::Decoder,
@@ -43,6 +45,24 @@ pub(super) struct Request {
     pub(super) notes: Notes,
     /// The body behind the model's name; places in the inbox.
     pub(super) tail: Range<usize>,
+}
+
+/// Where a copy of the request lies.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    body: Range<usize>,
+    tail: Range<usize>,
+    next: usize,
+}
+
+impl Places {
+    /// A copy of nothing but the body behind the model's name.
+    pub(super) fn of_tail(tail: Range<usize>) -> Self {
+        Self {
+            tail,
+            ..Self::default()
+        }
+    }
 }
 
 /// What the client's head says about the connection.
@@ -64,6 +84,7 @@ impl Default for Request {
             operation: Operation::Chat,
             stream: false,
             client: Client::default(),
+            patience: Patience::default(),
             search: None,
             framing: Framing::None,
             decoder: chunked::Decoder::new(),
@@ -119,6 +140,13 @@ impl Request {
     /// The scan of the body's top level.
     pub(super) const fn scan(&self) -> &TopLevel {
         &self.scan
+    }
+
+    /// Changes to another copy of the request, which lies elsewhere in another inbox.
+    pub(super) const fn swap_places(&mut self, places: &mut Places) {
+        std::mem::swap(&mut self.body, &mut places.body);
+        std::mem::swap(&mut self.tail, &mut places.tail);
+        std::mem::swap(&mut self.next, &mut places.next);
     }
 
     /// Everything in the inbox moved that far back.
@@ -214,7 +242,7 @@ impl Exchange {
         request.body = body_at..body_at;
         request.next = body_at;
         request.complete = matches!(head.framing, Framing::None | Framing::Length(0));
-        request.notes.set_fields(unread, &context.scratch.fields);
+        request.patience = request.notes.set_fields(unread, &context.scratch.fields);
         let encoded = context
             .scratch
             .fields

@@ -12,17 +12,21 @@
 //!                              │ └── Pause ←── chain: next ◄────┴───── failure ┘        │
 //!                              └───────────────── Relay ⇄ Forward (committed) ──────────┘
 //! ```
+//! A hedge is a second side of the lower half that runs beside the first one for a while (`hedge`).
+//!
 //! Buffers travel with the actions (completion-based I/O owns the memory it works on) and come back with the inputs.
 
 mod answer;
 mod buffer;
 mod context;
 mod decide;
+mod hedge;
 mod intake;
 mod notes;
 mod outbound;
 mod relay;
 mod reply;
+mod resume;
 
 use std::ops::Range;
 
@@ -32,11 +36,14 @@ use crate::engine::{Attempt, Chain};
 use crate::ops::Ending;
 
 pub use self::context::{Context, Outlet, Outlets, Scratch};
+pub use self::hedge::Cuts;
 
 use self::answer::Answer;
 use self::buffer::Buffer;
+use self::hedge::Hedge;
 use self::intake::Request;
 use self::outbound::Upstream;
+use self::resume::Resume;
 
 /// What the machine waits for.
 #[derive(Debug)]
@@ -91,6 +98,8 @@ pub enum Action {
         /// It stands at a message boundary and may serve another request.
         reuse: bool,
     },
+    /// From now on the hedge's connection is the provider's connection. No input follows.
+    TakeOver,
     /// Do nothing until then.
     Wait {
         /// Report with [`Input::Waited`].
@@ -109,6 +118,8 @@ pub enum Broken {
     TimedOut,
     /// The client went away while the provider was being waited for.
     ClientGone,
+    /// Its owner cut it: nobody wants the result any more ([`Exchange::cuts`]).
+    Overtaken,
 }
 
 /// Why there is no connection.
@@ -122,6 +133,8 @@ pub enum DialFailure {
     TimedOut,
     /// The client went away meanwhile.
     ClientGone,
+    /// Its owner cut it.
+    Overtaken,
 }
 
 /// What became of an action.
@@ -170,6 +183,8 @@ enum State {
     Forward,
     /// A pause before the next attempt.
     Pause(Moment),
+    /// The end of the other one of two attempts: this one has failed.
+    Outlived,
     /// A whole answer is on its way to the client.
     Reply,
     /// The unread rest of a refused request is being drained.
@@ -183,6 +198,8 @@ enum State {
 enum After {
     /// Relay more of the stream.
     Relay,
+    /// Find somebody to go on with it.
+    Resume,
     /// The next request of this connection.
     NextRequest,
     /// Close at once.
@@ -206,9 +223,14 @@ pub struct Exchange {
     answer: Answer,
     chain: Option<Chain>,
     attempt: Option<Attempt>,
-    /// What to tell the client if the policy says to give it the last outcome's own answer.
-    last_error: Option<ClientError<'static>>,
+    /// What to tell the client if the policy says to give it the last outcome's own answer, and what the provider said
+    /// about when to come back.
+    last_error: Option<(ClientError<'static>, Option<Span>)>,
     upstream: Upstream,
+    /// What a stream is gone on with from, where the route does that.
+    resume: Option<Box<Resume>>,
+    /// The second one of two attempts.
+    hedge: Option<Box<Hedge>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
@@ -234,6 +256,8 @@ impl Exchange {
             attempt: None,
             last_error: None,
             upstream: Upstream::default(),
+            resume: None,
+            hedge: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
             drained: 0,
@@ -256,6 +280,11 @@ impl Exchange {
 
     /// What to do next.
     pub fn poll(&mut self) -> Action {
+        if self.hedge.is_some()
+            && let Some(action) = self.poll_lost()
+        {
+            return action;
+        }
         if let Some(reuse) = self.upstream.release.take() {
             self.upstream.open = false;
             return Action::Release { reuse };
@@ -275,7 +304,10 @@ impl Exchange {
             },
             State::Dial => self.dial(),
             State::SendRequest => Action::SendUpstream {
-                bytes: self.inbox.lend_for_send(),
+                bytes: match &mut self.resume {
+                    Some(resume) if resume.active => std::mem::take(&mut resume.request),
+                    _ => self.inbox.lend_for_send(),
+                },
                 range: self.sending.clone(),
                 until: self.until,
             },
@@ -286,12 +318,26 @@ impl Exchange {
                 }
             }
             State::Pause(until) => Action::Wait { until },
+            // Ended by a cut.
+            State::Outlived => Action::Wait {
+                until: Moment::NEVER,
+            },
             State::Closed => Action::Close,
         }
     }
 
     /// Takes what became of the last action.
     pub fn handle(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
+        if self.hedge.is_none() {
+            return self.handle_any(now, input, context);
+        }
+        if let Some(input) = self.take_lost(input, context) {
+            self.handle_any(now, input, context);
+            self.settle_hedge();
+        }
+    }
+
+    fn handle_any(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
         match input {
             Input::ClientRead(bytes, read) => {
                 self.inbox.take_back(bytes);
@@ -303,14 +349,17 @@ impl Exchange {
             }
             Input::Dialed(dialed) => self.dialed(now, dialed, context),
             Input::UpstreamSent(bytes, sent) => {
-                self.inbox.take_back(bytes);
+                match &mut self.resume {
+                    Some(resume) if resume.active => resume.request = bytes,
+                    _ => self.inbox.take_back(bytes),
+                }
                 self.upstream_sent(now, sent, context);
             }
             Input::UpstreamRead(bytes, read) => {
                 self.outbox.take_back(bytes);
                 self.upstream_read(now, read, context);
             }
-            Input::Waited(Ok(())) => self.next_step(now, context),
+            Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
         }
     }
@@ -327,6 +376,9 @@ impl Exchange {
         if self.after == After::Relay {
             return self.relay_on(now);
         }
+        if self.after == After::Resume {
+            return self.resume_at_next(now, context);
+        }
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
@@ -338,7 +390,7 @@ impl Exchange {
                 self.drained = 0;
                 self.until = now + LINGER_TIMEOUT;
             }
-            After::Close | After::Relay => self.state = State::Closed,
+            After::Close | After::Relay | After::Resume => self.state = State::Closed,
         }
     }
 
@@ -359,6 +411,7 @@ impl Exchange {
         self.request.reset();
         self.answer.reset();
         self.chain = None;
+        self.resume = None;
         self.last_error = None;
         self.state = State::AwaitRequest;
         if self.inbox.is_empty() {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::dialect::openai::{Passage, request_field_passage};
+use crate::dialect::openai::{Passage, Patience, request_field_passage};
 use crate::wire::Extent;
 use crate::wire::h1::{Fields, write};
 
@@ -81,10 +81,13 @@ impl Notes {
         self.model = self.add(model.as_bytes());
     }
 
-    pub(super) fn set_fields(&mut self, head: &[u8], fields: &Fields) {
+    /// Copies out the fields that go on, and tells how long the client waits.
+    pub(super) fn set_fields(&mut self, head: &[u8], fields: &Fields) -> Patience {
+        let mut patience = Patience::default();
         let start = self.bytes.len();
         let mut particular = false;
         for (name, value) in fields.iter(head) {
+            patience.take(name, value);
             match request_field_passage(name) {
                 Passage::Stays => {}
                 // None of the fields that pass are of one hop, but a client may have made one so.
@@ -97,6 +100,7 @@ impl Notes {
         if particular {
             self.set_special_fields(head, fields);
         }
+        patience
     }
 
     fn set_special_fields(&mut self, head: &[u8], fields: &Fields) {

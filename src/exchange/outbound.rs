@@ -13,6 +13,7 @@ use std::ops::Range;
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
 use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
 use crate::engine::{Attempt, End, Step};
+use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
 use crate::ops::Ending;
@@ -41,6 +42,19 @@ pub(super) struct Upstream {
     pub(super) sent: Moment,
     /// Where the head lies in the inbox, credential and all, until it has been sent.
     head: Range<usize>,
+}
+
+impl Upstream {
+    /// What is left to do about a connection that is of no more use: let it go, and whether it may be reused.
+    pub(super) fn let_go(&mut self) -> Option<bool> {
+        let reuse = self.release.take().unwrap_or_default();
+        std::mem::take(&mut self.open).then_some(reuse)
+    }
+
+    /// The credential does not stay in memory that the next request reads into.
+    pub(super) fn wipe_head(&self, inbox: &mut Buffer) {
+        inbox.wipe(self.head.clone());
+    }
 }
 
 /// How an attempt failed.
@@ -78,7 +92,12 @@ impl Exchange {
         }
     }
 
-    fn begin_attempt(&mut self, now: Moment, attempt: Attempt, context: &mut Context<'_>) {
+    pub(super) fn begin_attempt(
+        &mut self,
+        now: Moment,
+        attempt: Attempt,
+        context: &mut Context<'_>,
+    ) {
         let policy = &context.plan.policy;
         let provider = policy
             .targets
@@ -88,9 +107,11 @@ impl Exchange {
         let endpoints = context.outlets.endpoints(provider);
         // Another endpoint for each request, without a counter that cores would have to share.
         let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        let first = u16::try_from(first).unwrap_or_default();
+        let board = context.core.board();
         self.upstream = Upstream {
             provider,
-            endpoint: u16::try_from(first).unwrap_or_default(),
+            endpoint: board.endpoint_from(provider, first, endpoints),
             endpoints,
             connect: attempt.connect_by.since(now),
             open: self.upstream.open,
@@ -126,6 +147,8 @@ impl Exchange {
                 return self.send_request(now, context);
             }
             Err(DialFailure::ClientGone) => return self.client_gone(now, context),
+            // Whoever was overtaken is not asked any more.
+            Err(DialFailure::Overtaken) => return,
             Err(failure) => failure,
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
@@ -146,13 +169,27 @@ impl Exchange {
         let head = std::mem::take(&mut context.scratch.head);
         let mut name = std::mem::take(&mut context.scratch.name);
         let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
-        let put = self.inbox.put_before(self.request.tail.start, &head);
-        context.scratch.head = head;
         context.scratch.name = name;
-        self.request.shift(put.moved);
-        self.upstream.head = put.start..put.start + head_bytes;
-        self.sending = put.start..self.request.tail.end;
-        self.until = attempt.content_by.min(attempt.deadline);
+        match &mut self.resume {
+            Some(resume) if resume.active => {
+                self.upstream.head = 0..head_bytes;
+                self.sending = 0..head.len();
+                resume.request = head;
+            }
+            _ => {
+                let put = self.inbox.put_before(self.request.tail.start, &head);
+                context.scratch.head = head;
+                self.request.shift(put.moved);
+                self.upstream.head = put.start..put.start + head_bytes;
+                self.sending = put.start..self.request.tail.end;
+            }
+        }
+        let until = if self.request.stream {
+            attempt.head_by
+        } else {
+            attempt.content_by
+        };
+        self.until = until.min(attempt.deadline);
         self.upstream.sent = now;
         self.state = State::SendRequest;
     }
@@ -203,10 +240,20 @@ impl Exchange {
             patch::string(model, name);
             name
         };
-        let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
+        let resumed = self
+            .is_resuming()
+            .then(|| self.resumed_body(token, attempt.target, context.plan));
+        let body_bytes = match &resumed {
+            Some(body) => body.len(),
+            None => notes.prefix().len() + token.len() + self.request.tail.len(),
+        };
         write::decimal(body_bytes as u64, &mut out);
         out.extend_from_slice(b"\r\n\r\n");
         let head_bytes = out.len();
+        if let Some(body) = resumed {
+            out.extend_from_slice(&body);
+            return (out, head_bytes);
+        }
         out.extend_from_slice(notes.prefix());
         out.extend_from_slice(token);
         (out, head_bytes)
@@ -218,14 +265,17 @@ impl Exchange {
         sent: Result<(), Broken>,
         context: &mut Context<'_>,
     ) {
-        // The credential does not stay in memory that the next request reads into.
-        self.inbox.wipe(self.upstream.head.clone());
+        match &mut self.resume {
+            Some(resume) if resume.active => resume.wipe(self.upstream.head.clone()),
+            _ => self.upstream.wipe_head(&mut self.inbox),
+        }
         match sent {
             Ok(()) => self.state = State::AwaitHead,
             Err(Broken::ClientGone) => self.client_gone(now, context),
             Err(Broken::TimedOut) => {
                 self.attempt_failed(now, Failure::of(Outcome::Timeout), context);
             }
+            Err(Broken::Overtaken) => {}
             Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
             Err(Broken::Reset) => {
                 // It may have answered before it had read everything, and closed.
@@ -284,14 +334,21 @@ impl Exchange {
             retry_after,
         };
         self.end_attempt(now, end, context);
-        self.last_error = Some(error);
+        if self.is_resuming() {
+            return self.resume_at_next(now, context);
+        }
+        self.last_error = Some((error, retry_after));
+        if self.is_hedged() {
+            self.state = State::Outlived;
+            return;
+        }
         self.next_step(now, context);
     }
 
     /// The client left: its provider must not go on working.
     pub(super) fn client_gone(&mut self, now: Moment, context: &mut Context<'_>) {
         self.release(false);
-        if self.attempt.take().is_some()
+        if (self.attempt.take().is_some() || self.is_hedged())
             && let Some(chain) = &mut self.chain
         {
             chain.abandoned(now, context.plan, context.core);

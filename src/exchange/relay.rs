@@ -11,7 +11,8 @@
 use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, stream_end,
+    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, reclassify,
+    stream_end,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -70,6 +71,16 @@ impl Stream {
             set_aside,
             ..Self::default()
         }
+    }
+
+    /// Whole events end here; place in the outbox.
+    pub(super) const fn ready(&self) -> usize {
+        self.ready
+    }
+
+    /// Nothing is complete beyond this place.
+    pub(super) const fn set_ready(&mut self, ready: usize) {
+        self.ready = ready;
     }
 
     /// From now on the body is passed on as it comes.
@@ -167,6 +178,9 @@ impl Exchange {
                 self.attempt_failed(now, Failure::of(Outcome::StreamAbort), context);
             }
             Batch::Content => self.commit(now, context),
+            Batch::Quiet if held > HELD_BYTES_MAX && self.is_resuming() => {
+                self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+            }
             // A provider that says so much before it says anything is taken at its word.
             Batch::Quiet if held > HELD_BYTES_MAX && !self.answer.ended => {
                 self.commit(now, context);
@@ -196,6 +210,7 @@ impl Exchange {
             .unwrap_or_default();
         let data = error_data(event);
         let outcome = outcome_of_error(self.provider_kind(context), data);
+        let outcome = reclassify(self.own_rules(context), outcome, self.answer.status, data);
         Failure {
             outcome,
             retry_after: None,
@@ -210,18 +225,33 @@ impl Exchange {
         if let Some(chain) = &mut self.chain {
             chain.content(now, context.plan, context.core);
         }
+        let mut head = std::mem::take(&mut context.scratch.head);
+        head.clear();
+        if self.is_resuming() {
+            let from = self.resumed_start();
+            self.note_sent(from, self.answer.stream.ready);
+            return self.forward(now, from, head, context);
+        }
         if self.answer.stream.raw {
             self.answer.stream.ready = self.answer.body.end;
+        } else {
+            self.keep_resume(context);
         }
         let from = self.answer.body.start;
-        let mut head = std::mem::take(&mut context.scratch.head);
+        self.note_sent(from, self.answer.stream.ready);
         self.write_stream_head(&mut head, context);
         self.forward(now, from, head, context);
     }
 
     fn take_committed(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
         match batch {
-            Batch::Content => self.answer.stream.content = now,
+            Batch::Content => {
+                if let Some(attempt) = &self.attempt {
+                    let gap = now.since(self.answer.stream.content);
+                    context.journal.gap(attempt.target, gap);
+                }
+                self.answer.stream.content = now;
+            }
             Batch::Quiet => {}
             Batch::Error => {
                 let failure = self.error_in_stream(context);
@@ -234,6 +264,7 @@ impl Exchange {
             return self.break_off(now, Outcome::StreamAbort, context);
         }
         if self.answer.stream.ready > self.answer.body.start || self.answer.ended {
+            self.note_sent(self.answer.body.start, self.answer.stream.ready);
             let mut head = std::mem::take(&mut context.scratch.head);
             head.clear();
             self.forward(now, self.answer.body.start, head, context);
@@ -243,7 +274,13 @@ impl Exchange {
     }
 
     /// Sends the complete events from `from` on, behind `head`; and the end of the body, if this is it.
-    fn forward(&mut self, now: Moment, from: usize, mut head: Vec<u8>, context: &mut Context<'_>) {
+    pub(super) fn forward(
+        &mut self,
+        now: Moment,
+        from: usize,
+        mut head: Vec<u8>,
+        context: &mut Context<'_>,
+    ) {
         let ready = self.answer.stream.ready;
         let length = ready - from;
         let chunked = !self.request.client.old;
@@ -334,33 +371,42 @@ impl Exchange {
         self.break_off_with(now, Failure::of(outcome), context);
     }
 
-    /// The client is told so in its own format, and its body does not end properly.
+    /// Another target goes on, where the route says so and one can; else the client is told.
     fn break_off_with(&mut self, now: Moment, failure: Failure, context: &mut Context<'_>) {
-        let Failure {
-            outcome,
-            retry_after,
-            error,
-        } = failure;
+        let Some(failure) = self.try_resume(now, failure, context) else {
+            return;
+        };
+        let end = End {
+            outcome: failure.outcome,
+            retry_after: failure.retry_after,
+        };
+        self.answer.ended = false;
+        self.answer.spoil();
+        self.end_attempt(now, end, context);
+        self.tell_broken(now, &failure.error, context);
+    }
+
+    /// The client is told so in its own format, and its body does not end properly.
+    pub(super) fn tell_broken(
+        &mut self,
+        now: Moment,
+        error: &ClientError<'_>,
+        context: &mut Context<'_>,
+    ) {
         self.outbox
             .truncate(self.answer.stream.ready.max(self.answer.body.start));
         if !self.answer.stream.raw {
             let mut event = Vec::new();
-            error_event(&mut event, &error);
+            error_event(&mut event, error);
             self.outbox.push(&event);
         }
         self.answer.body.end = self.outbox.end();
         self.answer.stream.ready = self.outbox.end();
         self.answer.ended = false;
-        self.answer.spoil();
         let mut head = std::mem::take(&mut context.scratch.head);
         head.clear();
         self.forward(now, self.answer.body.start, head, context);
         self.after = After::Close;
-        let end = End {
-            outcome,
-            retry_after,
-        };
-        self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Failed);
     }
 }

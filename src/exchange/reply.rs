@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::is_model;
 use crate::dialect::openai::{ClientError, Refusal, error_body, model_body, models_body};
-use crate::engine::{Finish, Reason};
+use crate::engine::{Finish, PassedSet, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
 use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
@@ -74,10 +74,9 @@ impl Exchange {
             write::field(b"x-switchover-route", route.name.as_bytes(), head);
         }
         if let Some(chain) = &self.chain {
-            let mut attempts = chain.attempts();
-            let count = attempts.len();
-            let last = attempts.next_back();
-            let target = last.and_then(|last| plan.policy.targets.get(last.target.index()));
+            let count = chain.attempts().len();
+            let target = chain.target();
+            let target = target.and_then(|target| plan.policy.targets.get(target.index()));
             if let Some(target) = target {
                 write::field(b"x-switchover-target", target.name.as_bytes(), head);
             }
@@ -95,10 +94,11 @@ impl Exchange {
     pub(super) fn finish(&mut self, now: Moment, finish: Finish, context: &mut Context<'_>) {
         match finish {
             Finish::Stop => {
-                let error = self.last_error.take();
-                let error = error.unwrap_or(ClientError::of_outcome(Outcome::S5xx));
+                let last = self.last_error.take();
+                let (error, hint) = last.unwrap_or((ClientError::of_outcome(Outcome::S5xx), None));
                 let ending = ending_of(error.status);
                 let extras = Extras {
+                    retry_after: hint.filter(|_| matches!(error.status, 429 | 503)),
                     do_not_retry: true,
                     ..Extras::default()
                 };
@@ -280,13 +280,16 @@ impl Exchange {
             return;
         };
         let mut tried = [None; crate::ops::TRIED_MAX];
+        let mut passed = PassedSet::default();
         if let Some(chain) = &self.chain {
+            passed = chain.passed();
             for (slot, attempt) in tried.iter_mut().zip(chain.attempts()) {
                 *slot = Some(attempt);
             }
         }
-        context.journal.keep(Record {
+        let record = Record {
             id: self.request.id,
+            policy: context.plan.policy.hash,
             started,
             ended: now,
             route: self.request.route,
@@ -294,9 +297,15 @@ impl Exchange {
             ending,
             stream: self.request.stream,
             bytes_in: self.request.body_bytes(),
-            bytes_out: self.answer.bytes,
+            bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
+            passed,
             tried,
-        });
+        };
+        let candidates = self
+            .request
+            .route
+            .map(|route| context.plan.program.candidates(route));
+        context.journal.keep(record, candidates.unwrap_or_default());
     }
 }
 

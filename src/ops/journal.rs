@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
-use crate::base::{Moment, Outcome, RequestId, RouteId};
-use crate::engine::AttemptRecord;
+use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
+use crate::engine::{AttemptRecord, PassedOver, PassedSet};
+use crate::ops::access_log::LogSink;
 use crate::ops::counters::{Count, Counters};
+use crate::ops::tally::{Move, add};
+use crate::policy::Candidate;
 
 /// How a request ended for its client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,11 +24,33 @@ pub enum Ending {
     ClientGone,
 }
 
+impl Ending {
+    /// Every ending, in declaration order.
+    pub const ALL: [Self; 4] = [
+        Self::Answered,
+        Self::Refused,
+        Self::Failed,
+        Self::ClientGone,
+    ];
+
+    /// The word of records, of the access log and of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
 /// What is kept of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
     /// The id in `x-request-id`.
     pub id: RequestId,
+    /// The hash of the policy that decided: ids are of its tables.
+    pub policy: u64,
     /// When its head was complete.
     pub started: Moment,
     /// When its last byte was handed over.
@@ -42,8 +67,28 @@ pub struct Record {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// Why candidates of the route were passed over, at the newest occasion.
+    pub passed: PassedSet,
     /// Its attempts, in order.
     pub tried: [Option<AttemptRecord>; TRIED_MAX],
+}
+
+impl Record {
+    /// The candidates that this request never asked, and why not. `candidates` are those of its route.
+    pub(super) fn passed_over<'a>(
+        &'a self,
+        candidates: &'a [Candidate],
+    ) -> impl Iterator<Item = (TargetId, PassedOver)> + 'a {
+        let asked = |target| {
+            let mut tried = self.tried.iter().flatten();
+            tried.any(|tried| tried.target == target)
+        };
+        let reasons = candidates
+            .iter()
+            .enumerate()
+            .filter_map(|(index, candidate)| Some((candidate.target, self.passed.of(index)?)));
+        reasons.filter(move |&(target, _)| !asked(target))
+    }
 }
 
 /// The record keeper of one core.
@@ -53,6 +98,7 @@ pub struct Journal {
     core: usize,
     ring: Vec<Record>,
     next: usize,
+    log: Option<LogSink>,
 }
 
 impl Journal {
@@ -63,12 +109,24 @@ impl Journal {
             core,
             ring: Vec::with_capacity(RECORDS_MAX),
             next: 0,
+            log: None,
         }
     }
 
-    /// Keeps a record and counts it.
-    pub fn keep(&mut self, record: Record) {
-        self.count(&record);
+    /// The same, writing to the access log too.
+    #[must_use]
+    pub fn logging(self, log: Option<LogSink>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Keeps a record and counts it. `candidates` are those of its route.
+    pub fn keep(&mut self, record: Record, candidates: &[Candidate]) {
+        self.count(&record, candidates);
+        if let Some(log) = &self.log
+            && log.offer(&record).is_err()
+        {
+            self.counters.unlogged(self.core);
+        }
         if self.ring.len() < RECORDS_MAX {
             self.ring.push(record);
         } else if let Some(oldest) = self.ring.get_mut(self.next) {
@@ -83,12 +141,41 @@ impl Journal {
     }
 
     /// The record that was kept last.
-    pub fn newest(&self) -> Option<&Record> {
+    pub fn last(&self) -> Option<&Record> {
         let before = self.next.checked_sub(1);
         self.ring.get(before.unwrap_or(RECORDS_MAX - 1))
     }
 
-    fn count(&self, record: &Record) {
+    /// The newest records, newest first; with `failed` only those of requests that failed.
+    pub fn newest(&self, count: usize, failed: bool) -> Vec<Record> {
+        let at = self.next.min(self.ring.len());
+        let (newer, older) = self.ring.split_at(at);
+        let all = newer.iter().rev().chain(older.iter().rev());
+        all.filter(|record| !failed || record.ending == Ending::Failed)
+            .take(count)
+            .copied()
+            .collect()
+    }
+
+    /// A stream's content came `gap` after the one before.
+    pub fn gap(&self, target: TargetId, gap: Span) {
+        if let Some(tally) = self.counters.target(self.core, target) {
+            tally.gap(gap);
+        }
+    }
+
+    fn count(&self, record: &Record, candidates: &[Candidate]) {
+        if let Some(route) = self.counters.route(self.core, record.route) {
+            if let Some(cell) = route.endings.get(record.ending as usize) {
+                add(cell, 1);
+            }
+            add(&route.bytes_in, record.bytes_in);
+            add(&route.bytes_out, record.bytes_out);
+            route.durations.record(record.ended.since(record.started));
+        }
+        if !record.passed.is_empty() {
+            self.count_passed(record, candidates);
+        }
         self.counters.add(self.core, Count::Requests);
         self.counters.add(
             self.core,
@@ -99,19 +186,48 @@ impl Journal {
                 Ending::ClientGone => Count::ClientGone,
             },
         );
-        let mut last = None;
+        let mut last: Option<&AttemptRecord> = None;
         for tried in record.tried.iter().flatten() {
             self.counters.add(self.core, Count::Attempts);
+            if tried.hedge {
+                self.counters.add(self.core, Count::Hedges);
+            }
+            if let Some(tally) = self.counters.target(self.core, tried.target) {
+                let at = record.started + tried.ended.unwrap_or_default();
+                if tried.overtaken {
+                    tally.overtaken();
+                } else {
+                    tally.ended(tried.outcome, at);
+                }
+            }
+            // A hedge did not move there from anywhere.
+            if let Some(before) = last.filter(|before| before.target != tried.target)
+                && let Some(why) = before.outcome
+                && !tried.hedge
+            {
+                let (from, to) = (before.target, tried.target);
+                self.counters.moved(self.core, Move { from, to, why });
+            }
             last = Some(tried);
         }
-        let first = record.tried.iter().flatten().next();
-        if let (Some(first), Some(last)) = (first, last)
+        let tried = || record.tried.iter().flatten();
+        let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));
+        if let (Some(first), Some(answer)) = (tried().next(), answer)
             && record.ending == Ending::Answered
-            && last.outcome == Some(Outcome::Ok)
         {
-            self.counters.answered_by(self.core, last.target);
-            if last.target != first.target {
+            self.counters.answered_by(self.core, answer.target);
+            if answer.hedge {
+                self.counters.add(self.core, Count::HedgesWon);
+            } else if answer.target != first.target {
                 self.counters.add(self.core, Count::Failovers);
+            }
+        }
+    }
+
+    fn count_passed(&self, record: &Record, candidates: &[Candidate]) {
+        for (target, why) in record.passed_over(candidates) {
+            if let Some(tally) = self.counters.target(self.core, target) {
+                tally.passed_over(why);
             }
         }
     }
@@ -119,5 +235,5 @@ impl Journal {
 
 /// Attempts that a record has room for: all that a chain can make.
 pub const TRIED_MAX: usize = HISTORY_ATTEMPTS_MAX;
-/// Records of one core: about 300 bytes each, 300 KiB in all.
+/// Records of one core: about 500 bytes each, 500 KiB in all.
 const RECORDS_MAX: usize = 1024;

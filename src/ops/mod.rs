@@ -1,8 +1,24 @@
-//! Layer 3: what operators see, as values: counters and the record of each request. Writing them anywhere is the
-//! runtime's and the commands' business.
+//! Layer 3: what operators see, as values: counters, the record of each request, and both in words and in formats.
+//! Writing them anywhere is the runtime's and the commands' business.
+//!
+//! ```text
+//!   exchange ─ a record at the end of each request ─▶ journal ─┬─ counters, tally ─▶ exposition, status   (sums)
+//!                                                              ├─ ring ────────────▶ account              (by id)
+//!                                                              └─ access_log ──────▶ account              (a line)
+//! ```
 
+mod access_log;
+mod account;
+mod changes;
 mod counters;
+mod exposition;
 mod journal;
+mod tally;
 
+pub use self::access_log::{LogSink, NoRoom};
+pub use self::account::Account;
+pub use self::changes::{Changes, why_out};
 pub use self::counters::{Count, Counters, Totals};
+pub use self::exposition::{Process, Scrape, exposition};
 pub use self::journal::{Ending, Journal, Record, TRIED_MAX};
+pub use self::tally::{Move, RouteSums, TargetSums, TimeSums};

@@ -13,6 +13,8 @@ pub struct Policy {
     pub hash: u64,
     /// Where and how the gateway listens.
     pub server: Server,
+    /// What is told of requests.
+    pub telemetry: Telemetry,
     /// Indexed by [`ProviderId`].
     pub providers: Vec<Provider>,
     /// Indexed by [`TargetId`]: every model of every provider, and `provider.*` where a route names it.
@@ -55,6 +57,47 @@ pub struct Server {
     pub anonymous: bool,
     /// Where `server` stands, if it is written out.
     pub at: At,
+}
+
+/// `telemetry { … }`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Telemetry {
+    /// `access_log`
+    pub access_log: LogForm,
+    /// `sample`: the part of requests that is logged, in parts per million. Those that failed are always.
+    pub sample: u32,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            access_log: LogForm::Off,
+            sample: 1_000_000,
+        }
+    }
+}
+
+/// How a request looks in the access log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogForm {
+    /// `json`: one object a line.
+    Json,
+    /// `text`: one line for people.
+    Text,
+    /// `off`: there is no log.
+    Off,
+}
+
+impl LogForm {
+    /// The form that `word` names, if any.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "json" => Some(Self::Json),
+            "text" => Some(Self::Text),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
 }
 
 /// `server { tls { … } }`
@@ -154,8 +197,46 @@ pub struct Provider {
     pub api_version: Option<Box<str>>,
     /// `capacity { max_inflight }`, for each endpoint.
     pub max_inflight: Option<u32>,
+    /// `health`: how its endpoints are checked; nobody checks them where it is `None`.
+    pub health: Option<HealthCheck>,
     /// What a simulated provider does.
     pub simulation: Option<Simulation>,
+    /// `classify { … }`, top down: what its errors mean where it differs from what is built in.
+    pub classify: Vec<Classify>,
+}
+
+/// One rule of `classify { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classify {
+    /// Where it stands.
+    pub at: At,
+    /// Holds for some of the provider's errors.
+    pub when: AnswerCond,
+    /// What these end in. Neither [`Outcome::Ok`] nor [`Outcome::BreakerOpen`].
+    pub outcome: Outcome,
+}
+
+/// A condition on a provider's error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerCond {
+    /// `status == 400`, `status in 500..599`: one of these ranges, both ends inclusive, within
+    /// [`AnswerCond::STATUSES`].
+    Status(Vec<(u16, u16)>),
+    /// `code == "…"`, `code in […]`: the error's `code` or `type` is one of these.
+    Code(Vec<Box<str>>),
+    /// `body contains "…"`: these bytes stand in the error's beginning.
+    Body(Box<str>),
+    /// `not`
+    Not(Box<Self>),
+    /// `and`; at least two.
+    All(Vec<Self>),
+    /// `or`; at least two.
+    Any(Vec<Self>),
+}
+
+impl AnswerCond {
+    /// The statuses of answers that may be errors: 2xx too, because an error may come inside one.
+    pub const STATUSES: (u16, u16) = (200, 599);
 }
 
 /// One address of a provider.
@@ -169,6 +250,44 @@ pub struct Endpoint {
     pub port: u16,
     /// What stands before `/chat/completions`, without a trailing slash, such as `/v1`.
     pub base_path: Box<str>,
+}
+
+/// `health NAME { … }`: how a provider's endpoints are asked whether they are there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub question: Question,
+    /// Time between two checks of one endpoint, give or take a tenth.
+    pub every: Span,
+    /// How long a check may take, connection included.
+    pub timeout: Span,
+    /// Failed checks in a row until an endpoint is down.
+    pub fall: u32,
+    /// Good checks in a row until it is up again.
+    pub rise: u32,
+    /// Endpoints are checked at different moments.
+    pub spread: bool,
+}
+
+/// What a health check asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// `path`: whether something answers there, with a status of 200 to 399.
+    Path {
+        /// `HEAD` instead of `GET`.
+        head: bool,
+        /// From the root of the address, with its query.
+        path: Box<str>,
+    },
+    /// `ask`: whether the model generates a token.
+    Token {
+        /// The provider's name for the model.
+        model: Box<str>,
+        /// `at_most`: so many of them …
+        count: u32,
+        /// … in this time, for all endpoints together.
+        per: Span,
+    },
 }
 
 /// `auth = …`
@@ -305,6 +424,8 @@ pub enum ModelName {
 pub struct Timeouts {
     /// `connect_timeout`: address, TCP and TLS.
     pub connect: Span,
+    /// `head_timeout`: from the beginning of the attempt to the head of a stream; `None`: as `ttft`.
+    pub head: Option<Span>,
     /// `ttft_timeout`: from the beginning of the attempt to its first content.
     pub ttft: Span,
     /// `idle_timeout`: between two content events, or two reads of a plain answer's body.
@@ -316,6 +437,8 @@ pub struct Timeouts {
 pub struct TimeoutsOverride {
     /// `connect_timeout`
     pub connect: Option<Span>,
+    /// `head_timeout`
+    pub head: Option<Span>,
     /// `ttft_timeout`
     pub ttft: Option<Span>,
     /// `idle_timeout`
@@ -447,6 +570,47 @@ pub struct Serve {
     pub attempts_max: u8,
     /// The route's own timers.
     pub timeouts: TimeoutsOverride,
+    /// `mid_stream`
+    pub mid_stream: MidStream,
+    /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
+    pub sticky: Vec<StrFact>,
+    /// `hedge after … -> provider.model`
+    pub hedge: Option<Box<Hedge>>,
+}
+
+/// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content
+/// wins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hedge {
+    /// Where it stands.
+    pub at: At,
+    /// How long the attempt goes without content before.
+    pub after: HedgeDelay,
+    /// Where the second attempt goes.
+    pub target: TargetId,
+    /// Reads facts of the request only: which requests may hedge.
+    pub when: Cond,
+    /// `max_extra`: second attempts as a part of the route's requests, in parts per million.
+    pub max_extra: u32,
+}
+
+/// When a hedge begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HedgeDelay {
+    /// After this time.
+    Fixed(Span),
+    /// `p95`: after what 95 of 100 streams of the first attempt's target took to their first content.
+    P95,
+}
+
+/// What happens when a stream breaks after its first content.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MidStream {
+    /// The client gets an error event.
+    #[default]
+    Error,
+    /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
+    Continue,
 }
 
 /// `tier N { … }`
@@ -692,6 +856,36 @@ pub struct AttemptFacts {
     pub last: Option<Outcome>,
     /// The target of that attempt: `attempt.last_domain` is its provider's.
     pub last_target: Option<TargetId>,
+}
+
+/// How a provider is asked to go on from an answer that another one began: all of them by an assistant message at the
+/// end of the conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Continuation {
+    /// The message alone.
+    Message,
+    /// The message says `"prefix":true`.
+    Prefix,
+    /// The request says `"continue_final_message":true,"add_generation_prompt":false`.
+    Flags,
+}
+
+impl Provider {
+    /// How it is asked to continue an answer; `None` where it would begin a new one, or nobody knows.
+    ///
+    /// From the providers' references, November 2026: vLLM's chat parameters, DeepSeek's chat prefix completion (at its
+    /// beta address only), Groq's assistant message prefilling.
+    pub fn continuation(&self) -> Option<Continuation> {
+        match self.kind {
+            ProviderKind::Vllm => Some(Continuation::Flags),
+            ProviderKind::DeepSeek => {
+                let beta = |endpoint: &Endpoint| endpoint.base_path.ends_with("/beta");
+                (self.endpoints.iter().all(beta)).then_some(Continuation::Prefix)
+            }
+            ProviderKind::Groq | ProviderKind::Simulated => Some(Continuation::Message),
+            _ => None,
+        }
+    }
 }
 
 impl Policy {

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use jiff::ZonedDateTime;
 use jiff::civil::Date;
+use jiff::{Timestamp, ZonedDateTime};
 
 use crate::base::Moment;
 use crate::policy::WallTime;
@@ -28,6 +28,35 @@ pub(super) fn unix_seconds() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
+/// A moment and the wall time at it: what dates of other moments are reckoned from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchor {
+    now: Moment,
+    unix_ms: i64,
+}
+
+impl Anchor {
+    /// Of this moment.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub(super) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_ms = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
+        Self {
+            now: now(),
+            unix_ms,
+        }
+    }
+
+    /// When `moment` was, in UTC to the millisecond: `2026-11-25T07:51:31.042Z`. Clocks that were set since then move
+    /// it.
+    pub(super) fn rfc3339(&self, moment: Moment) -> String {
+        let ago = i64::try_from(self.now.since(moment).as_millis()).unwrap_or(0);
+        let at = Timestamp::from_millisecond(self.unix_ms.saturating_sub(ago));
+        let at = at.unwrap_or(Timestamp::UNIX_EPOCH);
+        at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+}
+
 /// Hour, weekday and date in the machine's own time zone.
 pub(super) fn wall() -> WallTime {
     let local = ZonedDateTime::now();
@@ -41,7 +70,18 @@ pub(super) fn wall() -> WallTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{now, wall};
+    use super::{Anchor, now, wall};
+    use crate::base::{Moment, Span};
+
+    #[test]
+    fn dates_are_reckoned_from_an_anchor() {
+        let anchor = Anchor {
+            now: Moment::START + Span::from_secs(60),
+            unix_ms: 1_700_000_000_123,
+        };
+        assert_eq!(anchor.rfc3339(Moment::START), "2023-11-14T22:12:20.123Z");
+        assert!(Anchor::now().rfc3339(now()).as_str() > "2024");
+    }
 
     #[test]
     fn time_goes_forward() {

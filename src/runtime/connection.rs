@@ -1,20 +1,24 @@
 //! The task of one client connection: it owns both sockets and carries out what the exchange asks for, one operation
-//! at a time. Nothing is decided here.
+//! at a time; a hedge's, on a third socket, beside it (`hedge`). Nothing is decided here.
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
+use std::pin::pin;
 use std::rc::Rc;
 
 use crate::base::Moment;
 use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
+use crate::runtime::hedge::Hedging;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
 
 /// Serves the requests of one client connection until it ends.
 pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
+    let _connected = worker.connected();
     let registration = worker.sweeper.register(client.socket());
     registration
         .watch()
@@ -26,15 +30,21 @@ pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
     drop(registration);
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "an arm for each thing that can be asked for; a function around them would weigh on every connection"
+)]
 async fn converse(client: &mut Link, worker: &Worker, registration: &Registration) {
     let watch = registration.watch();
-    let mut exchange = Exchange::new(clock::now());
+    let exchange = RefCell::new(Exchange::new(clock::now()));
     let mut upstream = Upstream::default();
+    let mut hedging = Hedging::new(&exchange, worker, registration);
     loop {
-        let input = match exchange.poll() {
+        let action = exchange.borrow_mut().poll();
+        let input = match action {
             Action::ReadClient { into, until } => {
-                watch.await_request(until, exchange.is_idle());
-                let (bytes, read) = client.read(into).await;
+                watch.await_request(until, exchange.borrow().is_idle());
+                let (bytes, read) = hedging.beside(pin!(client.read(into))).await;
                 Input::ClientRead(bytes, watch.verdict(read))
             }
             Action::SendClient {
@@ -43,7 +53,8 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 watch.await_client(until);
-                let (bytes, sent) = client.send(bytes, range, worker.way()).await;
+                let sent = pin!(client.send(bytes, range, worker.way()));
+                let (bytes, sent) = hedging.beside(sent).await;
                 Input::ClientSent(bytes, watch.verdict(sent))
             }
             Action::SendUpstream {
@@ -52,13 +63,16 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 watch.await_upstream(worker.now(), until);
-                let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
+                let sent = pin!(upstream.send(bytes, range, worker.way()));
+                let (bytes, sent) = hedging.beside(sent).await;
                 Input::UpstreamSent(bytes, watch.verdict(sent))
             }
             Action::ReadUpstream { into, until } => {
-                watch.allow_asking(client.is_plain() && exchange.may_send_interim());
+                let may_ask = client.is_plain() && exchange.borrow().may_send_interim();
+                watch.allow_asking(may_ask);
                 watch.await_upstream(worker.now(), until);
-                let (bytes, read) = upstream.read(into).await;
+                hedging.expect();
+                let (bytes, read) = hedging.beside(pin!(upstream.read(into))).await;
                 Input::UpstreamRead(bytes, watch.verdict(read))
             }
             Action::Dial {
@@ -67,41 +81,46 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 fresh,
                 until,
             } => {
-                registration.rouse();
-                watch.await_neither(worker.now());
+                hedging.expect();
                 let endpoint = worker.peers().index(provider, endpoint);
-                Input::Dialed(
-                    upstream
-                        .open(endpoint, fresh, until, worker, registration)
-                        .await,
-                )
+                let dialed = pin!(upstream.open(endpoint, fresh, until, worker, registration));
+                Input::Dialed(hedging.beside(dialed).await)
             }
             Action::Wait { until } => {
                 watch.await_neither(worker.now());
-                Input::Waited(pause(registration, until).await)
+                let waited = hedging.beside(pin!(pause(registration, until))).await;
+                watch.forget_cut();
+                Input::Waited(waited)
             }
             Action::Release { reuse } => {
                 upstream.release(reuse, worker, watch);
+                continue;
+            }
+            Action::TakeOver => {
+                upstream = hedging.winner();
+                upstream.show(watch);
                 continue;
             }
             Action::FinishClient => {
                 client.finish_sending().await;
                 continue;
             }
-            Action::Close => return,
+            Action::Close => return hedging.end().await,
         };
-        worker.handle(&mut exchange, input);
+        worker.handle(&mut exchange.borrow_mut(), input);
+        hedging.settle();
     }
 }
 
-/// The provider's connection of the running attempt.
-#[derive(Default)]
-struct Upstream {
+/// The provider's connection of a running attempt.
+#[derive(Debug, Default)]
+pub(super) struct Upstream {
     held: Option<(usize, Link)>,
 }
 
 impl Upstream {
-    async fn open(
+    /// A connection to an endpoint, from the pool or a new one.
+    pub(super) async fn open(
         &mut self,
         endpoint: usize,
         fresh: bool,
@@ -109,6 +128,9 @@ impl Upstream {
         worker: &Worker,
         registration: &Registration,
     ) -> Result<Reused, DialFailure> {
+        let watch = registration.watch();
+        registration.rouse();
+        watch.await_neither(worker.now());
         let pooled = if fresh {
             None
         } else {
@@ -120,15 +142,27 @@ impl Upstream {
         } else {
             let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
-            Box::pin(dial(peer, registration, until)).await?
+            let dialed = Box::pin(dial(peer, registration, until)).await;
+            watch.forget_cut();
+            dialed?
         };
-        registration.watch().set_upstream(Some(link.socket()));
         self.held = Some((endpoint, link));
+        self.show(watch);
         worker.exchange_begins();
         Ok(reused)
     }
 
-    async fn send(
+    /// Whether there is a connection.
+    pub(super) const fn is_open(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Lets the sweeper know of it.
+    fn show(&self, watch: &Watch) {
+        watch.set_upstream(self.held.as_ref().map(|(_, link)| link.socket()));
+    }
+
+    pub(super) async fn send(
         &mut self,
         bytes: Vec<u8>,
         range: Range<usize>,
@@ -140,14 +174,14 @@ impl Upstream {
         }
     }
 
-    async fn read(&mut self, into: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
+    pub(super) async fn read(&mut self, into: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
         match &mut self.held {
             Some((_, link)) => link.read(into).await,
             None => (into, Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
-    fn release(&mut self, reuse: bool, worker: &Worker, watch: &Watch) {
+    pub(super) fn release(&mut self, reuse: bool, worker: &Worker, watch: &Watch) {
         watch.set_upstream(None);
         let Some((endpoint, link)) = self.held.take() else {
             return;

@@ -17,9 +17,11 @@ use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::runtime::clock;
 use crate::runtime::driver::Driver;
+use crate::runtime::health;
 use crate::runtime::log;
+use crate::runtime::monitor::{Monitor, Page};
+use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
-use crate::runtime::status;
 use crate::wire::h1;
 use crate::wire::h1::Fields;
 use crate::wire::h1::write as head;
@@ -31,28 +33,42 @@ use crate::wire::h1::write as head;
 pub(super) fn run(
     shared: &Arc<Shared>,
     admin: StdListener,
-    workers: usize,
+    workers: Vec<Sender<Question>>,
     transitions: Option<Sender<Transition>>,
 ) -> io::Result<()> {
     Driver::run_timed(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
-        monoio::spawn(answer_operators(listener, Arc::clone(shared), workers));
-        tick(shared, transitions).await;
+        health::start(shared);
+        let count = workers.len();
+        let monitor = Rc::new(Monitor::new(Arc::clone(shared), workers));
+        let operators = Operators {
+            shared: Arc::clone(shared),
+            monitor: Rc::clone(&monitor),
+            workers: count,
+        };
+        monoio::spawn(answer_operators(listener, operators));
+        tick(shared, &monitor, transitions).await;
         Ok(())
     })?
 }
 
-async fn tick(shared: &Shared, transitions: Option<Sender<Transition>>) {
+async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Transition>>) {
     let mut ticks: u64 = 0;
     loop {
         monoio::time::sleep(TICK.as_std()).await;
         let now = clock::now();
-        for transition in shared.board.tick(now) {
+        let changed = shared.board.tick(now);
+        let look = !changed.is_empty() || ticks.is_multiple_of(TICKS_PER_SECOND);
+        for transition in changed {
+            monitor.saw(&transition);
             match &transitions {
                 // Who asked for them may have lost interest.
                 Some(sink) => drop(sink.send(transition)),
                 None => log::transition(&shared.plan, &transition),
             }
+        }
+        if look {
+            monitor.look(now);
         }
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SECOND) {
@@ -61,11 +77,19 @@ async fn tick(shared: &Shared, transitions: Option<Sender<Transition>>) {
     }
 }
 
-async fn answer_operators(listener: Rc<TcpListener>, shared: Arc<Shared>, workers: usize) {
+/// What an operator's request is answered from.
+#[derive(Clone)]
+struct Operators {
+    shared: Arc<Shared>,
+    monitor: Rc<Monitor>,
+    workers: usize,
+}
+
+async fn answer_operators(listener: Rc<TcpListener>, operators: Operators) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                monoio::spawn(answer_operator(stream, Arc::clone(&shared), workers));
+                monoio::spawn(answer_operator(stream, operators.clone()));
             }
             Err(_) => monoio::time::sleep(TICK.as_std()).await,
         }
@@ -73,13 +97,17 @@ async fn answer_operators(listener: Rc<TcpListener>, shared: Arc<Shared>, worker
 }
 
 /// One request a connection: operators' tools do not mind, and nothing lingers.
-async fn answer_operator(mut stream: TcpStream, shared: Arc<Shared>, workers: usize) {
+async fn answer_operator(mut stream: TcpStream, operators: Operators) {
     let mut bytes = Vec::with_capacity(HEAD_BYTES);
     let mut fields = Fields::default();
     let reply = loop {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
-                break reply_to(request.path(&bytes), &shared, workers);
+                let (path, query) = (request.path(&bytes), request.query(&bytes));
+                break match operators.monitor.page(path, query).await {
+                    Some(page) => reply_with(&page),
+                    None => reply_to(path, &operators.shared, operators.workers),
+                };
             }
             Err(refusal) => {
                 break reply(
@@ -131,20 +159,31 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
                 reply(200, "{\"status\":\"ready\"}")
             }
         }
-        "/status" => reply(200, &status::json(shared, clock::now())),
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz and /status\"}",
+            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests and /requests/ID\"}",
         ),
     }
 }
 
 fn reply(status: u16, body: &str) -> Vec<u8> {
+    reply_with(&Page {
+        status,
+        content_type: "application/json",
+        body: body.to_owned(),
+    })
+}
+
+fn reply_with(page: &Page) -> Vec<u8> {
+    let Page {
+        status,
+        content_type,
+        body,
+    } = page;
     let mut out = Vec::with_capacity(body.len() + 128);
-    head::status_line(status, &mut out);
-    out.extend_from_slice(
-        b"content-type: application/json\r\nconnection: close\r\ncontent-length: ",
-    );
+    head::status_line(*status, &mut out);
+    head::field(b"content-type", content_type.as_bytes(), &mut out);
+    out.extend_from_slice(b"connection: close\r\ncontent-length: ");
     head::decimal(body.len() as u64, &mut out);
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body.as_bytes());

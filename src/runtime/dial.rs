@@ -39,6 +39,7 @@ pub(super) async fn dial(
     watch.set_upstream(None);
     match (watch.fired(), shaken) {
         (Some(Broken::ClientGone), _) => Err(DialFailure::ClientGone),
+        (Some(Broken::Overtaken), _) => Err(DialFailure::Overtaken),
         (Some(_), _) => Err(DialFailure::TimedOut),
         (None, Err(_)) => Err(DialFailure::Tls),
         (None, Ok(())) => Ok(link),
@@ -58,7 +59,7 @@ async fn known_addresses(
         }
         pause(registration, (clock::now() + BEAT).min(until))
             .await
-            .map_err(|_| DialFailure::ClientGone)?;
+            .map_err(given_up)?;
         if clock::now() >= until {
             return Err(DialFailure::Connect);
         }
@@ -83,7 +84,9 @@ async fn connect_any(
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Err(DialFailure::ClientGone) => return Err(DialFailure::ClientGone),
+            Err(given_up @ (DialFailure::ClientGone | DialFailure::Overtaken)) => {
+                return Err(given_up);
+            }
             Err(other) => failure = other,
         }
     }
@@ -108,19 +111,26 @@ async fn connect(
         timer
             .as_mut()
             .poll(task)
-            .map(|waited| Err(waited.map_or(DialFailure::ClientGone, |()| DialFailure::TimedOut)))
+            .map(|waited| Err(waited.map_or_else(given_up, |()| DialFailure::TimedOut)))
     })
     .await
 }
 
-/// Waits, and stops waiting when the client leaves.
+const fn given_up(why: Broken) -> DialFailure {
+    match why {
+        Broken::Overtaken => DialFailure::Overtaken,
+        Broken::ClientGone | Broken::Reset | Broken::TimedOut => DialFailure::ClientGone,
+    }
+}
+
+/// Waits, and stops waiting when the client leaves or nobody wants the result any more.
 ///
 /// # Errors
-/// The client left.
+/// Which of the two.
 pub(super) async fn pause(registration: &Registration, until: Moment) -> Result<(), Broken> {
     while clock::now() < until {
-        if registration.watch().client_gone() {
-            return Err(Broken::ClientGone);
+        if let Some(why) = registration.watch().cut_short() {
+            return Err(why);
         }
         registration.beats().next().await;
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::engine::Transition;
 use crate::policy::Plan;
+use crate::policy::model::Endpoint;
 
 /// Writes one line.
 pub fn note(line: &str) {
@@ -23,5 +24,19 @@ pub(super) fn transition(plan: &Plan, transition: &Transition) {
         "target {name}: {} -> {}{why}",
         from.as_str(),
         to.as_str()
+    ));
+}
+
+/// Health checks changed their mind about an endpoint.
+pub(super) fn health(provider: &str, endpoint: &Endpoint, up: bool, why: &str) {
+    let (from, to) = if up { ("down", "up") } else { ("up", "down") };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({why})")
+    };
+    note(&format!(
+        "endpoint {}:{} of {provider}: {from} -> {to}{why}",
+        endpoint.host, endpoint.port
     ));
 }

@@ -18,11 +18,16 @@ mod dial;
 mod driver;
 mod fd;
 mod files;
+mod health;
+mod hedge;
 mod link;
 mod log;
+mod log_writer;
+mod monitor;
 mod peer;
 mod pool;
 mod pulse;
+mod requests;
 mod secrets;
 mod shared;
 mod signals;
@@ -37,12 +42,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use crate::base::{Moment, hash};
 use crate::engine::{TargetStatus, Transition};
-use crate::ops::Totals;
+use crate::ops::{LogSink, Record, Totals};
+use crate::policy::model::LogForm;
 use crate::policy::{Plan, Policy};
 
 pub use self::clock::now;
@@ -51,7 +57,9 @@ pub use self::files::Disk;
 pub use self::log::note;
 pub use self::signals::Ending;
 
+use self::log_writer::LogWriter;
 use self::pulse::{Beats, Heart, Pulse};
+use self::requests::Question;
 use self::shared::Shared;
 use self::simulated::{Control, SimulatedProvider, SimulatedServers};
 use self::worker::Worker;
@@ -67,6 +75,8 @@ pub struct Options {
     pub cores: Option<u16>,
     /// `--io`
     pub io: Io,
+    /// `--access-log`
+    pub access_log: Option<LogForm>,
     /// Gets every change of a breaker. Without it each is a line on standard error.
     pub transitions: Option<Sender<Transition>>,
 }
@@ -77,6 +87,7 @@ pub struct Gateway {
     shared: Arc<Shared>,
     simulated: Option<SimulatedServers>,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    log: Option<LogWriter>,
     /// Where clients connect.
     pub listen: SocketAddr,
     /// Where operators connect.
@@ -93,6 +104,9 @@ impl Gateway {
     /// cannot be bound, a policy too complex to lower.
     pub fn start(mut policy: Policy, options: &Options) -> Result<Self, Vec<String>> {
         let one = |error: String| vec![error];
+        if let Some(form) = options.access_log {
+            policy.telemetry.access_log = form;
+        }
         let driver = Driver::choose(options.io).map_err(|error| one(no_ring(&error)))?;
         let cores = usable_cores(options.cores.or(policy.server.cores));
         let simulated = start_simulated(&mut policy).map_err(one)?;
@@ -114,18 +128,22 @@ impl Gateway {
         drop(probe);
         let shared = Arc::new(Shared::new(plan, cores.len(), listen)?);
         spawn_resolver(&shared);
-        let workers =
-            spawn_workers(&shared, driver, &cores).map_err(|error| one(error.to_string()))?;
-        let control = Arc::clone(&shared);
         let count = cores.len();
+        let (ears, lines): (Vec<_>, Vec<_>) = lines(&shared, count).into_iter().unzip();
+        let workers = spawn_workers(&shared, driver, &cores, lines)
+            .map_err(|error| one(error.to_string()))?;
+        let (questions, logs): (Vec<_>, Vec<_>) = ears.into_iter().unzip();
+        let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
+        let control = Arc::clone(&shared);
         let transitions = options.transitions.clone();
         spawn("control", move || {
-            control::run(&control, admin, count, transitions)
+            control::run(&control, admin, questions, transitions)
         });
         let gateway = Self {
             shared,
             simulated,
             workers,
+            log,
             listen,
             admin: admin_address,
             driver,
@@ -150,6 +168,9 @@ impl Gateway {
     pub fn drain(&self, mut grace_over: impl FnMut() -> bool) {
         self.shared.draining.store(true, Ordering::Relaxed);
         while !grace_over() && !self.workers.iter().all(JoinHandle::is_finished) {
+            thread::park_timeout(DRAIN_LOOK);
+        }
+        while self.log.as_ref().is_some_and(|log| !log.ends()) && !grace_over() {
             thread::park_timeout(DRAIN_LOOK);
         }
     }
@@ -274,16 +295,55 @@ fn usable_cores(wanted: Option<u16>) -> Vec<Option<usize>> {
         .collect()
 }
 
+/// What a worker listens to and writes to beside its sockets.
+#[derive(Debug)]
+struct Lines {
+    questions: Receiver<Question>,
+    log: Option<LogSink>,
+}
+
+/// The lines of each worker, with their other ends before them.
+fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
+    let telemetry = shared.plan.policy.telemetry;
+    let line = |_| {
+        let (ask, questions) = channel();
+        let (log, records) = match telemetry.access_log {
+            LogForm::Off => (None, None),
+            LogForm::Json | LogForm::Text => {
+                let (sink, records) = LogSink::new(telemetry);
+                (Some(sink), Some(records))
+            }
+        };
+        ((ask, records), Lines { questions, log })
+    };
+    (0..count).map(line).collect()
+}
+
+/// Where a worker can be asked, and where its records come out.
+type Ears = (Sender<Question>, Option<Receiver<Record>>);
+
+fn start_log(
+    shared: &Arc<Shared>,
+    cores: Vec<Option<Receiver<Record>>>,
+) -> io::Result<Option<LogWriter>> {
+    let cores: Vec<Receiver<Record>> = cores.into_iter().flatten().collect();
+    if cores.is_empty() {
+        return Ok(None);
+    }
+    LogWriter::start(Arc::clone(shared), cores).map(Some)
+}
+
 fn spawn_workers(
     shared: &Arc<Shared>,
     driver: Driver,
     cores: &[Option<usize>],
+    lines: Vec<Lines>,
 ) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     let seed = hash::mix(clock::unix_seconds(), u64::from(std::process::id()));
     let heart = Arc::new(Heart::default());
     let mut pulses = Vec::new();
     let mut workers = Vec::new();
-    for (index, &cpu) in cores.iter().enumerate() {
+    for ((index, &cpu), Lines { questions, log }) in cores.iter().enumerate().zip(lines) {
         let (beating, beaten) = UnixStream::pair()?;
         let pulse = Arc::new(Pulse::default());
         pulses.push((Arc::clone(&pulse), beating));
@@ -292,8 +352,8 @@ fn spawn_workers(
             pin(cpu);
             // Made on its own thread: it is not shared, and its memory shall lie near its core.
             let beats = Beats::new(pulse, heart);
-            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats);
-            driver.run(worker.run(beaten))?
+            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log);
+            driver.run(worker.run(beaten, questions))?
         }));
     }
     spawn("heart", move || heart.beat(&pulses));

@@ -101,10 +101,7 @@ impl Beats {
             if read? == 0 {
                 return Ok(());
             }
-            self.count.set(self.count.get().wrapping_add(1));
-            for waker in self.waiting.take() {
-                waker.wake();
-            }
+            self.nudge();
         }
     }
 
@@ -116,6 +113,14 @@ impl Beats {
             if let Some(thread) = self.heart.thread.get().filter(|_| busy) {
                 thread.unpark();
             }
+        }
+    }
+
+    /// A beat at once, for this worker only: something else than time has come to pass.
+    pub(super) fn nudge(&self) {
+        self.count.set(self.count.get().wrapping_add(1));
+        for waker in self.waiting.take() {
+            waker.wake();
         }
     }
 

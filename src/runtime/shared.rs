@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) server_tls: Option<Arc<ServerConfig>>,
     pub(super) counters: Arc<Counters>,
     pub(super) listen: SocketAddr,
+    /// Unix seconds of the start: two gateways with one policy differ by it.
+    pub(super) started: u64,
     /// Workers that listen.
     pub(super) ready: AtomicUsize,
     /// No new requests on old connections; the process is about to end.
@@ -53,8 +55,13 @@ impl Shared {
             outlets,
             peers,
             server_tls,
-            counters: Arc::new(Counters::new(cores, plan.policy.targets.len())),
+            counters: Arc::new(Counters::sized(
+                cores,
+                plan.policy.targets.len(),
+                plan.policy.routes.len(),
+            )),
             listen,
+            started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             wall: AtomicU64::new(0),

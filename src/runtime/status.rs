@@ -1,49 +1,141 @@
-//! The running state as JSON, in the words of the policy language.
+//! The running state as JSON, in the words of the policy language. What is out comes first.
+
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::Moment;
-use crate::engine::{Rule, TargetStatus};
-use crate::ops::Count;
-use crate::policy::Plan;
+use crate::base::{Moment, Outcome, Span};
+use crate::engine::{PassedOver, Rule, TargetStatus};
+use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
+use crate::policy::Policy;
+use crate::runtime::clock::Anchor;
+use crate::runtime::monitor::VERSION;
 use crate::runtime::shared::Shared;
 
 /// Everything about targets and requests, as of `now`.
-pub(super) fn json(shared: &Shared, now: Moment) -> String {
+pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
     let totals = shared.counters.totals();
     let requests: Map<String, Value> = Count::ALL
         .into_iter()
         .map(|(count, name)| (name.to_owned(), totals.of(count).into()))
         .collect();
-    let targets: Vec<Value> = shared
-        .board
-        .status(now)
+    let sums = shared.counters.targets();
+    let view = View {
+        shared,
+        now,
+        changes,
+        totals: &totals,
+        anchor: Anchor::now(),
+    };
+    let board = shared.board.status(now);
+    let out: Vec<Value> = board
         .iter()
-        .map(|status| target(&shared.plan, status, &totals.answered, now))
+        .zip(&sums)
+        .filter_map(|(status, sums)| view.out(status, sums))
+        .collect();
+    let targets: Vec<Value> = board
+        .iter()
+        .zip(&sums)
+        .map(|(status, sums)| view.target(status, sums))
         .collect();
     json!({
         "schema": "switchover.status/1",
+        "version": VERSION,
         "policy": format!("{:016x}", shared.plan.policy.hash),
+        "started": view.anchor.rfc3339(Moment::START),
+        "uptime_ms": now.since(Moment::START).as_millis(),
+        "draining": shared.draining.load(Ordering::Relaxed),
+        "connections": shared.counters.connections().1,
+        "out": out,
         "requests": requests,
         "targets": targets,
     })
-    .to_string()
 }
 
-fn target(plan: &Plan, status: &TargetStatus, answered: &[u64], now: Moment) -> Value {
-    let index = status.target.index();
-    let left = |until: Option<Moment>| until.map(|until| until.since(now).as_millis());
-    json!({
-        "target": plan.policy.targets.get(index).map(|target| &*target.name),
-        "breaker": status.state.as_str(),
-        "why": status.why.map(Rule::as_str),
-        "opened": status.opened,
-        "cool_down_left_ms": left(status.until),
-        "throttled_left_ms": left(status.throttled_until),
-        "model_gone_left_ms": left(status.gone_until),
-        "key_out_left_ms": left(status.key_out_until),
-        "inflight": status.inflight,
-        "window": { "requests": status.requests, "failures": status.failures },
-        "answered": answered.get(index),
-    })
+/// What targets are told from.
+struct View<'a> {
+    shared: &'a Shared,
+    now: Moment,
+    changes: &'a Changes,
+    totals: &'a Totals,
+    anchor: Anchor,
+}
+
+impl View<'_> {
+    fn policy(&self) -> &Policy {
+        &self.shared.plan.policy
+    }
+
+    fn name(&self, status: &TargetStatus) -> Option<&str> {
+        let target = self.policy().targets.get(status.target.index());
+        target.map(|target| &*target.name)
+    }
+
+    /// One that requests pass over: which, why, since when, for how long, and what happened last.
+    fn out(&self, status: &TargetStatus, sums: &TargetSums) -> Option<Value> {
+        let why = why_out(self.policy(), status)?;
+        let since = self.changes.since(status.target);
+        let until = match why {
+            PassedOver::KeyOut => status.key_out_until,
+            PassedOver::ModelGone => status.gone_until,
+            PassedOver::BreakerOpen => status.until,
+            PassedOver::Throttled => status.throttled_until,
+            _ => None,
+        };
+        Some(json!({
+            "target": self.name(status),
+            "why": why.as_str(),
+            "breaker": status.state.as_str(),
+            "rule": status.why.filter(|_| why == PassedOver::BreakerOpen).map(Rule::as_str),
+            "since": since.map(|since| self.anchor.rfc3339(since)),
+            "since_ms": since.map(|since| self.now.since(since).as_millis()),
+            "left_ms": self.left(until),
+            "last_failure": self.failure(sums),
+        }))
+    }
+
+    fn target(&self, status: &TargetStatus, sums: &TargetSums) -> Value {
+        let ttft = self.shared.board.latencies(status.target);
+        let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
+        let failed = status.failures.saturating_mul(1_000) / status.requests.max(1);
+        let error_rate = f64::from(u32::try_from(failed).unwrap_or(u32::MAX)) / 1_000.0;
+        let out = why_out(self.policy(), status);
+        let since = self.changes.since(status.target);
+        json!({
+            "target": self.name(status),
+            "usable": out.is_none(),
+            "out": out.map(PassedOver::as_str),
+            "since_ms": since.map(|since| self.now.since(since).as_millis()),
+            "breaker": status.state.as_str(),
+            "why": status.why.map(Rule::as_str),
+            "opened": status.opened,
+            "cool_down_left_ms": self.left(status.until),
+            "probes": status.probes,
+            "throttled_left_ms": self.left(status.throttled_until),
+            "model_gone_left_ms": self.left(status.gone_until),
+            "key_out_left_ms": self.left(status.key_out_until),
+            "inflight": status.inflight,
+            "window": {
+                "requests": status.requests,
+                "failures": status.failures,
+                "error_rate": error_rate,
+            },
+            "ttft_ms": { "p50": percentile(500_000), "p95": percentile(950_000) },
+            "last_failure": self.failure(sums),
+            "answered": self.totals.answered.get(status.target.index()),
+        })
+    }
+
+    fn failure(&self, sums: &TargetSums) -> Option<Value> {
+        let (at, outcome): (Moment, Outcome) = sums.failure?;
+        Some(json!({
+            "outcome": outcome.as_str(),
+            "time": self.anchor.rfc3339(at),
+            "ago_ms": self.now.since(at).as_millis(),
+        }))
+    }
+
+    fn left(&self, until: Option<Moment>) -> Option<u64> {
+        until.map(|until| until.since(self.now).as_millis())
+    }
 }

@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::task::Waker;
 
 use crate::base::{Moment, Span};
 use crate::exchange::Broken;
@@ -45,11 +46,23 @@ pub(super) struct Watch {
     asked: Cell<bool>,
     /// Between two requests.
     at_rest: Cell<bool>,
+    /// A second watch for the same client: another one looks after the client.
+    second: bool,
     fired: Cell<Option<Broken>>,
+    alarm: RefCell<Option<Box<Alarm>>>,
+}
+
+/// The task wants to be woken before its operation is late.
+#[derive(Debug)]
+struct Alarm {
+    at: Moment,
+    waker: Waker,
+    /// The operation's own.
+    until: Moment,
 }
 
 impl Watch {
-    fn new(client: Socket) -> Self {
+    fn new(client: Socket, second: bool) -> Self {
         Self {
             client,
             upstream: Cell::new(None),
@@ -61,7 +74,9 @@ impl Watch {
             may_ask: Cell::new(false),
             asked: Cell::new(false),
             at_rest: Cell::new(false),
+            second,
             fired: Cell::new(None),
+            alarm: RefCell::new(None),
         }
     }
 
@@ -71,7 +86,7 @@ impl Watch {
         // Whatever is sent to a client that has closed altogether makes it reset the connection.
         self.asked.set(self.half_closed.get().is_some());
         self.side.set(Side::ClientSend);
-        self.until.set(until);
+        self.set_until(until);
     }
 
     /// The next operation reads from the client: no provider is busy for it.
@@ -89,7 +104,7 @@ impl Watch {
     pub(super) fn await_upstream(&self, now: Moment, until: Moment) {
         self.side.set(Side::Upstream);
         self.at_rest.set(false);
-        self.until.set(until);
+        self.set_until(until);
         if self.since.get() == Moment::NEVER {
             self.since.set(now);
         }
@@ -104,6 +119,55 @@ impl Watch {
     pub(super) fn await_neither(&self, now: Moment) {
         self.await_upstream(now, Moment::NEVER);
         self.side.set(Side::Neither);
+    }
+
+    fn set_until(&self, until: Moment) {
+        self.until.set(until);
+        self.alarm.take();
+    }
+
+    /// Wakes the task at the first beat after `at`, if its operation is still under way.
+    pub(super) fn ring(&self, at: Moment, waker: &Waker) {
+        let mut alarm = self.alarm.borrow_mut();
+        if alarm.as_ref().is_some_and(|alarm| alarm.at == at) {
+            return;
+        }
+        let until = alarm
+            .as_ref()
+            .map_or_else(|| self.until.get(), |alarm| alarm.until);
+        *alarm = Some(Box::new(Alarm {
+            at,
+            waker: waker.clone(),
+            until,
+        }));
+        self.until.set(until.min(at));
+    }
+
+    /// Ends the operation on the provider's side: nobody wants its result any more.
+    pub(super) fn cut(&self, beats: &Beats) {
+        if !self.awaits_provider() || self.client_gone() {
+            return;
+        }
+        self.set_until(Moment::NEVER);
+        self.fired.set(Some(Broken::Overtaken));
+        self.upstream.get().into_iter().for_each(Socket::shut_down);
+        if self.side.get() == Side::Neither {
+            beats.nudge();
+        }
+    }
+
+    /// Why the task should give up a connect or a pause.
+    pub(super) fn cut_short(&self) -> Option<Broken> {
+        self.fired
+            .get()
+            .filter(|fired| matches!(fired, Broken::ClientGone | Broken::Overtaken))
+    }
+
+    /// A connect or a pause has given up, or was over before it could.
+    pub(super) fn forget_cut(&self) {
+        if self.fired.get() == Some(Broken::Overtaken) {
+            self.fired.set(None);
+        }
     }
 
     /// The provider's socket that belongs to the connection from now on. It must be taken out, with `None`, before it
@@ -123,8 +187,7 @@ impl Watch {
             .map_or_else(|| brought.map_err(|_| Broken::Reset), Err)
     }
 
-    /// Whether the client has left.
-    pub(super) fn client_gone(&self) -> bool {
+    fn client_gone(&self) -> bool {
         self.fired.get() == Some(Broken::ClientGone)
     }
 
@@ -133,6 +196,11 @@ impl Watch {
     }
 
     fn end_late(&self) {
+        if let Some(alarm) = self.alarm.take() {
+            self.until.set(alarm.until);
+            alarm.waker.wake();
+            return;
+        }
         self.until.set(Moment::NEVER);
         self.fired.set(Some(Broken::TimedOut));
         match self.side.get() {
@@ -149,7 +217,8 @@ impl Watch {
     }
 
     fn wants_look(&self, now: Moment) -> bool {
-        self.awaits_provider()
+        !self.second
+            && self.awaits_provider()
             && self.fired.get().is_none()
             && now.since(self.since.get()) >= LOOK_AFTER
     }
@@ -206,6 +275,16 @@ impl Registration {
         self.sweeper.beats.set_busy(true);
     }
 
+    /// A watch for a second operation on behalf of the same client.
+    pub(super) fn second(&self) -> Self {
+        self.sweeper.watch(Watch::new(self.watch.client, true))
+    }
+
+    /// The watch, for whoever cuts its operation.
+    pub(super) fn share(&self) -> Rc<Watch> {
+        Rc::clone(&self.watch)
+    }
+
     /// The worker's beats.
     pub(super) fn beats(&self) -> &Beats {
         &self.sweeper.beats
@@ -235,7 +314,11 @@ impl Sweeper {
 
     /// Watches a connection for as long as the registration lives; it must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, client: Socket) -> Registration {
-        let watch = Rc::new(Watch::new(client));
+        self.watch(Watch::new(client, false))
+    }
+
+    fn watch(self: &Rc<Self>, watch: Watch) -> Registration {
+        let watch = Rc::new(watch);
         self.watches.borrow_mut().push(Rc::clone(&watch));
         Registration {
             sweeper: Rc::clone(self),

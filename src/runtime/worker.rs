@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::task::{Context as Task, Poll};
 
 use monoio::net::{ListenerOpts, TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use monoio::net::{ListenerOpts, TcpListener, TcpStream};
 use crate::base::{Moment, RequestId, Span, hash};
 use crate::engine::Core;
 use crate::exchange::{Context, Exchange, Input, Reused, Scratch};
-use crate::ops::Journal;
+use crate::ops::{Journal, LogSink};
 use crate::runtime::clock;
 use crate::runtime::connection::serve;
 use crate::runtime::fd::Socket;
@@ -26,6 +27,7 @@ use crate::runtime::link::{Link, Way};
 use crate::runtime::peer::Peers;
 use crate::runtime::pool::Pool;
 use crate::runtime::pulse::Beats;
+use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
 use crate::runtime::tls::Session;
@@ -40,6 +42,7 @@ pub(super) struct Worker {
     now: Cell<Moment>,
     /// Connections to providers that are in use.
     exchanges: Cell<u32>,
+    index: usize,
 }
 
 /// What an exchange works with while it handles one input.
@@ -67,10 +70,16 @@ impl Ids {
 }
 
 impl Worker {
-    /// The worker of core `index`.
-    pub(super) fn new(shared: Arc<Shared>, index: usize, seed: u64, beats: Beats) -> Rc<Self> {
+    /// The worker of core `index`, which writes records to `log` too.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        seed: u64,
+        beats: Beats,
+        log: Option<LogSink>,
+    ) -> Rc<Self> {
         let core = Core::new(Arc::clone(&shared.board), &shared.plan, index);
-        let journal = Journal::new(Arc::clone(&shared.counters), index);
+        let journal = Journal::new(Arc::clone(&shared.counters), index).logging(log);
         Rc::new(Self {
             sweeper: Rc::new(Sweeper::new(beats)),
             pool: Pool::new(shared.peers.len()),
@@ -82,6 +91,7 @@ impl Worker {
             }),
             now: Cell::new(clock::now()),
             exchanges: Cell::new(0),
+            index,
             shared,
         })
     }
@@ -116,10 +126,26 @@ impl Worker {
     }
 
     /// Lets the exchange take an input in.
-    ///
+    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+        self.look_at_clock(&input);
+        self.with_context(|now, context| exchange.handle(now, input, context));
+    }
+
+    /// Lets the exchange take an input of its hedge in.
+    pub(super) fn handle_hedge(&self, exchange: &mut Exchange, input: Input) {
+        self.look_at_clock(&input);
+        self.with_context(|now, context| exchange.handle_hedge(now, input, context));
+    }
+
+    /// It is time for a hedge; tells whether one begins.
+    pub(super) fn begin_hedge(&self, exchange: &mut Exchange) -> bool {
+        self.now.set(clock::now());
+        self.with_context(|now, context| exchange.begin_hedge(now, context))
+    }
+
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
     /// at once, and not after a connection from the pool.
-    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+    fn look_at_clock(&self, input: &Input) {
         let at_once = matches!(
             input,
             Input::UpstreamSent(_, Ok(())) | Input::Dialed(Ok(Reused(true)))
@@ -127,7 +153,9 @@ impl Worker {
         if !at_once {
             self.now.set(clock::now());
         }
-        let now = self.now.get();
+    }
+
+    fn with_context<T>(&self, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
         let mut context = Context {
             plan: &self.shared.plan,
@@ -140,14 +168,18 @@ impl Worker {
             unix: self.shared.unix(),
             draining: self.shared.draining.load(Ordering::Relaxed),
         };
-        exchange.handle(now, input, &mut context);
+        work(self.now.get(), &mut context)
     }
 
     /// Serves until the gateway has drained.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub(super) async fn run(self: Rc<Self>, pulse: UnixStream) -> io::Result<()> {
+    pub(super) async fn run(
+        self: Rc<Self>,
+        pulse: UnixStream,
+        questions: Receiver<Question>,
+    ) -> io::Result<()> {
         let options = ListenerOpts::new()
             .reuse_port(true)
             .reuse_addr(true)
@@ -159,6 +191,7 @@ impl Worker {
         let beating = Rc::clone(&self.sweeper);
         monoio::spawn(async move { beating.beats.listen(pulse).await });
         monoio::spawn(Rc::clone(&self.sweeper).run());
+        monoio::spawn(Rc::clone(&self).answer_questions(questions));
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
             self.sweeper.beats.until(clock::now() + CARE).await;
@@ -172,6 +205,36 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+impl Worker {
+    /// A client's connection begins; it ends when what this gives is dropped.
+    pub(super) fn connected(self: &Rc<Self>) -> Connected {
+        self.shared.counters.connected(self.index);
+        Connected(Rc::clone(self))
+    }
+
+    /// Tells operators what the journal has, at each beat.
+    async fn answer_questions(self: Rc<Self>, questions: Receiver<Question>) {
+        loop {
+            match questions.try_recv() {
+                Ok(question) => question.answer(&self.desk.borrow().journal),
+                Err(TryRecvError::Empty) => self.sweeper.beats.next().await,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// A client's connection, as it is counted.
+#[derive(Debug)]
+pub(super) struct Connected(Rc<Worker>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let Worker { shared, index, .. } = &*self.0;
+        shared.counters.disconnected(*index);
     }
 }
 

@@ -25,7 +25,7 @@ impl Extent {
     }
 
     /// Where `part` lies in `whole`; empty at the front if it does not.
-    pub(super) fn of_part(whole: &[u8], part: &[u8]) -> Self {
+    pub fn of_part(whole: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
         let end = start.wrapping_add(part.len());
         if start <= end && end <= whole.len() {

@@ -15,3 +15,8 @@ pub mod json;
 pub mod sse;
 
 pub use self::extent::Extent;
+
+/// Whether `part` stands somewhere in `bytes`.
+pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(bytes, part).is_some()
+}

@@ -15,6 +15,10 @@ mod exchange;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod hedging;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod program;

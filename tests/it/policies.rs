@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use switchover::base::{Outcome, OutcomeSet, Span};
+use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
-    Act, Action, Auth, AuthStyle, Cond, FlagFact, IntFact, ModelName, Otherwise, Pattern, Pick,
-    Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
+    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, ModelName, Otherwise,
+    Pattern, Pick, Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
 };
-use switchover::policy::{self, Diagnostics, Severity, Sources};
+use switchover::policy::{
+    self, Candidate, Caps, Diagnostics, Facts, KeyFacts, Plan, Severity, Sources, WallTime,
+};
 
 /// Policy files on disk.
 pub(crate) struct Disk;
@@ -388,6 +390,53 @@ fn fallbacks_jumps_picks_and_rejects() {
     assert_eq!(reject.at.line, 12);
     assert_eq!(first.otherwise, Otherwise::Stop);
     assert!(matches!(&policy.routes[1].action, Action::Reject(reject) if reject.status == 404));
+}
+
+#[test]
+fn hedges_have_targets_conditions_and_bounds() {
+    let policy = load(
+        "policy 1\nprovider eu { kind = vllm, base_url = \"http://127.0.0.1:1\", tls = off, auth = none, region = eu\n\
+         model a = \"a\", model b = \"b\" }\n\
+         provider us { kind = vllm, base_url = \"http://127.0.0.1:2\", tls = off, auth = none, region = us, model c = \"c\" }\n\
+         forbid abroad when req.meta[\"where\"] == \"eu\" and target.region != eu { reason = \"law\" }\n\
+         route first when req.stream {\n  tier 1 { eu.a }\n\
+         hedge after 900ms -> us.c when req.max_out > 10 { max_extra = 2% }\n}\n\
+         route default { tier 1 { eu.a, eu.b }, hedge after p95 -> eu.b }\n",
+    );
+    let hedge = serve(&policy, 0).hedge.as_ref().unwrap();
+    assert_eq!(&*policy.targets[hedge.target.index()].name, "us.c");
+    assert_eq!(hedge.after, HedgeDelay::Fixed(Span::from_millis(900)));
+    assert_eq!((hedge.max_extra, hedge.at.line), (20_000, 8));
+    let other = serve(&policy, 1).hedge.as_ref().unwrap();
+    assert_eq!((other.after, other.max_extra), (HedgeDelay::P95, 50_000));
+
+    let plan = Plan::new(policy).unwrap();
+    let program = &plan.program;
+    let decide = |stream, max_out, place| {
+        let meta = [Some(place)];
+        program.decide(&Facts {
+            model: "m",
+            path: "/v1/chat/completions",
+            method: "POST",
+            stream,
+            tokens_in: 0,
+            max_out,
+            has: Caps::NONE,
+            headers: &[],
+            meta: &meta,
+            key: &KeyFacts::default(),
+            now: WallTime::default(),
+        })
+    };
+    let candidates = program.candidates(RouteId(0));
+    assert_eq!(candidates[1].tier, Candidate::JUMP);
+    assert!(program.may_hedge(&decide(true, 11, "us")));
+    assert!(!program.may_hedge(&decide(true, 10, "us")));
+    assert_eq!(decide(true, 11, "us").forbidden, 0);
+    assert_eq!(decide(true, 11, "eu").forbidden, 0b10, "a forbid masks it");
+    // A member of the tiers is no further candidate.
+    assert_eq!(program.candidates(RouteId(1)).len(), 2);
+    assert!(program.may_hedge(&decide(false, 0, "us")));
 }
 
 #[test]

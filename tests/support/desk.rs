@@ -20,15 +20,19 @@ pub(super) struct Desk {
     journal: Journal,
     counters: Arc<Counters>,
     requests: u64,
-    now: Moment,
+    pub(super) now: Moment,
 }
 
 impl Desk {
     /// A core that has served nothing yet, under the plan that the benches run.
     pub(super) fn new() -> Self {
-        let text = include_str!("../../benches/bench.policy");
+        Self::under(include_str!("../../benches/bench.policy"))
+    }
+
+    /// The same under another plan.
+    pub(super) fn under(text: &str) -> Self {
         let (policy, _) =
-            load(&[("bench.policy", text)], "bench.policy", &[]).expect("the policy is sound");
+            load(&[("desk.policy", text)], "desk.policy", &[]).expect("the policy is sound");
         let outlets = policy.providers.iter().map(|provider| {
             let key = Secret::new(b"sk-provider-000000000000000000000000000000".to_vec());
             Outlet::new(provider, Some((AuthStyle::Bearer, key)))
@@ -36,7 +40,11 @@ impl Desk {
         let outlets = Outlets::new(outlets.collect());
         let plan = Plan::new(policy).expect("a small policy has a program");
         let board = Arc::new(Board::new(&plan, 1));
-        let counters = Arc::new(Counters::new(1, plan.policy.targets.len()));
+        let counters = Arc::new(Counters::sized(
+            1,
+            plan.policy.targets.len(),
+            plan.policy.routes.len(),
+        ));
         Self {
             core: Core::new(board, &plan, 0),
             journal: Journal::new(Arc::clone(&counters), 0),
@@ -96,14 +104,23 @@ impl Desk {
                     self.now = self.now.max(until);
                     Input::Waited(Ok(()))
                 }
-                Action::Release { .. } | Action::FinishClient => continue,
+                Action::Release { .. } | Action::TakeOver | Action::FinishClient => continue,
                 Action::Close => return,
             };
             self.handle(exchange, input);
         }
     }
 
-    fn handle(&mut self, exchange: &mut Exchange, input: Input) {
+    /// Lets the exchange take in what became of its last action.
+    pub(super) fn handle(&mut self, exchange: &mut Exchange, input: Input) {
+        self.with_context(|now, context| exchange.handle(now, input, context));
+    }
+
+    /// Does a piece of work a little later, with all that an exchange works with.
+    pub(super) fn with_context<T>(
+        &mut self,
+        work: impl FnOnce(Moment, &mut Context<'_>) -> T,
+    ) -> T {
         self.now = self.now + Span::from_micros(5);
         let requests = &mut self.requests;
         let mut context = Context {
@@ -120,7 +137,7 @@ impl Desk {
             unix: 1_700_000_000,
             draining: false,
         };
-        exchange.handle(self.now, input, &mut context);
+        work(self.now, &mut context)
     }
 }
 

@@ -25,6 +25,7 @@ use switchover::policy::model::FlagFact;
 use switchover::policy::model::Forbid;
 use switchover::policy::model::IntFact;
 use switchover::policy::model::Member;
+use switchover::policy::model::MidStream;
 use switchover::policy::model::ModelName;
 use switchover::policy::model::Otherwise;
 use switchover::policy::model::Pick;
@@ -73,6 +74,7 @@ pub(super) fn policy(routes: u64) -> Policy {
         targets: (0..TARGETS).map(target).collect(),
         breakers: vec![breaker()],
         retries: vec![retries()],
+        telemetry: switchover::policy::model::Telemetry::default(),
         aliases: Vec::new(),
         forbids: forbids(),
         routes: list,
@@ -210,6 +212,9 @@ fn route(number: u64) -> Route {
             deadline: Span::from_secs(60),
             attempts_max: 4,
             timeouts: TimeoutsOverride::default(),
+            mid_stream: MidStream::Error,
+            sticky: Vec::new(),
+            hedge: None,
         }),
     }
 }
@@ -260,7 +265,9 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number == 3,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 
@@ -313,6 +320,7 @@ fn target(number: u16) -> Target {
         retries: RetriesId(0),
         timeouts: Timeouts {
             connect: timeout,
+            head: None,
             ttft: timeout,
             idle: timeout,
         },

@@ -53,6 +53,7 @@ pub(super) fn run(args: &DemoArgs, terminal: &mut Terminal) -> Exit {
         admin: Some(ANY_PORT.to_owned()),
         cores: args.cores,
         io: args.io.into(),
+        access_log: None,
         transitions: Some(sink),
     };
     let gateway = match first_policy().and_then(|policy| Gateway::start(policy, &options)) {

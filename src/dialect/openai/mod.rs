@@ -2,18 +2,24 @@
 //! answers what the gateway must know about them.
 //!
 //! ```text
-//!   request:   quirks (path, model)   forward (fields)                  → provider
-//!   answer:    outcome, retry (how did it go?)   event (one of a stream)
+//!   request:   quirks (path, model)   forward (fields)   patience       → provider
+//!   answer:    outcome, classify, retry (how did it go?)   event (one of a stream)
+//!   broken:    continuation (what to go on from, and how to ask for it)
 //!   to client: error, refusal (one envelope)   models (lists)   forward (fields)
+//!   health:    what endpoints are asked between requests
 //!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
 
+mod classify;
 mod complaint;
+mod continuation;
 mod error;
 mod event;
 mod forward;
+mod health;
 mod models;
 mod outcome;
+mod patience;
 mod quirks;
 mod redact;
 mod refusal;
@@ -21,11 +27,15 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
+pub use self::classify::reclassify;
+pub use self::continuation::{SENT_BYTES_MAX, SentText, blank_role, continued};
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};
+pub use self::health::{Finding, health_finding, health_request};
 pub use self::models::{model_body, models_body};
 pub use self::outcome::{outcome_of, outcome_of_error};
+pub use self::patience::Patience;
 pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};
 pub use self::refusal::Refusal;
 pub use self::retry::retry_after;

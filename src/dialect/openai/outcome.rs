@@ -105,8 +105,7 @@ fn is_page(body: &[u8]) -> bool {
 const fn outcome_of_page(status: u16) -> Outcome {
     match status {
         429 => Outcome::S429,
-        408 => Outcome::Timeout,
-        401 | 403 | 500.. => Outcome::S5xx, // 401, 403: the key was never looked at
+        401 | 403 | 408 | 500.. => Outcome::S5xx, // 401, 403: the key was never looked at
         _ => Outcome::S4xx,
     }
 }
@@ -131,8 +130,6 @@ fn classify(kind: ProviderKind, status: u16, complaint: &Complaint<'_>) -> Outco
     match status {
         401 | 403 => Outcome::AuthFailed,
         402 => Outcome::QuotaExhausted,
-        // The provider gave up waiting for us, or for a lock of its own; "too early" is the same.
-        408 | 409 | 425 => Outcome::Timeout,
         410 => Outcome::ModelGone,
         // COMPAT: Groq, 2025: 498 is "flex tier capacity exceeded".
         498 if kind == ProviderKind::Groq => Outcome::Overloaded,
@@ -140,7 +137,9 @@ fn classify(kind: ProviderKind, status: u16, complaint: &Complaint<'_>) -> Outco
         429 => Outcome::S429,
         529 => Outcome::Overloaded,
         503 if tells_overload(complaint) => Outcome::Overloaded,
-        424 | 500.. => Outcome::S5xx, // 424: a broker's word for a failure behind it
+        // 408, 409, 425: it gave up waiting for us, or for a lock of its own: an answer, not silence, and the next try
+        // may do better. 424: a broker's word for a failure behind it.
+        408 | 409 | 424 | 425 | 500.. => Outcome::S5xx,
         _ => Outcome::S4xx,
     }
 }
@@ -290,8 +289,6 @@ fn status_of_kind(kind: &[u8], code: &[u8]) -> u16 {
         403
     } else if either(b"not_found") || either(b"notfound") {
         404
-    } else if either(b"timeout") {
-        408
     } else {
         500
     }

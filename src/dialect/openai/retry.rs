@@ -122,7 +122,7 @@ fn duration(text: &[u8]) -> Option<Span> {
 }
 
 /// A decimal number of units of `nanos`; `None` for zero and for anything but digits and one point.
-fn decimal(text: &[u8], nanos: u64) -> Option<Span> {
+pub(super) fn decimal(text: &[u8], nanos: u64) -> Option<Span> {
     scaled(text, nanos).and_then(positive)
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Draw {
     pub(crate) chance: u64,
     /// The key of `pick = hash(…)`.
     pub(crate) affinity: u64,
+    /// The key of `sticky = hash(…)`, which goes before the strategy.
+    pub(crate) sticky: Option<u64>,
 }
 
 /// The candidate that `pick` chooses among `members`; `None` if there are none. Members of weight 0 are left out as
@@ -42,6 +44,9 @@ pub(crate) fn pick(
             .unwrap_or(0)
             == 0
     );
+    if let Some(key) = draw.sticky {
+        return rendezvous(favoured(members, candidates), candidates, key, core);
+    }
     // PERF: the usual strategy never draws weight 0 and needs no second look at the weights.
     if !matches!(pick, Pick::Weighted) {
         members = favoured(members, candidates);
@@ -187,8 +192,13 @@ fn least_latency(
     }
 }
 
-/// The same key goes to the same target while that one is left.
-fn rendezvous(members: u64, candidates: &[Candidate], key: u64, core: &Core) -> Option<usize> {
+/// The same key goes to the same target while that one is left; without it, to its next one.
+pub(crate) fn rendezvous(
+    members: u64,
+    candidates: &[Candidate],
+    key: u64,
+    core: &Core,
+) -> Option<usize> {
     let mut best: Option<(usize, (u64, u32))> = None;
     for (index, weight) in weights(members, candidates) {
         let cell = core.board.cell(candidates.get(index)?.target)?;

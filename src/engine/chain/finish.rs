@@ -37,7 +37,7 @@ pub enum Reason {
     Deadline,
     /// An attempt ended so and nothing was left to do, or no attempt could begin: [`Outcome::BreakerOpen`],
     /// [`Outcome::S429`] (rate limits), [`Outcome::Overloaded`], [`Outcome::AuthFailed`] (keys out),
-    /// [`Outcome::ModelGone`].
+    /// [`Outcome::ModelGone`], [`Outcome::Connect`] (health checks).
     Outcome(Outcome),
 }
 
@@ -123,7 +123,9 @@ pub(crate) fn reject(
     let message = Message { route, by };
     let line = message.reject(plan);
     let own_at = || plan.policy.routes.get(route.index()).map(|route| route.at);
-    let status = if blocked.throttled && by == By::Otherwise {
+    let status = if by == By::Otherwise && reason == Reason::Deadline {
+        TOO_LATE
+    } else if by == By::Otherwise && blocked.throttled {
         TOO_MANY
     } else {
         line.map_or(UNAVAILABLE, |line| line.status)
@@ -142,4 +144,5 @@ pub(crate) fn reject(
 }
 
 const TOO_MANY: u16 = 429;
+const TOO_LATE: u16 = 504;
 const UNAVAILABLE: u16 = 503;

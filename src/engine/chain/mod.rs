@@ -5,14 +5,18 @@
 //!                ├─ Wait(until) ────────────────────▶ next           at or after `until`
 //!                └─ Finish
 //! ```
+//! Of two attempts at once (`hedge`) one is at hand: what is reported is about that one.
+//!
 //! A chain owns no memory beyond itself, reads no clock and performs nothing: it says what to do and is told what came
 //! of it. What it must never do: send a request where a `forbid` masks, move on after content has reached the client,
 //! repeat after silence, sleep past the deadline, or keep a place in flight that it does not use.
 
 mod finish;
+mod hedge;
 mod record;
 mod repeat;
 mod report;
+mod resume;
 mod start;
 mod steps;
 mod survey;
@@ -27,12 +31,12 @@ use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
-use self::record::{History, PassedSet};
+use self::record::History;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
-pub use self::record::{AttemptRecord, PassedOver};
+pub use self::record::{AttemptRecord, PassedOver, PassedSet};
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,12 +56,18 @@ pub struct Chain {
     chance: u64,
     begun: Moment,
     deadline: Moment,
+    /// When the client gives up unless it has something by then.
+    patience: Moment,
     tried: u64,
     /// How long the last attempt went without content.
     waited: Span,
     passed: PassedSet,
     history: History,
+    /// The attempt at hand.
     running: Option<Running>,
+    /// The one beside it: rare, so that it costs a request without one no more than a word.
+    beside: Option<Box<Running>>,
+    hedged: bool,
     waiting: Option<Waiting>,
     committed: bool,
 }
@@ -84,6 +94,8 @@ pub struct Attempt {
     pub probe: bool,
     /// A connection must be there by then, else [`Outcome::Connect`].
     pub connect_by: Moment,
+    /// The head of a stream must be there by then, else [`Outcome::Ttft`]; of a whole answer `content_by` counts.
+    pub head_by: Moment,
     /// The first content must be there by then, else [`Outcome::Ttft`].
     pub content_by: Moment,
     /// The longest time between two contents, else [`Outcome::Timeout`].
@@ -91,6 +103,8 @@ pub struct Attempt {
     /// The end of everything, else [`Outcome::Timeout`]. The request's deadline; a little earlier if other targets are
     /// left and nothing has been sent.
     pub deadline: Moment,
+    /// Without content by then a second attempt may begin beside it ([`Chain::hedge`]); [`Moment::NEVER`] if none may.
+    pub hedge_at: Moment,
 }
 
 /// How an attempt ended.
@@ -129,14 +143,32 @@ impl Chain {
             chance: fold(request),
             begun: now,
             deadline,
+            patience: Moment::NEVER,
             tried: 0,
             waited: Span::ZERO,
             passed: PassedSet::default(),
             history: History::default(),
             running: None,
+            beside: None,
+            hedged: false,
             waiting: None,
             committed: false,
         }
+    }
+
+    /// The client's own bounds, where they are shorter: the whole request is over by `deadline`, and something has
+    /// begun to arrive by `patience`.
+    #[must_use]
+    pub fn within(mut self, deadline: Moment, patience: Moment) -> Self {
+        self.deadline = self.deadline.min(deadline);
+        self.patience = match self.form {
+            Form::Whole => Moment::NEVER,
+            Form::Stream => patience,
+        };
+        if self.form == Form::Whole {
+            self.deadline = self.deadline.min(patience);
+        }
+        self
     }
 
     /// What to do now.
@@ -145,7 +177,7 @@ impl Chain {
     /// While an attempt runs.
     pub fn next(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Step {
         assert!(
-            self.running.is_none(),
+            self.running.is_none() && self.beside.is_none(),
             "an attempt ends before the next step"
         );
         let serve = match action(plan, self.decision) {
@@ -188,6 +220,15 @@ impl Chain {
         self.deadline
     }
 
+    /// When the client must have something: with the first content its patience is no longer tried.
+    pub(crate) fn begin_by(&self) -> Moment {
+        if self.committed {
+            self.deadline
+        } else {
+            self.deadline.min(self.patience)
+        }
+    }
+
     /// When it began.
     pub fn begun(&self) -> Moment {
         self.begun
@@ -203,7 +244,13 @@ impl Chain {
         self.decision
     }
 
-    /// The attempts so far, oldest first; the last one may be running.
+    /// The target of the attempt at hand, else of the one that ended last.
+    pub fn target(&self) -> Option<TargetId> {
+        let running = self.running.map(|running| running.target);
+        running.or_else(|| self.history.last().map(|last| last.target))
+    }
+
+    /// The attempts so far, in the order of their beginning; those without an end are running.
     pub fn attempts(
         &self,
     ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
@@ -214,6 +261,11 @@ impl Chain {
     /// against it.
     pub fn passed_over(&self, index: usize) -> Option<PassedOver> {
         self.passed.at(bit(index))
+    }
+
+    /// The same for all candidates, as the record keeps it.
+    pub fn passed(&self) -> PassedSet {
+        self.passed
     }
 
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
@@ -229,7 +281,7 @@ impl Chain {
             candidates: plan.program.candidates(self.decision.route),
             forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
             tried: self.tried,
-            remaining: last.is_some().then(|| self.deadline.since(now)),
+            remaining: last.is_some().then(|| self.begin_by().since(now)),
         }
     }
 
@@ -253,6 +305,8 @@ impl Chain {
 #[derive(Clone, Copy, Debug)]
 struct Running {
     target: TargetId,
+    /// Its place in the history.
+    index: u8,
     started: Moment,
     /// The breaker's epoch when it began: in another one its outcome has no say.
     epoch: u32,

@@ -2,18 +2,23 @@
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Outcome, Span, TargetId};
+use crate::engine::balance::bit;
 
 /// One attempt as the record shows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AttemptRecord {
     /// Where it went.
     pub target: TargetId,
-    /// How it ended; `None` while it runs, and where the client left.
+    /// How it ended; `None` while it runs, where the client left, and where it was overtaken.
     pub outcome: Option<Outcome>,
     /// It was a probe of a breaker.
     pub probe: bool,
     /// It repeated its target.
     pub repeat: bool,
+    /// It was a hedge: the attempt before it was still under way.
+    pub hedge: bool,
+    /// The attempt beside it answered first, and it was cut off: its times are "at least" times.
+    pub overtaken: bool,
     /// When it began, from the request's beginning, in whole microseconds.
     pub started: Span,
     /// From its beginning to its first content, if there was any.
@@ -34,6 +39,8 @@ pub enum PassedOver {
     KeyOut,
     /// Its model was gone.
     ModelGone,
+    /// Health checks say that none of its provider's endpoints is up.
+    Down,
     /// Its breaker refuses, or all its probes are out.
     BreakerOpen,
     /// The provider asked for a pause.
@@ -48,11 +55,12 @@ pub enum PassedOver {
 
 impl PassedOver {
     /// Each reason, in the order of checking.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Forbidden,
         Self::Lacks,
         Self::KeyOut,
         Self::ModelGone,
+        Self::Down,
         Self::BreakerOpen,
         Self::Throttled,
         Self::AtCapacity,
@@ -67,6 +75,7 @@ impl PassedOver {
             Self::Lacks => "lacks",
             Self::KeyOut => "key_out",
             Self::ModelGone => "model_gone",
+            Self::Down => "down",
             Self::BreakerOpen => "breaker_open",
             Self::Throttled => "throttled",
             Self::AtCapacity => "at_capacity",
@@ -77,12 +86,22 @@ impl PassedOver {
 }
 
 /// One reason for each of 64 candidates, as four planes of bits: 32 bytes, and setting one costs four ors.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PassedSet {
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PassedSet {
     planes: [u64; 4],
 }
 
 impl PassedSet {
+    /// Whether nothing was ever against any candidate.
+    pub fn is_empty(&self) -> bool {
+        self.planes == [0; 4]
+    }
+
+    /// The reason of the candidate at `index` of the route, if it was passed over.
+    pub fn of(&self, index: usize) -> Option<PassedOver> {
+        self.at(bit(index))
+    }
+
     /// Sets the reason of the candidate at `bit`. The last one counts.
     pub(crate) fn set(&mut self, bit: u64, reason: PassedOver) {
         for (digit, plane) in self.planes.iter_mut().enumerate() {
@@ -109,11 +128,13 @@ impl PassedSet {
     }
 }
 
-/// The attempts of one request, oldest first; the last one may be running.
+/// The attempts of one request, in the order of their beginning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct History {
     entries: [Entry; HISTORY_ATTEMPTS_MAX],
     len: u8,
+    /// The one that ended last, counted from 1; 0 before any has.
+    ended: u8,
 }
 
 impl History {
@@ -129,6 +150,8 @@ impl History {
                 target,
                 probe,
                 repeat,
+                hedge: false,
+                overtaken: false,
                 started: micros(started),
                 ttft: UNKNOWN,
                 ended: UNKNOWN,
@@ -138,16 +161,31 @@ impl History {
         }
     }
 
-    pub(crate) fn content(&mut self, ttft: Span) {
-        if let Some(entry) = self.last_mut() {
+    /// The newest one is a hedge.
+    pub(crate) fn mark_hedge(&mut self) {
+        if let Some(entry) = self.entry_mut(self.len.saturating_sub(1)) {
+            entry.hedge = true;
+        }
+    }
+
+    pub(crate) fn content(&mut self, index: u8, ttft: Span) {
+        if let Some(entry) = self.entry_mut(index) {
             entry.ttft = micros(ttft);
         }
     }
 
-    pub(crate) fn end(&mut self, outcome: Option<Outcome>, ended: Span) {
-        if let Some(entry) = self.last_mut() {
+    pub(crate) fn end(&mut self, index: u8, outcome: Option<Outcome>, ended: Span) {
+        if let Some(entry) = self.entry_mut(index) {
             entry.outcome = outcome;
             entry.ended = micros(ended);
+            self.ended = index.saturating_add(1);
+        }
+    }
+
+    /// It ended because the one beside it had content.
+    pub(crate) fn overtaken(&mut self, index: u8) {
+        if let Some(entry) = self.entry_mut(index) {
+            entry.overtaken = true;
         }
     }
 
@@ -163,18 +201,28 @@ impl History {
             outcome: entry.outcome,
             probe: entry.probe,
             repeat: entry.repeat,
+            hedge: entry.hedge,
+            overtaken: entry.overtaken,
             started: Span::from_micros(u64::from(entry.started)),
             ttft: known(entry.ttft),
             ended: known(entry.ended),
         })
     }
 
+    /// The one that ended last.
     pub(crate) fn last(&self) -> Option<AttemptRecord> {
-        self.iter().next_back()
+        self.at(self.ended.checked_sub(1)?)
     }
 
-    fn last_mut(&mut self) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::from(self.len.checked_sub(1)?))
+    /// The one with this index.
+    pub(crate) fn at(&self, index: u8) -> Option<AttemptRecord> {
+        self.iter().nth(usize::from(index))
+    }
+
+    fn entry_mut(&mut self, index: u8) -> Option<&mut Entry> {
+        self.entries
+            .get_mut(..usize::from(self.len))?
+            .get_mut(usize::from(index))
     }
 }
 
@@ -188,6 +236,8 @@ struct Entry {
     outcome: Option<Outcome>,
     probe: bool,
     repeat: bool,
+    hedge: bool,
+    overtaken: bool,
 }
 
 fn micros(span: Span) -> u32 {

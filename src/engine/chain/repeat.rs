@@ -47,7 +47,7 @@ impl Chain {
         candidate: u8,
         core: &mut Core,
     ) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let mut survey = Survey::take(now, view, core, &mut self.passed);
@@ -93,7 +93,7 @@ impl Chain {
             return None;
         }
         let backoff = self.backoff(retries, repeats);
-        let remaining = self.deadline.since(now);
+        let remaining = self.begin_by().since(now);
         let until = match health(now, core.board.cell(target)?, core) {
             Ok(false) => now + backoff,
             Err((PassedOver::Throttled, until)) => {
@@ -107,7 +107,7 @@ impl Chain {
             .usual_ttft(target)
             .unwrap_or(DEADLINE_RESERVE)
             .max(DEADLINE_RESERVE);
-        (until + usual < self.deadline).then_some(until)
+        (until + usual < self.begin_by()).then_some(until)
     }
 
     /// The pause before repeat number `repeats` (from 0): the first one doubled each time up to the longest, between

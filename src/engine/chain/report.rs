@@ -13,7 +13,8 @@ use crate::engine::core::Core;
 use crate::policy::Plan;
 
 impl Chain {
-    /// The first content of the running attempt has gone to the client. Later calls for the same attempt change nothing.
+    /// The first content of the attempt at hand has gone to the client. One that runs beside it is overtaken. Later calls
+    /// for the same attempt change nothing.
     ///
     /// # Panics
     /// Without a running attempt.
@@ -26,7 +27,7 @@ impl Chain {
         running.content = true;
         let (target, ttft) = (running.target, now.since(running.started));
         self.committed = true;
-        self.history.content(ttft);
+        self.history.content(running.index, ttft);
         let stale = {
             let Some(cell) = core.board.cell(target) else {
                 return;
@@ -40,16 +41,22 @@ impl Chain {
             sample(ttft, running, core);
         }
         core.learn_ttft(target, ttft);
+        self.overtake(now, core);
     }
 
-    /// The running attempt ended. Exactly once for each, unless [`Chain::abandoned`].
+    /// The attempt at hand ended. Exactly once for each, unless [`Chain::abandoned`] or overtaken. An answer overtakes the
+    /// attempt that runs beside it.
     ///
     /// # Panics
     /// Without a running attempt.
     pub fn ended(&mut self, now: Moment, _plan: &Plan, core: &mut Core, end: End) {
-        let Some(running) = self.release(now, core, Some(end.outcome)) else {
-            return;
-        };
+        if end.outcome == Outcome::Ok {
+            self.overtake(now, core);
+        }
+        let running = self.running.take();
+        assert!(running.is_some(), "an attempt ends exactly once");
+        let Some(running) = running else { return };
+        self.release(now, core, &running, Some(end.outcome));
         let waited = now.since(running.started);
         let silent = !running.content && SILENCE.has(end.outcome);
         let whole = !running.content && end.outcome == Outcome::Ok;
@@ -66,7 +73,7 @@ impl Chain {
             cell,
             core,
             end.outcome,
-            self.slow_probe(cell),
+            self.slow_probe(&running, cell),
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
             sample(waited, &running, core);
@@ -75,45 +82,64 @@ impl Chain {
         self.waited = if running.content { Span::ZERO } else { waited };
     }
 
-    /// The client left while an attempt runs. That is nobody's failure; but if the wait was already beyond a latency
-    /// rule it is a slow answer, else impatient clients would hide how slow a target is.
+    /// The client left while an attempt runs, or two. That is nobody's failure; but if the wait was already beyond a
+    /// latency rule it is a slow answer, else impatient clients would hide how slow a target is.
     ///
     /// # Panics
     /// Without a running attempt.
     pub fn abandoned(&mut self, now: Moment, _plan: &Plan, core: &mut Core) {
-        let Some(running) = self.release(now, core, None) else {
-            return;
-        };
-        let Some(cell) = core.board.cell(running.target) else {
-            return;
-        };
-        if let (Some(token), Some(gate)) = (running.token, cell.gate(core.index)) {
-            gate.give_back(token);
-            return;
-        }
-        let waited = now.since(running.started);
-        if !running.content && cell.rules.is_slow(waited) && is_current(&running, cell, core) {
-            sample(waited, &running, core);
+        let both = [
+            self.running.take(),
+            self.beside.take().map(|beside| *beside),
+        ];
+        assert!(
+            both.iter().any(Option::is_some),
+            "an attempt ends exactly once"
+        );
+        for running in both.iter().flatten() {
+            self.release(now, core, running, None);
+            forsake(now, running, core);
         }
     }
 
-    /// Ends the running attempt and gives its place in flight back.
-    fn release(&mut self, now: Moment, core: &Core, outcome: Option<Outcome>) -> Option<Running> {
-        let running = self.running.take();
-        assert!(running.is_some(), "an attempt ends exactly once");
-        let running = running?;
-        self.history.end(outcome, now.since(self.begun));
+    /// Ends the attempt beside the one at hand, which has answered. Nobody failed: its place goes back, and the time that
+    /// it took is taken for what it would have needed at least.
+    fn overtake(&mut self, now: Moment, core: &mut Core) {
+        let Some(loser) = self.beside.take() else {
+            return;
+        };
+        self.release(now, core, &loser, None);
+        self.history.overtaken(loser.index);
+        forsake(now, &loser, core);
+        let waited = now.since(loser.started);
+        // Less than usual says nothing about how long it would have been.
+        if core
+            .usual_ttft(loser.target)
+            .is_none_or(|usual| waited > usual)
+        {
+            let cell = core.board.cell(loser.target);
+            if let Some(histogram) = cell.and_then(|cell| cell.ttft(core.index)) {
+                histogram.record(waited);
+            }
+            core.learn_ttft(loser.target, waited);
+        }
+    }
+
+    /// Gives an attempt's place in flight back.
+    fn release(&mut self, now: Moment, core: &Core, running: &Running, outcome: Option<Outcome>) {
+        let ended = now.since(self.begun);
+        self.history.end(running.index, outcome, ended);
         if let Some(cell) = core.board.cell(running.target) {
             let before = cell.inflight.fetch_sub(1, Relaxed);
             assert!(before != 0, "what ends had begun");
         }
-        Some(running)
     }
 
     /// Whether the attempt was slower than the rule that closed its target, if it was one of latency: such a probe is an
     /// answer and yet no cure.
-    fn slow_probe(&self, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
-        let ttft = self.history.last().and_then(|last| last.ttft);
+    fn slow_probe(&self, running: &Running, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
+        let record = self.history.at(running.index);
+        let ttft = record.and_then(|record| record.ttft);
         let limits = cell.rules.slow_limits;
         move |rule| match rule {
             Rule::Slow(index) => {
@@ -122,6 +148,22 @@ impl Chain {
             }
             Rule::Consecutive | Rule::ErrorRate => false,
         }
+    }
+}
+
+/// An attempt that nobody waits for any more: a probe's token goes back, and a wait beyond a latency rule is a slow
+/// answer.
+fn forsake(now: Moment, running: &Running, core: &Core) {
+    let Some(cell) = core.board.cell(running.target) else {
+        return;
+    };
+    if let (Some(token), Some(gate)) = (running.token, cell.gate(core.index)) {
+        gate.give_back(token);
+        return;
+    }
+    let waited = now.since(running.started);
+    if !running.content && cell.rules.is_slow(waited) && is_current(running, cell, core) {
+        sample(waited, running, core);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::limits::DEADLINE_RESERVE;
 use crate::base::{Moment, TargetId, hash};
-use crate::engine::balance::{Draw, bit, bits, pick, weight_of};
+use crate::engine::balance::{Draw, bit, bits, pick, rendezvous, weight_of};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::{Gate, Token};
 use crate::engine::breaker::word::{State, Word, epoch_of, passing};
@@ -33,6 +33,7 @@ impl Chain {
                 u64::from(self.decision.route.0) << 8 | u64::from(self.history.len()),
             ),
             affinity: self.decision.affinity,
+            sticky: self.decision.sticky,
         };
         // INVARIANT: the candidates are the tiers' members, flattened in order.
         let mut first = 0_usize;
@@ -95,6 +96,7 @@ impl Chain {
         self.mark_tried(target, view.candidates);
         self.running = Some(Running {
             target,
+            index: attempt.index,
             started: now,
             epoch: held.epoch,
             token: held.token,
@@ -105,6 +107,9 @@ impl Chain {
             && let Some(retries) = policy.retries.get(settings.retries.index())
         {
             core.deposit(settings.provider, retries);
+        }
+        if let Some(hedge) = &view.serve.hedge {
+            attempt.hedge_at = self.hedge_at(now, view, hedge, target, core);
         }
         Some(attempt)
     }
@@ -142,6 +147,12 @@ impl Chain {
         if !elsewhere && now < word.until {
             return false;
         }
+        // A key comes back when its target has passed; only a target's own keys try whether it may.
+        if let Some(key) = self.decision.sticky
+            && rendezvous(members, view.candidates, key, core) != Some(index)
+        {
+            return false;
+        }
         let all = weight_of(survey.open & members | bit(index), view.candidates);
         let (weight, all) = match (u64::from(candidate.weight), all) {
             (weight, 0) => (weight.max(1), u64::from(members.count_ones())),
@@ -165,13 +176,15 @@ impl Chain {
         let route = view.serve.timeouts;
         let more = self.attempts_left(view.serve) > 1;
         let others = more && survey.open & survey.tiers & !bit(index) != 0;
-        let reserved = self.deadline - DEADLINE_RESERVE;
-        let deadline = if others && reserved > now {
-            reserved
-        } else {
-            self.deadline
+        let reserve = |end: Moment| match end - DEADLINE_RESERVE {
+            reserved if others && reserved > now => reserved,
+            _ => end,
         };
-        let mut content_by = now + route.ttft.unwrap_or(own.ttft);
+        let deadline = reserve(self.deadline);
+        let begin_by = reserve(self.begin_by());
+        let ttft = route.ttft.unwrap_or(own.ttft);
+        let head = route.head.or(own.head).unwrap_or(ttft);
+        let mut content_by = now + ttft;
         if self.form == Form::Stream
             && let Some((limit, then)) = slow_line(view.serve)
         {
@@ -188,10 +201,12 @@ impl Chain {
             target,
             index: self.history.len(),
             probe: false,
-            connect_by: (now + route.connect.unwrap_or(own.connect)).min(deadline),
-            content_by: content_by.min(deadline),
+            connect_by: (now + route.connect.unwrap_or(own.connect)).min(begin_by),
+            head_by: (now + head).min(content_by).min(begin_by),
+            content_by: content_by.min(begin_by),
             idle: route.idle.unwrap_or(own.idle),
             deadline,
+            hedge_at: Moment::NEVER,
         })
     }
 }

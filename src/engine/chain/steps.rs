@@ -2,17 +2,18 @@
 
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::balance::bit;
-use crate::engine::chain::finish::{Blocked, By, Reason, reject};
+use crate::engine::chain::finish::{Blocked, By, Finish, Reason, reject};
 use crate::engine::chain::record::PassedOver;
 use crate::engine::chain::survey::{Survey, View};
 use crate::engine::chain::verdict::{Verdict, verdict};
 use crate::engine::chain::{Chain, Step};
 use crate::engine::core::Core;
+use crate::policy::model::{Otherwise, Serve};
 
 impl Chain {
     /// The next candidate of the tiers; a repeat if there is none; else the end.
     pub(super) fn advance(&mut self, now: Moment, view: &View<'_>, core: &mut Core) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let last = self.history.last().and_then(|last| last.outcome);
@@ -54,6 +55,7 @@ impl Chain {
         }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
+            (PassedOver::Down, Outcome::Connect),
             (PassedOver::Throttled, Outcome::S429),
             (PassedOver::AtCapacity, Outcome::Overloaded),
             (PassedOver::KeyOut, Outcome::AuthFailed),
@@ -83,7 +85,7 @@ impl Chain {
         core: &mut Core,
         reason: Reason,
     ) -> Step {
-        if now >= self.deadline {
+        if now >= self.begin_by() {
             return self.refuse(now, view, By::Otherwise, Reason::Deadline, core);
         }
         let mut survey = Survey::take(now, view, core, &mut self.passed);
@@ -122,6 +124,9 @@ impl Chain {
         reason: Reason,
         survey: &Survey,
     ) -> Step {
+        if self.stops_with_its_last_answer(by, view.serve) {
+            return Step::Finish(Finish::Stop);
+        }
         // Somebody is out for this request only: another one may come at once, so there is nothing to hint at.
         let free = (survey.open | survey.half) & survey.tiers != 0
             || survey.met(PassedOver::Tried)
@@ -133,5 +138,11 @@ impl Chain {
         };
         let by = (self.decision.route, by);
         Step::Finish(reject(now, view.plan, by, reason, blocked))
+    }
+
+    /// `else -> stop`, and there is an answer to stop at.
+    fn stops_with_its_last_answer(&self, by: By, serve: &Serve) -> bool {
+        let ended = self.history.last().and_then(|last| last.outcome);
+        by == By::Otherwise && serve.otherwise == Otherwise::Stop && ended.is_some()
     }
 }

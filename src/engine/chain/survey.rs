@@ -142,6 +142,11 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (Pas
     if let Some(until) = cell.pause.gone.until(now) {
         return Err((PassedOver::ModelGone, until));
     }
+    if let Some(checked) = cell.checked
+        && core.board.is_down(cell)
+    {
+        return Err((PassedOver::Down, now + checked.recovery));
+    }
     let packed = cell.gate(core.index).map_or(Word::FRESH, Gate::packed);
     let mut half = false;
     if !passing(packed) {

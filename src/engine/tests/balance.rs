@@ -196,3 +196,68 @@ fn nobody_follows_to_a_target_that_has_not_answered_yet() {
         world.abandon(chain, 0);
     }
 }
+
+/// A chain of a request with this key.
+fn sticky(world: &mut World, key: u64) -> crate::engine::Chain {
+    world.sticky = Some(key);
+    world.chain()
+}
+
+#[test]
+fn a_sticky_key_stays_until_its_target_is_ill_and_comes_back_when_it_has_passed() {
+    for strategy in [
+        Pick::Weighted,
+        Pick::RoundRobin,
+        Pick::LeastBusy,
+        Pick::LeastLatency,
+    ] {
+        let mut world = one_tier(strategy, vec![3, 1, 2]);
+        let key = 11;
+        let mut first = sticky(&mut world, key);
+        let home = world.attempt(&mut first, 0).target;
+        world.end(&mut first, 0, Outcome::S5xx);
+        // The next one in its own order, the same for each of its requests.
+        let next = world.attempt(&mut first, 0).target;
+        world.end(&mut first, 0, Outcome::Ok);
+        assert_ne!(home, next);
+        for _ in 0..4 {
+            let mut chain = sticky(&mut world, key);
+            assert_eq!(world.attempt(&mut chain, 0).target, home);
+            world.end(&mut chain, 0, Outcome::S5xx);
+            assert_eq!(world.attempt(&mut chain, 0).target, next);
+            world.end(&mut chain, 0, Outcome::Ok);
+        }
+        // Five failures in a row: open.
+        for _ in 0..4 {
+            let mut chain = sticky(&mut world, key);
+            assert_eq!(world.attempt(&mut chain, 0).target, next);
+            world.end(&mut chain, 0, Outcome::Ok);
+        }
+    }
+}
+
+#[test]
+fn sticky_keys_spread_by_weight_and_requests_without_one_are_picked() {
+    let mut world = one_tier(Pick::RoundRobin, vec![3, 1]);
+    let mut counts = [0_u32; 2];
+    for key in 0..2_000 {
+        let mut chain = sticky(&mut world, hash::mix(5, key));
+        counts[world.attempt(&mut chain, 0).target.index()] += 1;
+        world.end(&mut chain, 0, Outcome::Ok);
+    }
+    assert!((1_400..1_600).contains(&counts[0]), "{counts:?}");
+    world.sticky = None;
+    let turns: Vec<_> = (0..8)
+        .map(|_| {
+            let mut chain = world.chain();
+            let target = world.attempt(&mut chain, 0).target.index();
+            world.end(&mut chain, 0, Outcome::Ok);
+            target
+        })
+        .collect();
+    assert_eq!(
+        turns.iter().filter(|&&target| target == 1).count(),
+        2,
+        "{turns:?}"
+    );
+}

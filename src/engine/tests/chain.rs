@@ -6,7 +6,7 @@
 
 use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, name, reject, target};
-use crate::engine::{Finish, PassedOver, Step};
+use crate::engine::{Chain, Finish, PassedOver, Step};
 use crate::policy::model::{Otherwise, Pick, Retries, Then, Trigger};
 
 fn check(world: &mut World, script: &str) {
@@ -160,6 +160,12 @@ fn lines_are_tried_top_down() {
     };
     let mut world = stopping.build();
     check(&mut world, "a s5xx => stop");
+    // Nobody is left, and the last answer is there to stop at.
+    let everywhere = Setup {
+        otherwise: Otherwise::Stop,
+        ..chain_of(2)
+    };
+    check(&mut everywhere.build(), "a s5xx, b connect => stop");
     world.open('a');
     world.open('b');
     let end = refused(&world, &['a', 'b']);
@@ -255,7 +261,7 @@ fn nothing_outlives_the_deadline() {
         retries: retries(2),
         ..chain_of(2)
     };
-    check(&mut setup(10).build(), "a s5xx+10s => reject 503 deadline");
+    check(&mut setup(10).build(), "a s5xx+10s => reject 504 deadline");
     check(
         &mut setup(10).build(),
         "a s5xx+9950ms, b s5xx => reject 503 s5xx",
@@ -426,7 +432,7 @@ fn the_record_holds_what_happened() {
     assert_eq!(chain.passed_over(1), Some(PassedOver::BreakerOpen));
     assert_eq!(chain.passed_over(2), None);
     assert_eq!(world.board.latencies(target('c')).count(), 1);
-    assert!(size_of_val(&chain) <= 336, "{}", size_of_val(&chain));
+    assert!(size_of_val(&chain) <= 360, "{}", size_of_val(&chain));
 }
 
 #[test]
@@ -455,4 +461,79 @@ fn a_wait_is_a_wait() {
     assert_eq!(world.finish(&mut chain, 0), Finish::Stop);
     assert!(chain.attempts().next_back().unwrap().repeat);
     assert!(chain.begun() > Moment::START);
+}
+
+#[test]
+fn a_clients_own_bounds_count_where_they_are_shorter() {
+    let mut world = chain_of(2).build();
+    let at = |world: &World, secs| world.now + Span::from_secs(secs);
+    let reserve = Span::from_millis(50);
+    // The whole request.
+    let (soon, late) = (at(&world, 4), at(&world, 400));
+    let mut chain = world.chain().within(soon, late);
+    let attempt = world.attempt(&mut chain, 0);
+    assert_eq!((chain.deadline(), attempt.deadline), (soon, soon - reserve));
+    world.now = soon;
+    world.end(&mut chain, 0, Outcome::Timeout);
+    assert_eq!(text(world.finish(&mut chain, 0)), "reject 504 deadline");
+    // A longer one changes nothing.
+    let late = at(&world, 400);
+    let chain = world.chain().within(late, late);
+    assert_eq!(chain.deadline(), at(&world, 60));
+    // Patience bounds a stream's beginning only.
+    let soon = at(&world, 4);
+    let mut chain = world.chain().within(Moment::NEVER, soon);
+    let attempt = world.attempt(&mut chain, 0);
+    assert_eq!(attempt.content_by, soon - reserve);
+    assert_eq!(attempt.head_by, soon - reserve);
+    assert_eq!(attempt.deadline, at(&world, 60) - reserve);
+    world.end(&mut chain, 0, Outcome::Connect);
+    let attempt = world.attempt(&mut chain, 0);
+    assert_eq!(
+        (attempt.content_by, attempt.connect_by.min(soon)),
+        (soon, attempt.connect_by)
+    );
+    world.now = soon;
+    world.end(&mut chain, 0, Outcome::Ttft);
+    assert_eq!(text(world.finish(&mut chain, 0)), "reject 504 deadline");
+}
+
+#[test]
+fn going_on_is_for_targets_that_can_and_fallbacks_that_say_so() {
+    let go_on = |world: &mut World, chain: &mut Chain, able: char| {
+        let core = &mut world.cores[0];
+        let attempt = chain.go_on(world.now, &world.plan, core, |one| one == target(able));
+        attempt.map(|attempt| name(attempt.target))
+    };
+    let broken = |world: &mut World, outcome| {
+        let mut chain = world.chain();
+        world.attempt(&mut chain, 0);
+        world.content(&mut chain, 0);
+        world.end(&mut chain, 0, outcome);
+        chain
+    };
+    let mut world = chain_of(3).build();
+    let mut chain = broken(&mut world, Outcome::StreamAbort);
+    assert_eq!(go_on(&mut world, &mut chain, 'a'), None);
+    assert_eq!(go_on(&mut world, &mut chain, 'c'), Some('c'));
+    world.end(&mut chain, 0, Outcome::Timeout);
+    assert_eq!(go_on(&mut world, &mut chain, 'b'), Some('b'));
+    world.end(&mut chain, 0, Outcome::Ok);
+    assert_eq!(go_on(&mut world, &mut chain, 'b'), None);
+    assert!(chain.committed());
+    // `any` leaves the client's own fault out.
+    let mut chain = broken(&mut world, Outcome::ContentFilter);
+    assert_eq!(go_on(&mut world, &mut chain, 'b'), None);
+    // The bounds of all attempts.
+    let mut world = Setup {
+        attempts_max: 1,
+        ..chain_of(3)
+    }
+    .build();
+    let mut chain = broken(&mut world, Outcome::StreamAbort);
+    assert_eq!(go_on(&mut world, &mut chain, 'b'), None);
+    let mut world = chain_of(3).build();
+    let mut chain = broken(&mut world, Outcome::StreamAbort);
+    world.now = chain.deadline();
+    assert_eq!(go_on(&mut world, &mut chain, 'b'), None);
 }

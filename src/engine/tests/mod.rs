@@ -3,6 +3,7 @@
 mod balance;
 mod breaker;
 mod chain;
+mod hedge;
 mod pauses;
 mod sequences;
 mod threads;

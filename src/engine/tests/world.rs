@@ -10,9 +10,9 @@ use crate::engine::{
     Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
 };
 use crate::policy::model::{
-    Action, At, Auth, Breaker, Cond, FallbackLine, Member, ModelName, Otherwise, Pick, Provider,
-    ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier, Timeouts,
-    TimeoutsOverride, Trigger,
+    Action, At, Auth, Breaker, Cond, FallbackLine, Hedge, Member, MidStream, ModelName, Otherwise,
+    Pick, Provider, ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier,
+    Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -33,6 +33,7 @@ pub(super) struct Setup {
     pub(super) otherwise: Otherwise,
     pub(super) attempts_max: u8,
     pub(super) deadline: Span,
+    pub(super) hedge: Option<Hedge>,
 }
 
 impl Default for Setup {
@@ -55,6 +56,7 @@ impl Default for Setup {
             otherwise: Otherwise::Reject(reject(503)),
             attempts_max: 4,
             deadline: Span::from_secs(60),
+            hedge: None,
         }
     }
 }
@@ -111,6 +113,7 @@ impl Setup {
             now: Moment::START + SECOND,
             requests: 0,
             affinity: 0,
+            sticky: None,
         }
     }
 
@@ -152,6 +155,9 @@ impl Setup {
             deadline: self.deadline,
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
+            hedge: self.hedge.clone().map(Box::new),
+            mid_stream: MidStream::Error,
+            sticky: Vec::new(),
         };
         let route = |name: &str, action| Route {
             name: name.into(),
@@ -170,6 +176,7 @@ impl Setup {
             targets,
             breakers: vec![self.breaker.clone()],
             retries: vec![self.retries.clone()],
+            telemetry: crate::policy::model::Telemetry::default(),
             aliases: Vec::new(),
             forbids: Vec::new(),
             routes: vec![
@@ -194,6 +201,7 @@ impl Setup {
             retries: RetriesId(0),
             timeouts: Timeouts {
                 connect: SECOND,
+                head: None,
                 ttft: Span::from_secs(8),
                 idle: Span::from_secs(15),
             },
@@ -209,6 +217,7 @@ pub(super) struct World {
     pub(super) cores: Vec<Core>,
     pub(super) now: Moment,
     pub(super) affinity: u64,
+    pub(super) sticky: Option<u64>,
     requests: u64,
 }
 
@@ -227,6 +236,7 @@ impl World {
             forbidden,
             armed: 0,
             affinity: self.affinity,
+            sticky: self.sticky,
         };
         Chain::new(&self.plan, decision, Form::Stream, id, self.now)
     }
@@ -329,7 +339,9 @@ fn provider(name: &str) -> Provider {
         trains_on_data: false,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 

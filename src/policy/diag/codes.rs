@@ -104,8 +104,11 @@ codes! {
     P3005 Error "a route requires what a target lacks";
     P3014 Error "a request could need more attempts than its cap";
     P3018 Error "a breaker needs more successes than it sends probes";
+    P3019 Error "a hedge can never help";
     P3021 Warning "a breaker counts rate limits as ill health";
     P3024 Error "a route has more targets than the gateway can track";
+    P3026 Error "a `classify` rule can never apply";
+    P3027 Error "a route wants streams to be continued, and no target of it can";
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";

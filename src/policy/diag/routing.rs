@@ -1,5 +1,6 @@
 //! Constructors: routes, tiers, fallbacks and breakers (P2xxx, P3xxx).
 
+use crate::base::Span;
 use crate::policy::diag::{Code, Diagnostic, listed};
 use crate::policy::syntax::Place;
 
@@ -217,6 +218,36 @@ pub(in crate::policy) fn need_above_probes(
     diagnostic.help("raise `probes` or lower `need`")
 }
 
+pub(in crate::policy) fn hedge_to_itself(place: Place, target: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        format!("this hedge goes to `{target}`, the only target of the tiers"),
+        "a request does not ask the same target twice at once",
+    )
+    .help("name another target")
+}
+
+pub(in crate::policy) fn hedge_too_late(place: Place, deadline: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        "this hedge begins when the request is over",
+        format!("the deadline is {deadline}"),
+    )
+    .help("hedge after what most answers need to their first content, or after `p95`")
+}
+
+pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3019,
+        place,
+        "this hedge would be a second attempt, and `max_attempts` allows one",
+        "",
+    )
+    .help("raise `max_attempts`, or remove the hedge")
+}
+
 pub(in crate::policy) fn too_many_slow_rules(place: Place, most: usize) -> Diagnostic {
     Diagnostic::new(
         Code::P1009,
@@ -245,4 +276,35 @@ pub(in crate::policy) fn too_many_targets(place: Place, count: usize, most: usiz
         "",
     )
     .help("split it by a condition, or put several addresses of one provider into `endpoints`")
+}
+
+pub(in crate::policy) fn rule_never_applies(place: Place, before: Option<Place>) -> Diagnostic {
+    let said = Diagnostic::new(
+        Code::P3026,
+        place,
+        "this rule of `classify` can never apply",
+        match before {
+            Some(_) => "rules before it take every error that it names",
+            None => "no error fits all of its conditions",
+        },
+    );
+    match before {
+        Some(before) => said
+            .label(before, "this one comes first")
+            .help("the first rule that holds counts: move the narrower one up, or remove one"),
+        None => said.help("an error has one status (200 to 599) and one code"),
+    }
+}
+
+pub(in crate::policy) fn nobody_continues(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3027,
+        place,
+        "no target of this route can continue another one's answer",
+        "a stream that breaks would end with an error event all the same",
+    )
+    .help(
+        "kinds that can: `vllm`, `groq`, `simulated`, and `deepseek` with a base_url \
+         that ends in `/beta`; else write `mid_stream = error`",
+    )
 }

@@ -180,14 +180,28 @@ impl Program {
                 terms.push(self.term(&effect.attempts, needs, forbids));
             }
         }
+        let hedge = match &serve.hedge {
+            None => 0,
+            Some(hedge) => {
+                let entry = self.branches.compile(&hedge.when, &self.needs);
+                if entry == ACCEPT {
+                    0
+                } else {
+                    arm(&mut guards, entry).ok_or(TooComplex::Armed { at: route.at })?
+                }
+            }
+        };
         let picks = hashed_facts(serve);
         let picks = picks.iter().map(|fact| Place::of(fact, &self.needs));
+        let sticky = serve.sticky.iter().map(|fact| Place::of(fact, &self.needs));
         Ok(RouteEntry {
             candidates: append(&mut self.candidates, candidates),
             guards: append(&mut self.guards, guards),
             terms: append(&mut self.terms, terms),
             picks: append(&mut self.picks, picks),
+            sticky: append(&mut self.picks, sticky),
             masked,
+            hedge,
         })
     }
 
@@ -210,7 +224,7 @@ impl Program {
     }
 }
 
-/// Tier members in order, then the targets of jumps that are no member.
+/// Tier members in order, then the targets of jumps and of the hedge that are no member.
 fn candidates_of(serve: &Serve) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for (tier, number) in serve.tiers.iter().zip(0_u8..) {
@@ -220,10 +234,11 @@ fn candidates_of(serve: &Serve) -> Vec<Candidate> {
             weight: member.weight,
         }));
     }
-    for line in &serve.fallback {
-        let Then::Jump(target) = line.then else {
-            continue;
-        };
+    let jumps = serve.fallback.iter().filter_map(|line| match line.then {
+        Then::Jump(target) => Some(target),
+        _ => None,
+    });
+    for target in jumps.chain(serve.hedge.as_ref().map(|hedge| hedge.target)) {
         if candidates.iter().all(|have| have.target != target) {
             candidates.push(Candidate {
                 target,

@@ -80,10 +80,12 @@ pub struct Decision {
     pub route: RouteId,
     /// Bit i: candidate i of the route is masked for every attempt.
     pub forbidden: u64,
-    /// Which of the route's request conditions hold that only forbid certain attempts.
+    /// Which of the route's request conditions hold that only forbid certain attempts, or allow a hedge.
     pub armed: u64,
     /// Hash of the facts that the route's `pick = hash(…)` names; 0 if it names none.
     pub affinity: u64,
+    /// Hash of the facts that the route's `sticky = hash(…)` names, if the request has all of them.
+    pub sticky: Option<u64>,
 }
 
 /// A target that a route may try.
@@ -93,12 +95,12 @@ pub struct Candidate {
     pub target: TargetId,
     /// Index of its tier, or [`Candidate::JUMP`].
     pub tier: u8,
-    /// Its weight in the tier; 0 for one that only a jump reaches.
+    /// Its weight in the tier; 0 for one that no tier names.
     pub weight: u32,
 }
 
 impl Candidate {
-    /// The tier of a target that only a fallback line's jump reaches.
+    /// The tier of a target that only a fallback line's jump or a hedge reaches.
     pub const JUMP: u8 = u8::MAX;
 }
 
@@ -128,8 +130,12 @@ struct RouteEntry {
     guards: Range<u32>,
     terms: Range<u32>,
     picks: Range<u32>,
+    /// In the same list.
+    sticky: Range<u32>,
     /// Candidates that no request may use.
     masked: u64,
+    /// The bit of [`Decision::armed`] that must be set for a request to hedge; 0: none.
+    hedge: u64,
 }
 
 /// A request condition of forbids.
@@ -246,14 +252,26 @@ impl Program {
         }
         let picks = part(&self.picks, &entry.picks);
         decision.affinity = picks.iter().fold(0, |so_far, place| {
-            let value = place.read(facts).unwrap_or_default();
-            // The length keeps ("a", "b") and ("ab", "") apart.
-            hash::of_bytes(hash::mix(so_far, value.len() as u64), value.as_bytes())
+            fold(so_far, place.read(facts).unwrap_or_default())
         });
+        let sticky = part(&self.picks, &entry.sticky);
+        if !sticky.is_empty() {
+            decision.sticky = sticky.iter().try_fold(0, |so_far, place| {
+                let value = place.read(facts).filter(|value| !value.is_empty())?;
+                Some(fold(so_far, value))
+            });
+        }
         decision
     }
 
-    /// The targets that a route may try: the members of its tiers in order, then jump targets that are no member; at
+    /// Whether the request is one that the route's hedge is for, if the route has one.
+    pub fn may_hedge(&self, decision: &Decision) -> bool {
+        self.routes
+            .get(decision.route.index())
+            .is_some_and(|entry| entry.hedge & !decision.armed == 0)
+    }
+
+    /// The targets that a route may try: the members of its tiers in order, then targets of jumps and the hedge that are no member; at
     /// most 64. Empty for a route that only rejects.
     pub fn candidates(&self, route: RouteId) -> &[Candidate] {
         let entry = self.routes.get(route.index());
@@ -319,6 +337,11 @@ impl Program {
             mask | u64::from(same) << index
         })
     }
+}
+
+/// Adds one value to a hash of several. The length keeps ("a", "b") and ("ab", "") apart.
+fn fold(so_far: u64, value: &str) -> u64 {
+    hash::of_bytes(hash::mix(so_far, value.len() as u64), value.as_bytes())
 }
 
 /// A route's part of a list of all routes.

@@ -99,7 +99,7 @@ pub(super) const fn flag(fact: FlagFact, facts: &Facts<'_>) -> bool {
     }
 }
 
-/// Every fact that the policy's routes, picks and forbids read. Headers and metadata keys are sorted.
+/// Every fact that the policy's routes, picks, hedges and forbids read. Headers and metadata keys are sorted.
 pub(super) fn needs_of(policy: &Policy) -> Needs {
     let mut reads = Reads::default();
     for route in &policy.routes {
@@ -107,12 +107,18 @@ pub(super) fn needs_of(policy: &Policy) -> Needs {
         let Action::Serve(serve) = &route.action else {
             continue;
         };
+        for fact in &serve.sticky {
+            reads.string(fact);
+        }
         for tier in &serve.tiers {
             if let Pick::Hash(facts) = &tier.pick {
                 for fact in facts {
                     reads.string(fact);
                 }
             }
+        }
+        if let Some(hedge) = &serve.hedge {
+            reads.cond(&hedge.when);
         }
     }
     for forbid in &policy.forbids {

@@ -3,7 +3,7 @@
 
 use crate::base::{OutcomeSet, Span};
 use crate::policy::diag::naming as say;
-use crate::policy::model::{Pick, SecretRef};
+use crate::policy::model::{Pick, SecretRef, StrFact};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{Block, Form, Row, Value};
 use crate::policy::syntax::Place;
@@ -103,7 +103,7 @@ impl<'t> Fields<'t> {
     }
 
     /// What the block says, or the schema's default.
-    fn value(&self, word: &str) -> Option<&Value<'t>> {
+    pub(super) fn value(&self, word: &str) -> Option<&Value<'t>> {
         self.written(word).or_else(|| match self.schema.row(word) {
             Some(Row {
                 form: Form::Field(_, Some(default)),
@@ -184,6 +184,14 @@ impl<'t> Fields<'t> {
         match self.value(word) {
             Some(Value::Outcomes(set)) => *set,
             _ => OutcomeSet::EMPTY,
+        }
+    }
+
+    /// Facts, none where they are left out.
+    pub(super) fn facts(&self, word: &str) -> &[StrFact] {
+        match self.value(word) {
+            Some(Value::Facts(facts)) => facts,
+            _ => &[],
         }
     }
 

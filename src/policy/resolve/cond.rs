@@ -50,7 +50,7 @@ impl<'t> Resolver<'t> {
     }
 
     /// `and` beside `or`: shows how it is read, and the other reading where there is just one.
-    fn mixed(&mut self, whole: &Expr<'t>, members: &'t [Expr<'t>]) {
+    pub(super) fn mixed(&mut self, whole: &Expr<'t>, members: &'t [Expr<'t>]) {
         let part = |member: &Expr<'t>| {
             let text = self.files.slice(member.place);
             match member.kind {

@@ -5,7 +5,7 @@ use crate::policy::diag::naming as say;
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::later as blocks;
-use crate::policy::schema::{Block, Scope, Space, Type};
+use crate::policy::schema::{Block, Scope, Space};
 use crate::policy::syntax::ast::{Expr, Kind, Stmt, Tail, Word};
 
 /// What a target or provider can be set to in a test.
@@ -28,8 +28,7 @@ const EXPECTS: [&str; 12] = [
 impl<'t> Resolver<'t> {
     /// Top-level declarations that have no effect yet.
     pub(super) fn later(&mut self) {
-        const NAMED: [(Space, &Block); 3] = [
-            (Space::Health, &blocks::HEALTH),
+        const NAMED: [(Space, &Block); 2] = [
             (Space::Limit, &blocks::LIMIT),
             (Space::Budget, &blocks::BUDGET),
         ];
@@ -44,10 +43,8 @@ impl<'t> Resolver<'t> {
                 self.check_later(block, &fields);
             }
         }
-        for (word, block) in [("telemetry", &blocks::TELEMETRY), ("fleet", &blocks::FLEET)] {
-            if let Some(stmt) = self.names.single.get(word).copied() {
-                self.fields(stmt.stmts(), block);
-            }
+        if let Some(stmt) = self.names.single.get("fleet").copied() {
+            self.fields(stmt.stmts(), &blocks::FLEET);
         }
         for decl in self.names.all(Space::Drill) {
             self.drill(decl.stmt);
@@ -70,29 +67,8 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `hedge`, `shadow`: the statements of a route whose effect comes later.
+    /// `shadow`: the statement of a route whose effect comes later.
     pub(super) fn route_later(&mut self, fields: &Fields<'t>) {
-        for stmt in fields.of("hedge") {
-            match (stmt.words.as_slice(), &stmt.tail) {
-                ([_, Word::Expr(after), Word::Expr(delay)], Tail::Arrow(to))
-                    if after.name() == Some("after") =>
-                {
-                    if delay.name() != Some("p95") {
-                        const DELAY: Type = Type::Span(
-                            crate::base::Span::from_millis(1),
-                            crate::base::Span::from_secs(3_600),
-                        );
-                        self.value(delay, &DELAY, Some(("after", after.place)));
-                    }
-                    self.hedge_target(stmt, to);
-                }
-                _ => self.report(say::not_written_so(
-                    stmt.place,
-                    "hedge",
-                    "hedge after 900ms -> provider.model",
-                )),
-            }
-        }
         for stmt in fields.of("shadow") {
             match (stmt.words.as_slice(), &stmt.tail) {
                 ([_, Word::Expr(target)], Tail::Bare) => {
@@ -105,23 +81,6 @@ impl<'t> Resolver<'t> {
                     "shadow provider.model { share = 2% }",
                 )),
             }
-        }
-    }
-
-    fn hedge_target(&mut self, stmt: &'t Stmt<'t>, to: &'t [Word<'t>]) {
-        match to {
-            [Word::Expr(target)] => {
-                self.target(target);
-            }
-            [Word::Expr(target), Word::When(_, when)] => {
-                self.target(target);
-                self.cond(when, Scope::Request);
-            }
-            _ => self.report(say::not_written_so(
-                stmt.place,
-                "hedge",
-                "hedge after 900ms -> provider.model",
-            )),
         }
     }
 

@@ -7,10 +7,13 @@
 //! `value` and `block` read one value and one block by the schema; the rest says what they mean.
 
 mod block;
+mod classify;
 mod compare;
 mod cond;
 mod connection;
 mod fallback;
+mod health;
+mod hedge;
 mod later;
 mod names;
 mod policy;

@@ -6,7 +6,9 @@ use crate::base::{BreakerId, RetriesId, Span, TargetId};
 use crate::policy::diag::Diagnostic;
 use crate::policy::diag::safety as say;
 use crate::policy::files::Files;
-use crate::policy::model::{Alias, At, Breaker, Forbid, Policy, Provider, Retries, Route, Target};
+use crate::policy::model::{
+    Alias, At, Breaker, Forbid, HealthCheck, Policy, Provider, Retries, Route, Target,
+};
 use crate::policy::resolve::names::Names;
 use crate::policy::resolve::settings::Defaults;
 use crate::policy::resolve::tiers::Tiers;
@@ -45,6 +47,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.collect(tree);
     resolver.settle_consts(sets);
     let server = resolver.server();
+    let telemetry = resolver.telemetry();
     resolver.settle_defaults();
     resolver.providers();
     resolver.aliases();
@@ -65,6 +68,7 @@ pub(in crate::policy) fn resolve<'t>(
             files: Vec::new(),
             hash: 0,
             server,
+            telemetry,
             providers: resolver.providers,
             targets: resolver.targets,
             breakers: resolver.breakers,
@@ -97,6 +101,9 @@ pub(super) struct Resolver<'t> {
     pub(super) breaker_ids: BTreeMap<&'t str, BreakerId>,
     pub(super) retries: Vec<Retries>,
     pub(super) retries_ids: BTreeMap<&'t str, RetriesId>,
+    pub(super) healths: BTreeMap<&'t str, HealthCheck>,
+    /// What `defaults` says for providers that leave `health` out.
+    pub(super) default_health: Option<HealthCheck>,
     pub(super) pools: BTreeMap<&'t str, Tiers>,
     pub(super) aliases: Vec<Alias>,
     pub(super) forbids: Vec<Forbid>,
@@ -127,6 +134,8 @@ impl<'t> Resolver<'t> {
             breaker_ids: BTreeMap::new(),
             retries: Vec::new(),
             retries_ids: BTreeMap::new(),
+            healths: BTreeMap::new(),
+            default_health: None,
             pools: BTreeMap::new(),
             aliases: Vec::new(),
             forbids: Vec::new(),

@@ -62,7 +62,11 @@ impl<'t> Resolver<'t> {
             trains_on_data: fields.flag("trains_on_data"),
             api_version: fields.text("api_version").map(Into::into),
             max_inflight: capacity.count("max_inflight"),
+            health: self
+                .health_of(&fields)
+                .or_else(|| self.default_health.clone()),
             simulation,
+            classify: self.classify(fields.of("classify").next()),
             endpoints,
         };
         self.providers.push(provider);

@@ -3,13 +3,16 @@
 use crate::base::{OutcomeSet, RetriesId, TargetId, limits};
 use crate::policy::diag::{naming as say, routing};
 use crate::policy::facts::Caps;
-use crate::policy::model::{Action, Alias, Cond, Forbid, Reject, Route, Serve, Then, Trigger};
+use crate::policy::model::{
+    Action, Alias, Cond, Forbid, MidStream, Reject, Route, Serve, Then, Trigger,
+};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::fallback::Fallback;
+use crate::policy::resolve::hedge::Written;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::provider::caps_of;
-use crate::policy::resolve::settings::{attempts_max, timeouts};
+use crate::policy::resolve::settings::{attempts_max, mid_stream, timeouts};
 use crate::policy::resolve::tiers::Tiers;
 use crate::policy::schema::{self, Scope, Space};
 use crate::policy::syntax::Place;
@@ -127,7 +130,6 @@ impl<'t> Resolver<'t> {
     fn action(&mut self, decl: Decl<'t>) -> Option<Action> {
         let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
         self.route_later(&fields);
-        self.mid_stream(&fields);
         let reject = self.plain_reject(&fields);
         let tiers = self.route_tiers(&fields);
         match (reject, tiers) {
@@ -223,30 +225,82 @@ impl<'t> Resolver<'t> {
             None => self.standard_fallback(decl.place),
         };
         let require = fields.written("require").map_or(Caps::NONE, caps_of);
-        self.check_require(fields, &tiers, require);
+        let hedge = self.hedge(fields);
+        self.check_require(fields, &tiers, hedge.as_ref(), require);
         self.check_jumps(&tiers, &fallback);
-        let candidates = self.check_size(decl, &tiers, &fallback);
+        let candidates = self.check_size(decl, &tiers, &fallback, hedge.as_ref());
         let own = attempts_max(fields).or(self.defaults.attempts_max);
+        let deadline = fields.span("deadline").unwrap_or(self.defaults.deadline);
+        if let Some(hedge) = &hedge {
+            self.check_hedge(hedge, &tiers, deadline, own);
+        }
         if own.is_none() {
             self.check_attempts(decl, &tiers, &fallback, candidates);
         }
+        let mid_stream = self.mid_stream(fields, &tiers, &fallback);
+        let sticky = fields.facts("sticky").to_vec();
         Serve {
             tiers: tiers.tiers,
             fallback: fallback.lines,
             otherwise: fallback.otherwise,
             require,
-            deadline: fields.span("deadline").unwrap_or(self.defaults.deadline),
+            deadline,
             attempts_max: own.unwrap_or(limits::ATTEMPTS_MAX),
             timeouts: timeouts(fields),
+            mid_stream,
+            sticky,
+            hedge: hedge.map(|written| Box::new(written.hedge)),
         }
     }
 
-    fn check_require(&mut self, fields: &Fields<'t>, tiers: &Tiers, require: Caps) {
+    /// What the route does when a stream breaks. `continue` needs somebody who can.
+    fn mid_stream(&mut self, fields: &Fields<'t>, tiers: &Tiers, fallback: &Fallback) -> MidStream {
+        let own = mid_stream(fields);
+        let Some((MidStream::Continue, place)) = own.or(self.defaults.mid_stream) else {
+            return MidStream::Error;
+        };
+        let jumps = fallback.lines.iter().filter_map(|line| match line.then {
+            Then::Jump(target) => Some(target),
+            _ => None,
+        });
+        let members = tiers.members().map(|(member, _)| member.target);
+        let able = members.chain(jumps).any(|target| self.can_continue(target));
+        // A default is for the routes that can make use of it.
+        if !able && own.is_some() {
+            self.report(routing::nobody_continues(place));
+        }
+        if able {
+            MidStream::Continue
+        } else {
+            MidStream::Error
+        }
+    }
+
+    fn can_continue(&self, target: TargetId) -> bool {
+        let provider = self
+            .targets
+            .get(target.index())
+            .map(|target| target.provider);
+        let provider = provider.and_then(|id| self.providers.get(id.index()));
+        provider.is_some_and(|provider| provider.continuation().is_some())
+    }
+
+    fn check_require(
+        &mut self,
+        fields: &Fields<'t>,
+        tiers: &Tiers,
+        hedge: Option<&Written>,
+        require: Caps,
+    ) {
         let Some(place) = fields.place("require") else {
             return;
         };
-        for (member, listed) in tiers.members() {
-            let Some(target) = self.targets.get(member.target.index()) else {
+        let members = tiers
+            .members()
+            .map(|(member, listed)| (member.target, listed));
+        let hedge = hedge.map(|written| (written.hedge.target, written.target));
+        for (target, listed) in members.chain(hedge) {
+            let Some(target) = self.targets.get(target.index()) else {
                 continue;
             };
             let Some(caps) = target.caps.filter(|caps| !caps.covers(require)) else {
@@ -284,12 +338,20 @@ impl<'t> Resolver<'t> {
     }
 
     /// How many targets the route can reach.
-    fn check_size(&mut self, decl: Decl<'t>, tiers: &Tiers, fallback: &Fallback) -> usize {
+    fn check_size(
+        &mut self,
+        decl: Decl<'t>,
+        tiers: &Tiers,
+        fallback: &Fallback,
+        hedge: Option<&Written>,
+    ) -> usize {
         let mut all: Vec<_> = tiers.members().map(|(member, _)| member.target).collect();
-        for line in &fallback.lines {
-            if let Then::Jump(target) = line.then
-                && !all.contains(&target)
-            {
+        let jumps = fallback.lines.iter().filter_map(|line| match line.then {
+            Then::Jump(target) => Some(target),
+            _ => None,
+        });
+        for target in jumps.chain(hedge.map(|written| written.hedge.target)) {
+            if !all.contains(&target) {
                 all.push(target);
             }
         }
@@ -303,7 +365,7 @@ impl<'t> Resolver<'t> {
         all.len()
     }
 
-    /// First pick, repeats at the same target, each further candidate that `next` or a jump can reach.
+    /// First pick, repeats at the same target, each further candidate that `next`, a jump or a hedge can reach.
     fn check_attempts(
         &mut self,
         decl: Decl<'t>,

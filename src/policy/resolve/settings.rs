@@ -3,7 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, Retries, Server, ServerTls, SlowRule, Timeouts, TimeoutsOverride,
+    Breaker, LogForm, MidStream, Retries, Server, ServerTls, SlowRule, Telemetry, Timeouts,
+    TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -21,6 +22,8 @@ pub(super) struct Defaults {
     pub(super) timeouts: Timeouts,
     /// Only where the policy sets it.
     pub(super) attempts_max: Option<u8>,
+    /// With its place, where the policy sets it.
+    pub(super) mid_stream: Option<(MidStream, Place)>,
 }
 
 impl Default for Defaults {
@@ -31,10 +34,12 @@ impl Default for Defaults {
             deadline: DEADLINE,
             timeouts: Timeouts {
                 connect: CONNECT,
+                head: None,
                 ttft: TTFT,
                 idle: IDLE,
             },
             attempts_max: None,
+            mid_stream: None,
         }
     }
 }
@@ -69,6 +74,19 @@ impl<'t> Resolver<'t> {
             anonymous,
             at: self.at(stmt.map(|stmt| stmt.place).unwrap_or_default()),
         })
+    }
+
+    pub(super) fn telemetry(&mut self) -> Telemetry {
+        let stmt = self.names.single.get("telemetry").copied();
+        let fields = self.fields(stmt.map_or(&[], Stmt::stmts), &schema::TELEMETRY);
+        let built_in = Telemetry::default();
+        Telemetry {
+            access_log: fields
+                .text("access_log")
+                .and_then(LogForm::from_word)
+                .unwrap_or(built_in.access_log),
+            sample: fields.ppm("sample").unwrap_or(built_in.sample),
+        }
     }
 
     fn clients(&mut self) -> bool {
@@ -106,7 +124,7 @@ impl<'t> Resolver<'t> {
             return;
         };
         let fields = self.fields(stmt.stmts(), &schema::DEFAULTS);
-        self.mid_stream(&fields);
+        self.default_health = self.health_of(&fields);
         let built_in = Defaults::default();
         self.defaults = Defaults {
             breaker: self
@@ -118,6 +136,7 @@ impl<'t> Resolver<'t> {
             deadline: fields.span("deadline").unwrap_or(built_in.deadline),
             timeouts: merge(timeouts(&fields), built_in.timeouts),
             attempts_max: attempts_max(&fields),
+            mid_stream: mid_stream(&fields),
         };
     }
 
@@ -150,6 +169,7 @@ impl<'t> Resolver<'t> {
             let id = self.put_retries(retries, decl.name == "standard");
             self.retries_ids.insert(decl.name, id);
         }
+        self.declared_healths();
     }
 
     fn put_breaker(&mut self, breaker: Breaker, standard: bool) -> BreakerId {
@@ -349,21 +369,13 @@ impl<'t> Resolver<'t> {
             self.report(say::not_written_so(stmt.head(), word, shape));
         }
     }
-
-    /// `continue` would be unsafe to take for `error`, and the other way round: it is only noted when it differs.
-    pub(super) fn mid_stream(&mut self, fields: &Fields<'t>) {
-        if let Some(place) = fields.place("mid_stream")
-            && fields.text("mid_stream") == Some("continue")
-        {
-            self.note_later(place, "mid_stream = continue");
-        }
-    }
 }
 
 /// The timers that a block sets.
 pub(super) fn timeouts(fields: &Fields<'_>) -> TimeoutsOverride {
     TimeoutsOverride {
         connect: fields.span("connect_timeout"),
+        head: fields.span("head_timeout"),
         ttft: fields.span("ttft_timeout"),
         idle: fields.span("idle_timeout"),
     }
@@ -373,9 +385,20 @@ pub(super) fn timeouts(fields: &Fields<'_>) -> TimeoutsOverride {
 pub(super) fn merge(own: TimeoutsOverride, outer: Timeouts) -> Timeouts {
     Timeouts {
         connect: own.connect.unwrap_or(outer.connect),
+        head: own.head.or(outer.head),
         ttft: own.ttft.unwrap_or(outer.ttft),
         idle: own.idle.unwrap_or(outer.idle),
     }
+}
+
+/// What a block says about broken streams, and where.
+pub(super) fn mid_stream(fields: &Fields<'_>) -> Option<(MidStream, Place)> {
+    let place = fields.place("mid_stream")?;
+    let wanted = match fields.text("mid_stream")? {
+        "continue" => MidStream::Continue,
+        _ => MidStream::Error,
+    };
+    Some((wanted, place))
 }
 
 pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {

@@ -48,6 +48,7 @@ impl<'t> Resolver<'t> {
             Type::Auth => self.auth(expr),
             Type::Roots => self.roots(expr).map(Value::Roots),
             Type::Pick => self.pick(expr).map(Value::Pick),
+            Type::Sticky => self.sticky(expr).map(Value::Facts),
             Type::Outcomes => self.outcomes(expr).map(Value::Outcomes),
             Type::Name(space) => self.named(expr, *space),
             Type::List(of) => self.list(expr, of, key),
@@ -306,6 +307,48 @@ impl<'t> Resolver<'t> {
                 None
             }
         }
+    }
+
+    /// `hash(fact, …, ttl = 10m)`
+    fn sticky(&mut self, expr: &'t Expr<'t>) -> Option<Vec<StrFact>> {
+        const SHAPE: &str = "sticky = hash(req.header[\"x-session\"])";
+        const TTL: Type = Type::Span(Span::from_secs(1), SPANS_MAX);
+        const PREFER: Type = Type::Word(&["kv_cache"]);
+        let Kind::Call("hash", args) = &expr.kind else {
+            self.mismatch(expr, &Type::Sticky, None);
+            return None;
+        };
+        let mut facts = Vec::new();
+        let mut sound = true;
+        for arg in args {
+            match (&arg.value, arg.expr.name()) {
+                (None, _) => match self.hash_fact(&arg.expr) {
+                    Some(fact) => facts.push(fact),
+                    None => sound = false,
+                },
+                // Nothing is remembered, so there is nothing to forget.
+                (Some(value), Some("ttl")) => {
+                    sound &= self
+                        .value(value, &TTL, Some(("ttl", arg.expr.place)))
+                        .is_some();
+                    self.note_later(arg.expr.place, "ttl");
+                }
+                (Some(value), Some("prefer")) => {
+                    let prefer = self.value(value, &PREFER, Some(("prefer", arg.expr.place)));
+                    sound &= prefer.is_some();
+                    self.note_later(arg.expr.place, "prefer");
+                }
+                (Some(_), _) => {
+                    self.report(say::not_written_so(arg.expr.place, "sticky", SHAPE));
+                    sound = false;
+                }
+            }
+        }
+        if sound && facts.is_empty() {
+            self.report(say::not_written_so(expr.place, "sticky", SHAPE));
+            sound = false;
+        }
+        sound.then_some(facts)
     }
 
     fn hash_fact(&mut self, expr: &'t Expr<'t>) -> Option<StrFact> {

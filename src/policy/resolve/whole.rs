@@ -40,7 +40,8 @@ impl Resolver<'_> {
                 Then::Jump(target) => Some(target),
                 _ => None,
             });
-            for target in members.chain(jumps) {
+            let hedge = serve.hedge.as_ref().map(|hedge| hedge.target);
+            for target in members.chain(jumps).chain(hedge) {
                 if let Some(reached) = reached.get_mut(target.index()) {
                     *reached = true;
                 }

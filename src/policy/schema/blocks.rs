@@ -1,10 +1,10 @@
 //! The blocks and their fields. A data table: longer than other files on purpose, and without logic.
 
-use crate::base::{Outcome, OutcomeSet, Span, limits};
+use crate::base::{Span, limits};
 use crate::policy::model::Pick;
 use crate::policy::schema::{Block, Form, Row, Space, Type, Value};
 
-const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
+pub(super) const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
     Row {
         word,
         form,
@@ -23,32 +23,42 @@ const fn later(word: &'static str, form: Form, doc: &'static str) -> Row {
 }
 
 /// A field without a default: left out, it does nothing.
-const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
+pub(super) const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
     row(word, Form::Field(of, None), doc)
 }
 
 /// A field with a default.
-const fn field(word: &'static str, of: Type, default: Value<'static>, doc: &'static str) -> Row {
+pub(super) const fn field(
+    word: &'static str,
+    of: Type,
+    default: Value<'static>,
+    doc: &'static str,
+) -> Row {
     row(word, Form::Field(of, Some(default)), doc)
 }
 
-const fn secs(secs: u64) -> Span {
+pub(super) const fn secs(secs: u64) -> Span {
     Span::from_secs(secs)
 }
 
-const fn millis(millis: u64) -> Span {
+pub(super) const fn millis(millis: u64) -> Span {
     Span::from_millis(millis)
 }
 
-const PERCENT: Type = Type::Percent(1_000_000);
+pub(super) const PERCENT: Type = Type::Percent(1_000_000);
 /// A timer: below a millisecond nothing can answer, past an hour nobody waits.
-const TIMER: Type = Type::Span(millis(1), secs(3_600));
+pub(super) const TIMER: Type = Type::Span(millis(1), secs(3_600));
 const CAP_WORDS: Type = Type::Word(&["tools", "images", "json_schema", "audio"]);
 
 const CONNECT_TIMEOUT: Row = open(
     "connect_timeout",
     TIMER,
     "address, TCP and TLS together. Built in: 1s, ten round trips around the world",
+);
+const HEAD_TIMEOUT: Row = open(
+    "head_timeout",
+    TIMER,
+    "from the beginning of an attempt to the head of a stream. Built in: as `ttft_timeout`",
 );
 const TTFT_TIMEOUT: Row = open(
     "ttft_timeout",
@@ -62,18 +72,18 @@ const IDLE_TIMEOUT: Row = open(
 );
 const BREAKER_ROW: Row = row(
     "breaker",
-    Form::Either(Type::Name(Space::Breaker), &BREAKER),
+    Form::Either(Type::Name(Space::Breaker), &super::BREAKER),
     "when the target is given up for a while. Built in: `standard`",
 );
 const RETRIES_ROW: Row = row(
     "retries",
-    Form::Either(Type::Name(Space::Retries), &RETRIES),
+    Form::Either(Type::Name(Space::Retries), &super::RETRIES),
     "repeats at the same target. Built in: `standard`",
 );
-const HEALTH_ROW: Row = later(
+const HEALTH_ROW: Row = row(
     "health",
-    Form::Either(Type::Name(Space::Health), &super::later::HEALTH),
-    "active probes",
+    Form::Either(Type::Name(Space::Health), &super::HEALTH),
+    "how the provider's endpoints are asked whether they are there; nobody asks where it is left out",
 );
 const MAX_ATTEMPTS: Row = open(
     "max_attempts",
@@ -153,6 +163,26 @@ pub(in crate::policy) const CLIENTS: Block = Block {
     ],
 };
 
+/// `telemetry { … }`
+pub(in crate::policy) const TELEMETRY: Block = Block {
+    word: "telemetry",
+    rows: &[
+        field(
+            "access_log",
+            Type::Word(&["json", "text", "off"]),
+            Value::Word("off"),
+            "one line for each request on standard output",
+        ),
+        field(
+            "sample",
+            PERCENT,
+            Value::Ppm(1_000_000),
+            "the part of requests that is logged, by their ids; those that failed are always",
+        ),
+        later("otlp", Form::Field(Type::Url, None), "where spans go"),
+    ],
+};
+
 /// `defaults { … }`
 pub(in crate::policy) const DEFAULTS: Block = Block {
     word: "defaults",
@@ -162,6 +192,7 @@ pub(in crate::policy) const DEFAULTS: Block = Block {
         HEALTH_ROW,
         DEADLINE,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
@@ -222,6 +253,11 @@ pub(in crate::policy) const PROVIDER: Block = Block {
             "what a provider of kind `simulated` does",
         ),
         row(
+            "classify",
+            Form::Block(&CLASSIFY),
+            "what its errors mean, where it differs from what is built in",
+        ),
+        row(
             "model",
             Form::Free("model NAME = \"id\"` or `model NAME { … }"),
             "a model, and thus a target",
@@ -230,6 +266,7 @@ pub(in crate::policy) const PROVIDER: Block = Block {
         RETRIES_ROW,
         HEALTH_ROW,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         later(
@@ -302,6 +339,16 @@ pub(in crate::policy) const SIMULATE: Block = Block {
     ],
 };
 
+/// `classify { … }`
+pub(in crate::policy) const CLASSIFY: Block = Block {
+    word: "classify",
+    rows: &[row(
+        "when",
+        Form::Free("when status == 400 and body contains \"…\" -> quota_exhausted"),
+        "an error for which this holds has that outcome; the first rule that holds counts",
+    )],
+};
+
 /// `model NAME { … }`
 pub(in crate::policy) const MODEL: Block = Block {
     word: "model",
@@ -317,6 +364,7 @@ pub(in crate::policy) const MODEL: Block = Block {
         BREAKER_ROW,
         RETRIES_ROW,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
     ],
@@ -328,135 +376,6 @@ pub(in crate::policy) const PRICE: Block = Block {
     rows: &[
         open("input", Type::Price, "of the prompt"),
         open("output", Type::Price, "of the answer"),
-    ],
-};
-
-/// `breaker NAME { … }`
-pub(in crate::policy) const BREAKER: Block = Block {
-    word: "breaker",
-    rows: &[
-        field(
-            "window",
-            Type::Span(secs(1), secs(3_600)),
-            Value::Span(secs(30)),
-            "what is looked back on",
-        ),
-        field(
-            "min_requests",
-            Type::Int(1, 1_000_000),
-            Value::Int(20),
-            "below it no rate is judged: at 20, a background of 5 % errors opens a 25 % rule once in 3,000 windows",
-        ),
-        field(
-            "scope",
-            Type::Word(&["shared", "core"]),
-            Value::Word("shared"),
-            "who counts together",
-        ),
-        field(
-            "count",
-            Type::Outcomes,
-            Value::Outcomes(ILL_HEALTH),
-            "the outcomes that are ill health",
-        ),
-        row(
-            "open",
-            Form::Free("open when error_rate > 25%"),
-            "what opens it: an error rate, a run of failures, slow answers",
-        ),
-        field(
-            "cool_down",
-            Type::Spans,
-            Value::Spans(secs(15), secs(120)),
-            "how long it stays open: first and longest",
-        ),
-        row("half_open", Form::Block(&HALF_OPEN), "how it tries again"),
-        row("throttle", Form::Block(&THROTTLE), "what a 429 does"),
-    ],
-};
-
-/// What counts for the built-in breaker. Not 429, which is the caller's fault, and nothing that the request caused.
-const ILL_HEALTH: OutcomeSet = OutcomeSet::EMPTY
-    .with(Outcome::S5xx)
-    .with(Outcome::Timeout)
-    .with(Outcome::Connect)
-    .with(Outcome::Tls)
-    .with(Outcome::Ttft)
-    .with(Outcome::StreamAbort)
-    .with(Outcome::Overloaded);
-
-/// `half_open { … }`
-pub(in crate::policy) const HALF_OPEN: Block = Block {
-    word: "half_open",
-    rows: &[
-        field(
-            "probes",
-            Type::Int(1, 1_000),
-            Value::Int(3),
-            "requests let through at once, over all cores",
-        ),
-        field(
-            "need",
-            Type::Int(1, 1_000),
-            Value::Int(2),
-            "successes that close it",
-        ),
-        field(
-            "share",
-            PERCENT,
-            Value::Ppm(50_000),
-            "the part of its weight that it keeps meanwhile",
-        ),
-    ],
-};
-
-/// `throttle { … }`
-pub(in crate::policy) const THROTTLE: Block = Block {
-    word: "throttle",
-    rows: &[
-        field(
-            "obey_retry_after",
-            Type::Bool,
-            Value::Bool(true),
-            "pause for as long as the provider says",
-        ),
-        field(
-            "max",
-            Type::Span(secs(1), secs(86_400)),
-            Value::Span(secs(60)),
-            "the longest pause after a 429",
-        ),
-    ],
-};
-
-/// `retries NAME { … }`
-pub(in crate::policy) const RETRIES: Block = Block {
-    word: "retries",
-    rows: &[
-        field(
-            "max",
-            Type::Int(0, 8),
-            Value::Int(1),
-            "repeats for one request at one target",
-        ),
-        field(
-            "budget",
-            PERCENT,
-            Value::Ppm(100_000),
-            "repeats as a part of the provider's requests",
-        ),
-        field(
-            "floor",
-            Type::Rate,
-            Value::Rate(3, secs(1)),
-            "repeats that are always allowed",
-        ),
-        field(
-            "backoff",
-            Type::Spans,
-            Value::Spans(millis(50), millis(500)),
-            "the pause: first and longest",
-        ),
     ],
 };
 
@@ -510,6 +429,12 @@ pub(in crate::policy) const ROUTE: Block = Block {
         PICK,
         row("fallback", Form::Block(&FALLBACK), "what follows a failure"),
         row(
+            "hedge",
+            Form::Free("hedge after 900ms -> provider.model"),
+            "a second attempt beside one that has brought nothing after a time, or after `p95`: \
+             what 95 of 100 streams of its target took",
+        ),
+        row(
             "reject",
             Form::Free("reject(404, \"message\")"),
             "no target at all: an answer",
@@ -521,6 +446,7 @@ pub(in crate::policy) const ROUTE: Block = Block {
         ),
         DEADLINE,
         CONNECT_TIMEOUT,
+        HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
@@ -535,15 +461,10 @@ pub(in crate::policy) const ROUTE: Block = Block {
             Form::Field(Type::List(&Type::Name(Space::Budget)), None),
             "spend limits",
         ),
-        later(
+        open(
             "sticky",
-            Form::Field(Type::Call(&["hash"]), None),
-            "the same target for the same caller",
-        ),
-        later(
-            "hedge",
-            Form::Free("hedge after 900ms -> provider.model"),
-            "a second request after a while",
+            Type::Sticky,
+            "the same target for the same caller, session or header, as long as it is well",
         ),
         later(
             "shadow",
@@ -556,6 +477,17 @@ pub(in crate::policy) const ROUTE: Block = Block {
             "withdraws a canary",
         ),
     ],
+};
+
+/// `hedge after … -> provider.model { … }`
+pub(in crate::policy) const HEDGE: Block = Block {
+    word: "hedge",
+    rows: &[field(
+        "max_extra",
+        PERCENT,
+        Value::Ppm(50_000),
+        "second attempts as a part of the route's requests",
+    )],
 };
 
 /// `fallback { … }`

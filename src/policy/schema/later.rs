@@ -28,24 +28,6 @@ const BY: Type = Type::Word(&[
     "req.model",
 ]);
 
-/// `health NAME { … }`
-pub(in crate::policy) const HEALTH: Block = Block {
-    word: "health",
-    rows: &[
-        open(
-            "method",
-            Type::Word(&["GET", "HEAD", "POST"]),
-            "the probe's method",
-        ),
-        open("path", Type::Text, "the probe's path"),
-        open("every", ANY_SPAN, "time between probes"),
-        open("timeout", ANY_SPAN, "how long a probe may take"),
-        open("fall", Type::Int(1, 100), "failures until it is down"),
-        open("rise", Type::Int(1, 100), "successes until it is up"),
-        open("spread", Type::Bool, "probe endpoints at different moments"),
-    ],
-};
-
 /// `limit NAME { … }`
 pub(in crate::policy) const LIMIT: Block = Block {
     word: "limit",
@@ -98,20 +80,6 @@ pub(in crate::policy) const SHADOW: Block = Block {
         open("max_inflight", Type::Int(1, 1_000_000), "copies at once"),
         open("discard", Type::Bool, "throw answers away"),
         open("budget", Type::Money, "dollars in a time"),
-    ],
-};
-
-/// `telemetry { … }`
-pub(in crate::policy) const TELEMETRY: Block = Block {
-    word: "telemetry",
-    rows: &[
-        open(
-            "access_log",
-            Type::Word(&["json", "text", "off"]),
-            "one line a request",
-        ),
-        open("otlp", Type::Url, "where spans go"),
-        open("sample", PERCENT, "the part of requests that has spans"),
     ],
 };
 

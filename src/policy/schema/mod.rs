@@ -6,17 +6,19 @@ mod facts;
 pub(in crate::policy) mod later;
 #[cfg(test)]
 mod reference;
+mod settings;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
-    BREAKER, CAPACITY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HALF_OPEN, MODEL, POOL, PRICE,
-    PROVIDER, RETRIES, ROUTE, SERVER, SERVER_TLS, SIMULATE, THROTTLE, TIER, TLS,
+    CAPACITY, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HEDGE, MODEL, POOL, PRICE, PROVIDER,
+    ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
+pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, THROTTLE};
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
-use crate::policy::model::{Auth, Pick, Roots, SecretRef};
+use crate::policy::model::{Auth, Pick, Roots, SecretRef, StrFact};
 
 /// A block: what may stand between its braces.
 #[derive(Debug)]
@@ -96,6 +98,8 @@ pub(in crate::policy) enum Type {
     Roots,
     /// How a member of a tier is chosen.
     Pick,
+    /// What keeps requests with the same target.
+    Sticky,
     /// One outcome, a list of them, or `any`.
     Outcomes,
     /// A declaration of this kind.
@@ -170,6 +174,8 @@ pub(in crate::policy) enum Value<'t> {
     Roots(Roots),
     /// How a member of a tier is chosen.
     Pick(Pick),
+    /// Facts that are strings.
+    Facts(Vec<StrFact>),
     /// Outcomes.
     Outcomes(OutcomeSet),
     /// Checked, and not kept: it has no effect yet.
@@ -248,6 +254,7 @@ impl Type {
             Self::Pick => {
                 "weighted | round_robin | least_busy | least_latency | hash(…)".to_owned()
             }
+            Self::Sticky => "hash(…)".to_owned(),
             Self::Outcomes => "outcome or list of outcomes".to_owned(),
             Self::Name(space) => format!("name of a {}", space.as_str()),
             Self::Call(names) => names
@@ -287,6 +294,7 @@ mod tests {
         let mut all = vec![
             &super::SERVER,
             &super::CLIENTS,
+            &super::TELEMETRY,
             &super::DEFAULTS,
             &super::PROVIDER,
             &super::MODEL,
@@ -294,10 +302,10 @@ mod tests {
             &super::TIER,
             &super::FORBID,
             &super::ROUTE,
+            &super::HEDGE,
             &super::later::LIMIT,
             &super::later::BUDGET,
             &super::later::SHADOW,
-            &super::later::TELEMETRY,
             &super::later::FLEET,
             &super::later::DRILL,
             &super::later::INJECT,

@@ -74,16 +74,17 @@ fn blocks() -> String {
         ("pool NAME".to_owned(), &super::POOL, false),
         ("tier N".to_owned(), &super::TIER, false),
         ("route NAME when …".to_owned(), &super::ROUTE, false),
+        ("hedge after …".to_owned(), &super::HEDGE, false),
         ("forbid NAME when …".to_owned(), &super::FORBID, false),
         ("defaults".to_owned(), &super::DEFAULTS, false),
         ("server".to_owned(), &super::SERVER, false),
         ("clients".to_owned(), &super::CLIENTS, false),
+        ("telemetry".to_owned(), &super::TELEMETRY, false),
         ("model NAME".to_owned(), &super::MODEL, false),
-        ("health NAME".to_owned(), &later::HEALTH, true),
+        ("health NAME".to_owned(), &super::HEALTH, false),
         ("limit NAME".to_owned(), &later::LIMIT, true),
         ("budget NAME".to_owned(), &later::BUDGET, true),
         ("shadow TARGET".to_owned(), &later::SHADOW, true),
-        ("telemetry".to_owned(), &later::TELEMETRY, true),
         ("fleet".to_owned(), &later::FLEET, true),
         ("drill NAME".to_owned(), &later::DRILL, true),
         ("inject NAME".to_owned(), &later::INJECT, true),
@@ -187,8 +188,9 @@ fn shown(of: &Type, value: &Value<'_>) -> String {
         (_, Value::Span(time)) => span(*time),
         (_, Value::Spans(first, last)) => format!("{}..{}", span(*first), span(*last)),
         (_, Value::Rate(count, time)) => {
-            assert_eq!(span(*time), "1s", "rates are shown for a second");
-            format!("{count}/s")
+            let per = span(*time);
+            let unit = per.strip_prefix('1');
+            format!("{count}/{}", unit.expect("a rate is for one unit of time"))
         }
         (_, Value::Text(text)) => format!("\"{text}\""),
         (_, Value::Word(word)) => (*word).to_owned(),

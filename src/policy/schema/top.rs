@@ -67,6 +67,12 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "when a target is given up for a while, and how it comes back",
     ),
     named(
+        "health",
+        Space::Health,
+        "health NAME { … }",
+        "how a provider's endpoints are asked whether they are there",
+    ),
+    named(
         "retries",
         Space::Retries,
         "retries NAME { … }",
@@ -107,19 +113,8 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "addresses, cores and TLS of the gateway itself",
     ),
     single("clients", "clients { … }", "who may call"),
-    later(
-        "telemetry",
-        None,
-        "telemetry { … }",
-        "access log and traces",
-    ),
+    single("telemetry", "telemetry { … }", "the access log"),
     later("fleet", None, "fleet { … }", "what several gateways share"),
-    later(
-        "health",
-        Some(Space::Health),
-        "health NAME { … }",
-        "active probes of a provider",
-    ),
     later(
         "limit",
         Some(Space::Limit),

@@ -13,6 +13,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
     /// `max_tokens` or `max_completion_tokens`.
     pub words_max: Option<u32>,
+    /// Words of an assistant message at the end of the conversation: the answer goes on from there.
+    pub said: u32,
     /// The prompt's length, for `usage`: a token is taken for four bytes.
     pub prompt_tokens: u32,
     /// Ends up in the answer's ids.
@@ -74,6 +76,7 @@ impl<'a> Asked<'a> {
             wanted,
             model: members.model,
             words_max: members.words_max,
+            said: members.said,
             prompt_tokens: u32::try_from(body.len() / 4).unwrap_or(u32::MAX),
             id,
             created,
@@ -87,6 +90,7 @@ struct Members<'a> {
     stream: bool,
     usage: bool,
     words_max: Option<u32>,
+    said: u32,
     inputs: u32,
     dimensions: Option<u32>,
 }
@@ -113,11 +117,37 @@ impl<'a> Members<'a> {
             b"stream" => self.stream = value == b"true",
             b"stream_options" => self.usage = includes_usage(value),
             b"max_tokens" | b"max_completion_tokens" => self.words_max = number(value),
+            b"messages" => self.said = said(value).unwrap_or_default(),
             b"dimensions" => self.dimensions = number(value),
             b"input" => self.inputs = inputs(value),
             _ => {}
         }
     }
+}
+
+/// Words in the last message, if it is the assistant's.
+fn said(messages: &[u8]) -> Option<u32> {
+    let mut cursor = Cursor::new(messages);
+    cursor.enter(b'[')?;
+    let mut last = None;
+    while cursor.element() {
+        last = Some(cursor.value()?);
+    }
+    let mut message = Cursor::new(last?);
+    message.enter(b'{')?;
+    let (mut own, mut words) = (false, 0);
+    while let Some(key) = message.member() {
+        let value = message.value()?;
+        match key {
+            b"role" => own = value == b"\"assistant\"",
+            b"content" => {
+                let spelt = unquoted(value).split(|&byte| byte == b' ');
+                words = spelt.filter(|word| !word.is_empty()).count();
+            }
+            _ => {}
+        }
+    }
+    own.then(|| u32::try_from(words).unwrap_or(u32::MAX))
 }
 
 fn number(value: &[u8]) -> Option<u32> {

@@ -196,7 +196,7 @@ fn refusals_mean_what_they_say() {
         (Act::Status(402), Outcome::QuotaExhausted),
         (Act::Status(403), Outcome::AuthFailed),
         (Act::Status(404), Outcome::S4xx),
-        (Act::Status(408), Outcome::Timeout),
+        (Act::Status(408), Outcome::S5xx),
         (Act::Status(429), Outcome::S429),
         (Act::Status(500), Outcome::S5xx),
         (Act::Status(502), Outcome::S5xx),
@@ -350,4 +350,31 @@ proptest! {
             prop_assert_eq!(value["model"].as_str(), Some("a\"b"));
         }
     }
+}
+
+#[test]
+fn an_answer_is_gone_on_with() {
+    let stream = |messages: &'static str| {
+        let mut provider = Simulated::new(simulation(), 1);
+        let answer = answered(&mut provider, &asked("/v1/chat/completions", messages));
+        let (status, payload, whole) = payload(&answer);
+        assert!(status == 200 && whole);
+        let text = String::from_utf8(payload).unwrap();
+        let events = text
+            .split("\n\n")
+            .filter_map(|event| event.strip_prefix("data: {"));
+        let words = events.filter_map(|event| {
+            let chunk: Value = serde_json::from_str(&format!("{{{event}")).unwrap();
+            chunk["choices"][0]["delta"]["content"]
+                .as_str()
+                .map(str::to_owned)
+        });
+        words.collect::<String>()
+    };
+    let whole = stream(r#"{"stream":true,"messages":[{"role":"user","content":"a b c"}]}"#);
+    let rest = stream(
+        r#"{"stream":true,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"a b c"}]}"#,
+    );
+    let third = whole.match_indices(' ').nth(2).unwrap().0;
+    assert_eq!(Some(rest.as_str()), whole.get(third..));
 }

@@ -146,8 +146,9 @@ const fn broken(act: Act) -> Ending {
 fn completion(out: &mut Vec<u8>, asked: &Asked<'_>, timing: &Timing) -> u32 {
     let (count, reason) = length(asked, timing);
     let mut text = String::new();
-    for (index, word) in words(timing.draw).take(count as usize).enumerate() {
-        if index > 0 {
+    let spoken = words(timing.draw).skip(asked.said as usize);
+    for (index, word) in spoken.take(count as usize).enumerate() {
+        if index > 0 || asked.said > 0 {
             text.push(' ');
         }
         text.push_str(word);
@@ -165,9 +166,10 @@ fn completion(out: &mut Vec<u8>, asked: &Asked<'_>, timing: &Timing) -> u32 {
 
 /// How many words an answer has, and why it ends.
 fn length(asked: &Asked<'_>, timing: &Timing) -> (u32, &'static [u8]) {
+    let left = timing.words.saturating_sub(asked.said);
     match asked.words_max {
-        Some(bound) if bound < timing.words => (bound, b"length"),
-        _ => (timing.words, b"stop"),
+        Some(bound) if bound < left => (bound, b"length"),
+        _ => (left, b"stop"),
     }
 }
 
@@ -234,8 +236,9 @@ fn stream(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act, wit
     });
     events.answer.part(Span::ZERO);
     let (count, reason) = length(asked, timing);
-    for (index, word) in words(timing.draw).take(count as usize).enumerate() {
-        events.word(word, index == 0);
+    let text = words(timing.draw).skip(asked.said as usize);
+    for (index, word) in text.take(count as usize).enumerate() {
+        events.word(word, index == 0 && asked.said == 0);
         events
             .answer
             .part(if index == 0 { timing.ttft } else { timing.gap });

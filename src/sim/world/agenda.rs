@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::base::Moment;
+use crate::base::{Moment, Span};
 
 /// Something that happens at a moment.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -64,3 +64,14 @@ impl Agenda {
         Some((at, event))
     }
 }
+
+/// The sweeper's beat at or after a moment.
+pub(super) fn beat_after(at: Moment) -> Moment {
+    if at == Moment::NEVER {
+        return at;
+    }
+    Moment::START + BEAT.saturating_mul(at.as_nanos().div_ceil(BEAT.as_nanos()))
+}
+
+/// As the runtime's sweeper.
+const BEAT: Span = Span::from_millis(5);

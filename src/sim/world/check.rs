@@ -12,7 +12,7 @@ use crate::policy::Plan;
 use crate::policy::model::{Action, Serve};
 use crate::sim::world::network::Sighting;
 use crate::sim::world::reader::Answer;
-use crate::sim::world::report::Report;
+use crate::sim::world::report::{Report, TargetReport};
 
 /// What must not happen, and happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -108,7 +108,7 @@ impl<'p> Ledger<'p> {
             states: vec![vec![(Moment::START, State::Passing)]; targets],
             probes: Vec::new(),
             report: Report {
-                targets: vec![Default::default(); targets],
+                targets: vec![TargetReport::default(); targets],
                 ..Report::default()
             },
             answered: vec![0; targets],
@@ -182,12 +182,11 @@ impl<'p> Ledger<'p> {
         let index = targets
             .iter()
             .position(|target| answer.target.as_deref() == Some(&*target.name));
-        match index.and_then(|index| self.answered.get_mut(index)) {
-            Some(count) => *count += 1,
-            None => {
-                let seen = format!("an answer of {:?}", answer.target);
-                return Err(Broken::new(Rule::Answer, seen));
-            }
+        if let Some(count) = index.and_then(|index| self.answered.get_mut(index)) {
+            *count += 1;
+        } else {
+            let seen = format!("an answer of {:?}", answer.target);
+            return Err(Broken::new(Rule::Answer, seen));
         }
         Ok(())
     }

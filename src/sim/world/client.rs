@@ -1,6 +1,7 @@
 //! The clients of a world: when they come, what they ask, how they read and when they leave.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::base::{Moment, Span};
 use crate::sim::world::chance::{Dice, Latency};
@@ -173,4 +174,11 @@ impl Client {
         self.pipe.end(now, Ending::Reset);
         self.gone = Some(noticed);
     }
+}
+
+/// How long a client takes to read so many bytes.
+pub(super) fn reading_time(range: &Range<usize>, rate: Option<u64>) -> Span {
+    let Some(rate) = rate else { return Span::ZERO };
+    let bytes = u64::try_from(range.len()).unwrap_or(u64::MAX);
+    Span::from_nanos(bytes.saturating_mul(1_000_000_000) / rate.max(1))
 }

@@ -10,7 +10,7 @@
 //! Nothing happens between two events of the [`agenda`]; a wait costs nothing. `worker` is the one place that knows what
 //! an exchange asks for. The same plan, scenario and seed give the same world, step by step: [`Report::trace`] says so.
 //!
-//! What it leaves out: TCP's own windows and retransmissions, TLS records, name resolution, and what happens when a
+//! What it leaves out: hedges, which are never begun here, TCP's own windows and retransmissions, TLS records, name resolution, and what happens when a
 //! worker's thread stands still. The live fault suite has those.
 
 mod agenda;
@@ -37,11 +37,11 @@ use crate::ops::{Counters, Totals};
 use crate::policy::Plan;
 use crate::policy::model::{Action, Breaker};
 
-use self::agenda::{Agenda, Event};
+use self::agenda::{Agenda, Event, beat_after};
 use self::check::Ledger;
 use self::client::Client;
-use self::network::Network;
-use self::worker::{Connection, Worker, outlets};
+use self::network::{Network, outlets};
+use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
 pub use self::check::{Broken, Rule};
@@ -382,7 +382,7 @@ impl<'p> World<'p> {
         let Some(connection) = connection.filter(waits) else {
             return Ok(());
         };
-        connection.client.leave(now, worker::beat_after(now));
+        connection.client.leave(now, beat_after(now));
         self.drive(place)
     }
 

@@ -3,9 +3,9 @@
 //! Everything that a provider will answer is decided when the request arrives, as bytes and their moments. So nothing has
 //! to happen between then and the moments at which the gateway reads.
 
-use crate::base::{Moment, ProviderId, Span, TargetId};
-use crate::exchange::DialFailure;
-use crate::policy::model::ModelName;
+use crate::base::{Moment, ProviderId, Secret, Span, TargetId};
+use crate::exchange::{DialFailure, Outlet, Outlets};
+use crate::policy::model::{Auth, AuthStyle, ModelName};
 use crate::policy::{Plan, Policy};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::check::{Broken, Rule};
@@ -368,3 +368,16 @@ impl Pool {
 const TRUSTED_FOR: Span = Span::from_secs(1);
 const IDLE_MAX: Span = Span::from_secs(50);
 const LINKS_MAX: usize = 512;
+
+/// How the gateway addresses the providers of a world.
+pub(super) fn outlets(plan: &Plan) -> Outlets {
+    let outlets = plan.policy.providers.iter().map(|provider| {
+        let style = match &provider.auth {
+            Auth::Key { style, .. } => *style,
+            Auth::None => AuthStyle::Bearer,
+        };
+        let secret = Secret::new(secret_of(&provider.name).into_bytes());
+        Outlet::new(provider, Some((style, secret)))
+    });
+    Outlets::new(outlets.collect())
+}

@@ -34,6 +34,16 @@ pub(super) enum Found {
     Later(Moment),
 }
 
+impl Found {
+    /// When to look again, if there was nothing.
+    pub(super) const fn later(self) -> Moment {
+        match self {
+            Self::Later(at) => at,
+            Self::Bytes(_) | Self::End(_) => Moment::NEVER,
+        }
+    }
+}
+
 /// What is to be written, when, and how it ends: a peer's answer, decided all at once.
 #[derive(Debug, Default)]
 pub(super) struct Script {
@@ -150,8 +160,7 @@ impl Pipe {
         match self.end {
             Some((at, ending)) if at <= now && next == Moment::NEVER => Found::End(ending),
             Some((at, _)) if at > now => Found::Later(next.min(at)),
-            Some(_) => Found::Later(next),
-            None => Found::Later(next),
+            Some(_) | None => Found::Later(next),
         }
     }
 

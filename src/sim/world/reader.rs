@@ -70,10 +70,9 @@ impl Reader {
             Body::Unknown => self.head(),
             Body::Length(0) => Ok(false),
             Body::Length(left) => Ok(self.take(left, Body::Length)),
-            Body::Chunk(0) => Ok(self.line(Body::ChunkSize)?.is_some()),
+            Body::Chunk(0) | Body::ChunkEnd => Ok(self.line(Body::ChunkSize)?.is_some()),
             Body::Chunk(left) => Ok(self.take(left, Body::Chunk)),
             Body::ChunkSize => self.chunk_size(),
-            Body::ChunkEnd => Ok(self.line(Body::ChunkSize)?.is_some()),
             Body::LastEnd => Ok(self.line(Body::Length(0))?.is_some()),
         }
     }

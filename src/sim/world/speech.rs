@@ -75,7 +75,7 @@ impl Speaker {
                 return;
             }
             self.word(line, script, place);
-            script.part(self.pause(line, place));
+            script.part(Self::pause(line, place));
         }
         if self.break_off(line, script, words) {
             return;
@@ -92,7 +92,7 @@ impl Speaker {
         script.part(Span::ZERO);
     }
 
-    fn pause(&self, line: &Line, place: u32) -> Span {
+    fn pause(line: &Line, place: u32) -> Span {
         match line.fault {
             Some(Fault::LateContent(late)) if place == 0 => late,
             _ if place == 0 => half(line.ttft).max(MOMENT),
@@ -121,7 +121,7 @@ impl Speaker {
         let at = |words: u32| words.min(line.words) == place;
         match line.fault {
             Some(Fault::Stall(words)) if at(words) => {}
-            Some(Fault::Murmur(words)) if at(words) => self.murmur(script),
+            Some(Fault::Murmur(words)) if at(words) => Self::murmur(script),
             Some(Fault::Cut(words)) if at(words) => script.ends(MOMENT, Ending::Closed),
             Some(Fault::Reset(words)) if at(words) => script.ends(MOMENT, Ending::Reset),
             Some(Fault::BadChunk(words)) if at(words) => {
@@ -146,7 +146,7 @@ impl Speaker {
     }
 
     /// Signs of life that say nothing.
-    fn murmur(&mut self, script: &mut Script) {
+    fn murmur(script: &mut Script) {
         for turn in 0..MURMURS {
             if turn % 2 == 0 {
                 script.bytes.extend_from_slice(b"e\r\n: keep-alive\n\n\r\n");

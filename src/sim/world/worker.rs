@@ -6,21 +6,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::limits::{ANSWER_BYTES_MAX, EVENT_BYTES_MAX};
-use crate::base::{Moment, RequestId, Secret, Span};
+use crate::base::{Moment, RequestId, Span};
 use crate::engine::{Board, Core};
 use crate::exchange::{
-    Action, Broken as Ended, Context, DialFailure, Exchange, Input, Outlet, Outlets, Reused,
-    Scratch,
+    Action, Broken as Ended, Context, DialFailure, Exchange, Input, Reused, Scratch,
 };
 use crate::ops;
 use crate::ops::{Counters, Journal};
-use crate::policy::model::{Auth, AuthStyle};
 use crate::policy::{Plan, WallTime};
 use crate::sim::world::World;
-use crate::sim::world::agenda::Event;
+use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::check::{Broken, Rule, Seen};
-use crate::sim::world::client::{Arrivals, Client};
-use crate::sim::world::network::{Link, Pool, Sent, Sighting, secret_of};
+use crate::sim::world::client::{Arrivals, Client, reading_time};
+use crate::sim::world::network::{Link, Pool, Sent, Sighting};
 use crate::sim::world::pipe::{Ending, Found};
 
 /// One core of the gateway.
@@ -167,7 +165,7 @@ impl World<'_> {
         }
         if ended {
             self.free.push(place);
-            return self.bury(&it);
+            return Self::bury(&it);
         }
         if it.waits.is_none() {
             let seen = format!("{STEPS_MAX} steps at one moment");
@@ -195,6 +193,10 @@ impl World<'_> {
                 return Ok(Begun::Nothing);
             }
             Action::Close => return Ok(Begun::End),
+            Action::TakeOver => {
+                let seen = "a hedge takes over, and none was begun".to_owned();
+                return Err(Broken::new(Rule::Attempts, seen));
+            }
             Action::Dial {
                 provider,
                 endpoint,
@@ -259,6 +261,7 @@ impl World<'_> {
     }
 
     /// Looks whether an action is done.
+    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
     fn carry_on(
         &mut self,
         place: usize,
@@ -275,7 +278,7 @@ impl World<'_> {
             } => {
                 let found = it.client.pipe.read(now, into);
                 let read = read_of(found, now, late(until));
-                let at = later(found).min(late(until));
+                let at = found.later().min(late(until));
                 (
                     at,
                     read.map(|read| Input::ClientRead(std::mem::take(into), read)),
@@ -338,7 +341,7 @@ impl World<'_> {
                     Some(ended) if matches!(found, Found::Later(_)) => Some(Err(ended)),
                     _ => read_of(found, now, late(until)),
                 };
-                let at = later(found).min(late(until)).min(gone);
+                let at = found.later().min(late(until)).min(gone);
                 (
                     at,
                     read.map(|read| Input::UpstreamRead(std::mem::take(into), read)),
@@ -349,7 +352,9 @@ impl World<'_> {
                 let waited = ended(now, gone, Moment::NEVER).map(Err).or(done);
                 (wait.due.min(gone), waited.map(Input::Waited))
             }
-            Action::FinishClient | Action::Release { .. } | Action::Close => (now, None),
+            Action::FinishClient | Action::Release { .. } | Action::TakeOver | Action::Close => {
+                (now, None)
+            }
         };
         Ok(match input {
             Some(input) => Carried::Done(input),
@@ -412,7 +417,7 @@ impl World<'_> {
             unix: UNIX_START + now.since(Moment::START).as_secs(),
             draining: false,
         };
-        let before = context.journal.newest().map(|record| record.id);
+        let before = context.journal.last().map(|record| record.id);
         it.exchange.handle(now, input, &mut context);
         if failed {
             self.ledger.observe(now, &self.board)?;
@@ -427,7 +432,7 @@ impl World<'_> {
         let Some(worker) = self.workers.get(it.core) else {
             return Ok(());
         };
-        let Some(record) = worker.journal.newest() else {
+        let Some(record) = worker.journal.last() else {
             return Ok(());
         };
         if Some(record.id) == before {
@@ -514,7 +519,7 @@ impl World<'_> {
     }
 
     /// The gateway has closed a connection.
-    fn bury(&mut self, it: &Connection) -> Result<(), Broken> {
+    fn bury(it: &Connection) -> Result<(), Broken> {
         if it.link.is_some() || !it.named.is_empty() {
             let seen = "a connection ended before its request".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
@@ -566,13 +571,6 @@ fn read_of(found: Found, now: Moment, late: Moment) -> Option<Result<usize, Ende
     }
 }
 
-const fn later(found: Found) -> Moment {
-    match found {
-        Found::Later(at) => at,
-        Found::Bytes(_) | Found::End(_) => Moment::NEVER,
-    }
-}
-
 /// How an operation with a provider is ended from outside.
 fn ended(now: Moment, gone: Moment, late: Moment) -> Option<Ended> {
     if now >= gone {
@@ -580,20 +578,6 @@ fn ended(now: Moment, gone: Moment, late: Moment) -> Option<Ended> {
     } else {
         (now >= late).then_some(Ended::TimedOut)
     }
-}
-
-fn reading_time(range: &Range<usize>, rate: Option<u64>) -> Span {
-    let Some(rate) = rate else { return Span::ZERO };
-    let bytes = u64::try_from(range.len()).unwrap_or(u64::MAX);
-    Span::from_nanos(bytes.saturating_mul(1_000_000_000) / rate.max(1))
-}
-
-/// The sweeper's beat at or after a moment.
-pub(super) fn beat_after(at: Moment) -> Moment {
-    if at == Moment::NEVER {
-        return at;
-    }
-    Moment::START + BEAT.saturating_mul(at.as_nanos().div_ceil(BEAT.as_nanos()))
 }
 
 const fn kind_of(input: &Input) -> u64 {
@@ -607,23 +591,8 @@ const fn kind_of(input: &Input) -> u64 {
     }
 }
 
-/// How the gateway addresses the providers of a world.
-pub(super) fn outlets(plan: &Plan) -> Outlets {
-    let outlets = plan.policy.providers.iter().map(|provider| {
-        let style = match &provider.auth {
-            Auth::Key { style, .. } => *style,
-            Auth::None => AuthStyle::Bearer,
-        };
-        let secret = Secret::new(secret_of(&provider.name).into_bytes());
-        Outlet::new(provider, Some((style, secret)))
-    });
-    Outlets::new(outlets.collect())
-}
-
 /// A send that met a reset.
 const RESET: Moment = Moment::from_nanos(u64::MAX - 1);
-/// As the runtime's sweeper.
-const BEAT: Span = Span::from_millis(5);
 /// No connection does more at one moment: an answer has some hundred pieces, and each is read once.
 const STEPS_MAX: usize = 20_000;
 /// The largest whole thing that is held, doubled when it grows.

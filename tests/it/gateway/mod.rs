@@ -3,9 +3,14 @@
 //! A case is data: what the upstreams' connections do, what the client sends, what it must get. [`check`] runs it
 //! on io_uring and on epoll. The rules are RFC 9110's and 9112's, read strictly.
 
+mod classifying;
+mod continuing;
 mod failover;
 mod framing;
+mod health;
+mod hedging;
 mod lifetime;
+mod patience;
 mod relaying;
 mod rig;
 mod secrets;
@@ -89,7 +94,7 @@ fn assert_envelope(answer: &Answer, name: &str) {
 }
 
 /// Providers `first`, `second`, … at these addresses, one tier each; `more` is added to `defaults`.
-fn policy(upstreams: &[SocketAddr], more: &str) -> String {
+pub(super) fn policy(upstreams: &[SocketAddr], more: &str) -> String {
     let bases: Vec<_> = upstreams
         .iter()
         .map(|at| format!("http://{at}/v1"))

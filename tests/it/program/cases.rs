@@ -24,7 +24,7 @@ use switchover::policy::model::Test as Ask;
 use crate::program::world;
 use crate::program::world::Request;
 
-fn is(fact: StrFact, value: &str) -> Cond {
+pub(super) fn is(fact: StrFact, value: &str) -> Cond {
     Cond::Test(Ask::OneOf {
         fact,
         values: vec![value.into()],
@@ -53,7 +53,7 @@ fn not(cond: Cond) -> Cond {
     Cond::Not(Box::new(cond))
 }
 
-fn team(name: &str) -> Request {
+pub(super) fn team(name: &str) -> Request {
     Request {
         key: KeyFacts {
             team: Some(name.into()),
@@ -85,7 +85,7 @@ fn mask(forbid: &Cond, request: &Request, attempt: AttemptFacts) -> u64 {
     program.forbidden(&decision, &attempt)
 }
 
-fn all_targets(pick: Pick) -> Action {
+pub(super) fn all_targets(pick: Pick) -> Action {
     world::serve(vec![world::tier(pick, 0..10)], &[], Caps::NONE)
 }
 

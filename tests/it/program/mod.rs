@@ -2,6 +2,7 @@
 
 mod cases;
 mod naive;
+mod sticky;
 mod world;
 
 use proptest::collection::vec;

@@ -33,6 +33,7 @@ use switchover::policy::model::FlagFact;
 use switchover::policy::model::Forbid;
 use switchover::policy::model::IntFact;
 use switchover::policy::model::Member;
+use switchover::policy::model::MidStream;
 use switchover::policy::model::ModelName;
 use switchover::policy::model::Otherwise;
 use switchover::policy::model::Pattern;
@@ -81,6 +82,7 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
         targets: (0..PROVIDERS * 2).map(target).collect(),
         breakers: Vec::new(),
         retries: Vec::new(),
+        telemetry: switchover::policy::model::Telemetry::default(),
         aliases: Vec::new(),
         forbids: forbids.collect(),
         routes,
@@ -100,7 +102,9 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number % 2 == 1,
         api_version: None,
         max_inflight: None,
+        health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 
@@ -123,6 +127,7 @@ fn target(number: u16) -> Target {
         retries: RetriesId(0),
         timeouts: Timeouts {
             connect: Span::ZERO,
+            head: None,
             ttft: Span::ZERO,
             idle: Span::ZERO,
         },
@@ -167,6 +172,9 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         deadline: Span::from_secs(60),
         attempts_max: 4,
         timeouts: TimeoutsOverride::default(),
+        mid_stream: MidStream::Error,
+        sticky: Vec::new(),
+        hedge: None,
     })
 }
 

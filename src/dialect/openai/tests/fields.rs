@@ -27,7 +27,9 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         trains_on_data: false,
         api_version: api_version.map(Into::into),
         max_inflight: None,
+        health: None,
         simulation: None,
+        classify: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The format against what providers really sent: every recorded interaction, and the shapes that nobody records.
 
+mod classify;
+mod continuation;
 mod events;
 mod fields;
 mod outcomes;

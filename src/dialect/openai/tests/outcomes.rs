@@ -301,8 +301,8 @@ const UNRECORDED: &[(ProviderKind, u16, &str, Outcome)] = &[
         r#"{"error":{"message":"body too large"}}"#,
         Outcome::S4xx,
     ),
-    (OpenAi, 408, "", Outcome::Timeout),
-    (OpenAi, 409, "{}", Outcome::Timeout),
+    (OpenAi, 408, "", Outcome::S5xx),
+    (OpenAi, 409, "{}", Outcome::S5xx),
     (OpenAi, 410, "", Outcome::ModelGone),
     (OpenAi, 401, "", Outcome::AuthFailed),
     (
@@ -448,7 +448,7 @@ fn errors_inside_streams() {
         (r#"{"error":{"message":"x"}}"#, Outcome::S5xx),
         (
             r#"{"error":{"type":"timeout","message":"x"}}"#,
-            Outcome::Timeout,
+            Outcome::S5xx,
         ),
         ("junk", Outcome::S5xx),
     ] {

@@ -1,0 +1,146 @@
+//! What health checks say about endpoints: a bit for each that is down, beside the breakers and never instead of them.
+//!
+//! Available means up *and* not refused by a breaker. A check that succeeds closes no breaker, because a list of models
+//! that can be read does not prove that one of them generates; a check that fails opens none, but takes the endpoint
+//! out. A provider whose endpoints are all down takes its targets out.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Which of one provider's endpoints are down.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    down: AtomicU64,
+}
+
+impl Vitals {
+    /// Sets what the checks say about an endpoint. Of more than 64 endpoints the rest is always up.
+    pub(crate) fn set(&self, endpoint: u16, up: bool) {
+        let bit = bit(endpoint);
+        if up {
+            self.down.fetch_and(!bit, Relaxed);
+        } else {
+            self.down.fetch_or(bit, Relaxed);
+        }
+    }
+
+    /// Whether none of so many endpoints is up.
+    pub(crate) fn all_down(&self, endpoints: u16) -> bool {
+        let down = self.down.load(Relaxed);
+        down != 0 && (0..endpoints).all(|endpoint| down & bit(endpoint) != 0)
+    }
+
+    /// Whether this endpoint is up.
+    pub(crate) fn is_up(&self, endpoint: u16) -> bool {
+        self.down.load(Relaxed) & bit(endpoint) == 0
+    }
+
+    /// The first endpoint that is up, from `first` on and round; `first` itself where none is.
+    pub(crate) fn up_from(&self, first: u16, endpoints: u16) -> u16 {
+        let down = self.down.load(Relaxed);
+        if down & bit(first) == 0 {
+            return first;
+        }
+        (first..endpoints)
+            .chain(0..first)
+            .find(|&endpoint| down & bit(endpoint) == 0)
+            .unwrap_or(first)
+    }
+}
+
+/// From single checks to a verdict: `fall` failures in a row and an endpoint is down, `rise` successes and it is up.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkup {
+    fall: u32,
+    rise: u32,
+    up: bool,
+    /// Checks in a row that speak against the present state.
+    against: u32,
+    /// What requests had succeeded when the first of these failed.
+    served: u64,
+}
+
+impl Checkup {
+    /// An endpoint that nobody has checked yet counts as up. `fall` and `rise` are at least 1.
+    pub const fn new(fall: u32, rise: u32) -> Self {
+        Self {
+            fall,
+            rise,
+            up: true,
+            against: 0,
+            served: 0,
+        }
+    }
+
+    /// Takes a check's result; gives the new state if it changes. `served` counts the requests that the endpoint has
+    /// answered well since the start, or stays 0 where nobody can tell: what requests see outweighs what checks see,
+    /// so that a broken health path does not take a provider out that works.
+    pub const fn saw(&mut self, good: bool, served: u64) -> Option<bool> {
+        if good == self.up {
+            self.against = 0;
+            return None;
+        }
+        if self.up && (self.against == 0 || served > self.served) {
+            self.served = served;
+            self.against = 0;
+        }
+        self.against = self.against.saturating_add(1);
+        let needed = if self.up { self.fall } else { self.rise };
+        if self.against < needed {
+            return None;
+        }
+        self.up = good;
+        self.against = 0;
+        Some(good)
+    }
+}
+
+fn bit(endpoint: u16) -> u64 {
+    1_u64.checked_shl(u32::from(endpoint)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkup, Vitals};
+
+    #[test]
+    fn it_falls_and_rises_by_runs() {
+        let mut checkup = Checkup::new(3, 2);
+        let mut see = |goods: &[bool]| -> Vec<Option<bool>> {
+            goods.iter().map(|&good| checkup.saw(good, 0)).collect()
+        };
+        assert_eq!(see(&[false, false, true, false, false]), [None; 5]);
+        assert_eq!(see(&[false]), [Some(false)]);
+        assert_eq!(see(&[true, false, true]), [None; 3]);
+        assert_eq!(see(&[true, true]), [Some(true), None]);
+    }
+
+    #[test]
+    fn requests_that_succeed_outweigh_checks_that_fail() {
+        let mut checkup = Checkup::new(2, 1);
+        assert_eq!(checkup.saw(false, 10), None);
+        // Somebody was served between the checks: the run begins again.
+        assert_eq!(checkup.saw(false, 11), None);
+        assert_eq!(checkup.saw(false, 11), Some(false));
+        // Being up again needs no request.
+        assert_eq!(checkup.saw(true, 11), Some(true));
+    }
+
+    #[test]
+    fn a_provider_is_down_when_all_its_endpoints_are() {
+        let vitals = Vitals::default();
+        assert!(!vitals.all_down(2));
+        vitals.set(0, false);
+        assert!(!vitals.all_down(2));
+        assert_eq!((vitals.up_from(0, 3), vitals.up_from(2, 3)), (1, 2));
+        vitals.set(1, false);
+        assert!(vitals.all_down(2));
+        assert_eq!(vitals.up_from(1, 2), 1);
+        vitals.set(0, true);
+        assert_eq!(vitals.up_from(1, 2), 0);
+        assert!(vitals.is_up(0) && !vitals.is_up(1));
+        // Beyond the word nothing is ever down.
+        vitals.set(64, false);
+        assert!(vitals.is_up(64));
+    }
+}

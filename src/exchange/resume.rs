@@ -1,0 +1,242 @@
+//! A stream that broke after its first content and is gone on with by another target: `mid_stream = continue`.
+//!
+//! ```text
+//!   Relay ─ breaks ─→ Forward what is good ─→ next able target: Dial → SendRequest → AwaitHead → AwaitContent ─→ Forward …
+//!                                              │ none                        └ fails ─→ the next able one
+//!                                              └→ an error event, as with `mid_stream = error`
+//! ```
+//! The client has one answer: one head, one role, one finish, one `[DONE]`. What it is told in the end of a stream that
+//! nobody could go on with is why it broke first. Routes without `continue` keep no text and never come here.
+
+use crate::base::{Moment, Outcome, TargetId};
+use crate::dialect::Operation;
+use crate::dialect::openai::{ClientError, EventKind, SentText, blank_role, continued, event_kind};
+use crate::engine::End;
+use crate::exchange::context::Context;
+use crate::exchange::outbound::Failure;
+use crate::exchange::{After, Exchange};
+use crate::policy::Plan;
+use crate::policy::model::{Action, Continuation, MidStream, Provider};
+use crate::wire::sse::Splitter;
+
+/// What is kept of a stream that may be gone on with.
+#[derive(Debug, Default)]
+pub(super) struct Resume {
+    sent: SentText,
+    /// The running attempt goes on with an answer that another one began.
+    pub(super) active: bool,
+    /// Why the stream broke first.
+    error: Option<ClientError<'static>>,
+    /// The client's status, and the bytes of earlier attempts.
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    /// The request of the running attempt, head and all.
+    pub(super) request: Vec<u8>,
+    /// Data of an event that has several lines.
+    data: Vec<u8>,
+}
+
+impl Resume {
+    /// Overwrites a part of the request with zeros.
+    pub(super) fn wipe(&mut self, place: std::ops::Range<usize>) {
+        self.request.get_mut(place).unwrap_or_default().fill(0);
+    }
+}
+
+impl Exchange {
+    /// Whether the client has the beginning of an answer that the running attempt goes on with.
+    pub(super) fn is_resuming(&self) -> bool {
+        self.resume.as_ref().is_some_and(|resume| resume.active)
+    }
+
+    /// A stream has begun to reach the client: if its route may go on with it, its text is kept from here on.
+    pub(super) fn keep_resume(&mut self, context: &Context<'_>) {
+        let continues = self.request.operation == Operation::Chat
+            && self.request.stream
+            && self.chain.as_ref().is_some_and(|chain| {
+                let route = chain.decision().route;
+                matches!(
+                    context.plan.policy.routes.get(route.index()).map(|route| &route.action),
+                    Some(Action::Serve(serve)) if serve.mid_stream == MidStream::Continue
+                )
+            });
+        if continues && self.resume.is_none() {
+            self.resume = Some(Box::new(Resume {
+                status: self.answer.status,
+                ..Resume::default()
+            }));
+        }
+    }
+
+    /// Notes the text of the whole events between these places of the outbox, which are about to be sent.
+    pub(super) fn note_sent(&mut self, from: usize, to: usize) {
+        let Some(resume) = &mut self.resume else {
+            return;
+        };
+        let mut rest = self.outbox.all().get(from..to).unwrap_or_default();
+        let mut splitter = Splitter::default();
+        while let Ok(Some(event)) = splitter.next(rest) {
+            if let Some(data) = event.data(rest, &mut resume.data)
+                && event_kind(data) != EventKind::Lifecycle
+            {
+                resume.sent.add(data);
+            }
+            rest = rest.get(event.len..).unwrap_or_default();
+        }
+    }
+
+    /// The stream broke. If it may be gone on with, this takes it over; else the failure comes back.
+    pub(super) fn try_resume(
+        &mut self,
+        now: Moment,
+        failure: Failure,
+        context: &mut Context<'_>,
+    ) -> Option<Failure> {
+        let ready = self.answer.stream.ready().max(self.answer.body.start);
+        self.note_sent(self.answer.body.start, ready);
+        if !self.can_ask_again() || !self.ends_with_event(ready) {
+            return Some(failure);
+        }
+        let Failure {
+            outcome,
+            retry_after,
+            error,
+        } = failure;
+        self.outbox.truncate(ready);
+        self.answer.body.end = ready;
+        self.answer.ended = false;
+        self.answer.spoil();
+        let end = End {
+            outcome,
+            retry_after,
+        };
+        self.end_attempt(now, end, context);
+        if let Some(resume) = &mut self.resume {
+            resume.error.get_or_insert(error);
+        }
+        if ready > self.answer.body.start {
+            let mut head = std::mem::take(&mut context.scratch.head);
+            head.clear();
+            self.forward(now, self.answer.body.start, head, context);
+            self.after = After::Resume;
+        } else {
+            self.resume_at_next(now, context);
+        }
+        None
+    }
+
+    /// Asks the next target that can to go on; if there is none, the client is told why the stream broke.
+    pub(super) fn resume_at_next(&mut self, now: Moment, context: &mut Context<'_>) {
+        let bytes = std::mem::take(&mut self.answer.bytes);
+        let next = match (&mut self.chain, self.resume.as_deref_mut()) {
+            (Some(chain), Some(resume)) => {
+                resume.active = true;
+                resume.bytes += bytes;
+                let plan = context.plan;
+                chain.go_on(now, plan, context.core, |target| can_go_on(plan, target))
+            }
+            _ => None,
+        };
+        match next {
+            Some(attempt) => self.begin_attempt(now, attempt, context),
+            None => self.end_broken(now, context),
+        }
+    }
+
+    /// Whether what would go out now ends where an event does: another one can follow it.
+    fn ends_with_event(&self, ready: usize) -> bool {
+        let unsent = self.outbox.all().get(self.answer.body.start..ready);
+        let unsent = unsent.unwrap_or_default();
+        let ends = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"];
+        unsent.is_empty() || ends.iter().any(|end| unsent.ends_with(end))
+    }
+
+    /// Whether there is text to go on from, and the request is one for plain text.
+    fn can_ask_again(&self) -> bool {
+        let text = self.resume.as_ref().and_then(|resume| resume.sent.get());
+        let mut out = Vec::new();
+        text.and_then(|text| {
+            continued(&self.whole_body(&[]), text, Continuation::Message, &mut out)
+        })
+        .is_some()
+    }
+
+    /// The client's body, with `token` for the model; the client's own where that is empty.
+    fn whole_body(&self, token: &[u8]) -> Vec<u8> {
+        let notes = &self.request.notes;
+        let tail = self.inbox.all().get(self.request.tail.clone());
+        let token = if token.is_empty() {
+            notes.token()
+        } else {
+            token
+        };
+        [notes.prefix(), token, tail.unwrap_or_default()].concat()
+    }
+
+    /// Nobody goes on: the client gets the error that it would have got at once.
+    fn end_broken(&mut self, now: Moment, context: &mut Context<'_>) {
+        let (error, status) = match self.resume.as_deref_mut() {
+            Some(resume) => (resume.error.take(), resume.status),
+            None => (None, self.answer.status),
+        };
+        let error = error.unwrap_or(ClientError::of_outcome(Outcome::StreamAbort));
+        self.answer.status = status;
+        self.outbox.clear();
+        let start = self.outbox.end();
+        self.answer.body = start..start;
+        self.answer.stream.set_ready(start);
+        self.tell_broken(now, &error, context);
+    }
+
+    /// The body of the request that goes on, with `token` for the model.
+    pub(super) fn resumed_body(&self, token: &[u8], target: TargetId, plan: &Plan) -> Vec<u8> {
+        let mut out = Vec::new();
+        let text = self.resume.as_ref().and_then(|resume| resume.sent.get());
+        let provider = plan.policy.provider_of(target);
+        let how = provider.and_then(Provider::continuation);
+        if let (Some(text), Some(how)) = (text, how) {
+            let body = self.whole_body(token);
+            let done = continued(&body, text, how, &mut out);
+            debug_assert!(done.is_some(), "the request was looked at before");
+        }
+        out
+    }
+
+    /// The first content of the attempt that goes on is there: from that event on the stream is the client's, without
+    /// a second role. Tells where it begins.
+    pub(super) fn resumed_start(&mut self) -> usize {
+        let end = self.answer.stream.ready();
+        let mut at = self.answer.body.start;
+        let mut start = None;
+        let mut splitter = Splitter::default();
+        let mut several = Vec::new();
+        loop {
+            let rest = self.outbox.all().get(at..end).unwrap_or_default();
+            let event = splitter.next(rest).ok().flatten();
+            // The last event of a stream may lack its blank line.
+            let event = event.or_else(|| std::mem::take(&mut splitter).finish(rest));
+            let Some(event) = event else {
+                return start.unwrap_or(end);
+            };
+            let kind = event.data(rest, &mut several).map(event_kind);
+            let counts = matches!(kind, Some(EventKind::Content | EventKind::Finish));
+            let next = at + event.len;
+            if counts {
+                start = start.or(Some(at));
+                let bytes = self.outbox.all_mut().get_mut(at..next).unwrap_or_default();
+                let data = bytes.iter().position(|&byte| byte == b'{');
+                blank_role(
+                    data.and_then(|data| bytes.get_mut(data..))
+                        .unwrap_or_default(),
+                );
+            }
+            at = next;
+        }
+    }
+}
+
+fn can_go_on(plan: &Plan, target: TargetId) -> bool {
+    plan.policy
+        .provider_of(target)
+        .is_some_and(|provider| provider.continuation().is_some())
+}

@@ -1,0 +1,87 @@
+//! Since when targets are as they are, and how often their breakers changed: what the board itself does not remember.
+//! One thread owns it and shows it the board; between two looks nothing is seen, so times are as late as looks are apart.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Moment, TargetId};
+use crate::engine::{PassedOver, Rule, State, TargetStatus, Transition};
+use crate::policy::Policy;
+
+/// What was seen so far.
+#[derive(Debug)]
+pub struct Changes {
+    targets: Vec<Seen>,
+    transitions: BTreeMap<Key, u64>,
+}
+
+/// Target, from, to, and the rule's word.
+type Key = (TargetId, State, State, Option<&'static str>);
+
+/// One target at the last look.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    out: Option<PassedOver>,
+    since: Moment,
+}
+
+impl Changes {
+    /// Of the targets of a plan, all of which are well at `now`.
+    pub fn new(targets: usize, now: Moment) -> Self {
+        let well = Seen {
+            out: None,
+            since: now,
+        };
+        Self {
+            targets: vec![well; targets],
+            transitions: BTreeMap::new(),
+        }
+    }
+
+    /// A breaker changed.
+    pub fn count(&mut self, transition: &Transition) {
+        let why = transition.why.map(Rule::as_str);
+        let key = (transition.target, transition.from, transition.to, why);
+        let count = self.transitions.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Looks at all targets.
+    pub fn look(&mut self, now: Moment, policy: &Policy, targets: &[TargetStatus]) {
+        for (seen, status) in self.targets.iter_mut().zip(targets) {
+            let out = why_out(policy, status);
+            if seen.out != out {
+                *seen = Seen { out, since: now };
+            }
+        }
+    }
+
+    /// Since when the target is out, or in.
+    pub fn since(&self, target: TargetId) -> Option<Moment> {
+        Some(self.targets.get(target.index())?.since)
+    }
+
+    /// Breakers' changes with their number.
+    pub(super) fn transitions(&self) -> impl Iterator<Item = (Key, u64)> + '_ {
+        self.transitions.iter().map(|(&key, &count)| (key, count))
+    }
+}
+
+/// Why a request would pass the target over, in the order in which a chain looks; `None` for one that is in use. A
+/// target that probes is out but for its probes.
+pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
+    let target = policy.targets.get(status.target.index());
+    let full = target
+        .and_then(|target| target.max_inflight)
+        .is_some_and(|max| status.inflight >= max);
+    let checks = [
+        (status.key_out_until.is_some(), PassedOver::KeyOut),
+        (status.gone_until.is_some(), PassedOver::ModelGone),
+        (status.down, PassedOver::Down),
+        (status.state != State::Passing, PassedOver::BreakerOpen),
+        (status.throttled_until.is_some(), PassedOver::Throttled),
+        (full, PassedOver::AtCapacity),
+    ];
+    checks
+        .into_iter()
+        .find_map(|(holds, why)| holds.then_some(why))
+}

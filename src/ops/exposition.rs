@@ -1,0 +1,373 @@
+//! The metrics in Prometheus' text format 0.0.4. A writer of forty lines in place of a package: those keep counters of
+//! their own, behind locks or shared atomics, and ours lie on their cores already.
+//!
+//! A family is a row of [`FAMILIES`]; its samples are written right behind it, as the format asks. Labels take their
+//! values from the policy and from closed sets of words, so that their number is bounded by the policy.
+
+use std::fmt::Write as _;
+
+use crate::base::{Outcome, Span};
+use crate::engine::{Board, PassedOver, State, TargetStatus};
+use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
+use crate::ops::changes::{Changes, why_out};
+use crate::ops::counters::Counters;
+use crate::ops::journal::Ending;
+use crate::ops::tally::{RouteSums, TargetSums, TimeSums};
+use crate::policy::Plan;
+
+/// What is known of the process itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    /// The version of the gateway.
+    pub version: &'static str,
+    /// When it started, in Unix seconds.
+    pub started_unix: u64,
+    /// How long it has been running.
+    pub uptime: Span,
+    /// It is about to end.
+    pub draining: bool,
+}
+
+/// All that a scrape reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrape<'a> {
+    /// Names of targets and routes.
+    pub plan: &'a Plan,
+    /// The targets' times to first content.
+    pub board: &'a Board,
+    /// The targets as they stand, in the order of their ids.
+    pub targets: &'a [TargetStatus],
+    /// What the cores counted.
+    pub counters: &'a Counters,
+    /// What the control thread saw.
+    pub changes: &'a Changes,
+    /// The process.
+    pub process: Process,
+}
+
+/// The whole page.
+pub fn exposition(scrape: &Scrape<'_>) -> String {
+    let mut page = Page::default();
+    process(scrape, &mut page);
+    requests(scrape, &mut page);
+    attempts(scrape, &mut page);
+    breakers(scrape, &mut page);
+    rests(scrape, &mut page);
+    page.text
+}
+
+fn process(scrape: &Scrape<'_>, page: &mut Page) {
+    let Process {
+        version,
+        started_unix,
+        uptime,
+        draining,
+    } = scrape.process;
+    page.family(&BUILD_INFO);
+    page.sample("", &[("version", version)], 1);
+    page.family(&POLICY_INFO);
+    let hash = format!("{:016x}", scrape.plan.policy.hash);
+    page.sample("", &[("hash", &hash)], 1);
+    page.family(&START_TIME);
+    page.sample("", &[], started_unix);
+    page.family(&UPTIME);
+    page.sample("", &[], seconds(uptime));
+    page.family(&CORES);
+    page.sample("", &[], scrape.board.cores());
+    page.family(&DRAINING);
+    page.sample("", &[], u8::from(draining));
+    let (all, open) = scrape.counters.connections();
+    page.family(&CONNECTIONS);
+    page.sample("", &[], all);
+    page.family(&CONNECTIONS_OPEN);
+    page.sample("", &[], open);
+    page.family(&LOG_DROPPED);
+    page.sample("", &[], scrape.counters.unlogged_total());
+}
+
+fn requests(scrape: &Scrape<'_>, page: &mut Page) {
+    let sums = scrape.counters.routes();
+    let names = scrape.plan.policy.routes.iter().map(|route| &*route.name);
+    let routes: Vec<(&str, &RouteSums)> = names.chain([NO_ROUTE]).zip(&sums).collect();
+    page.family(&REQUESTS);
+    for &(route, sums) in &routes {
+        for (ending, count) in Ending::ALL.into_iter().zip(sums.endings) {
+            page.sample("", &[("route", route), ("ending", ending.as_str())], count);
+        }
+    }
+    page.family(&REQUEST_SECONDS);
+    for &(route, sums) in &routes {
+        page.histogram(("route", route), &sums.durations);
+    }
+    page.family(&REQUEST_BYTES);
+    for &(route, sums) in &routes {
+        page.sample("", &[("route", route)], sums.bytes_in);
+    }
+    page.family(&RESPONSE_BYTES);
+    for &(route, sums) in &routes {
+        page.sample("", &[("route", route)], sums.bytes_out);
+    }
+}
+
+fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
+    let sums = scrape.counters.targets();
+    let targets: Vec<(&str, &TargetSums)> = names(scrape).zip(&sums).collect();
+    page.family(&ATTEMPTS);
+    for &(target, sums) in &targets {
+        for (outcome, count) in Outcome::ALL.into_iter().zip(sums.attempts) {
+            let labels = [("target", target), ("outcome", outcome.as_str())];
+            page.sample("", &labels, count);
+        }
+        let labels = [("target", target), ("outcome", CLIENT_GONE)];
+        page.sample("", &labels, sums.abandoned);
+        let labels = [("target", target), ("outcome", OVERTAKEN)];
+        page.sample("", &labels, sums.overtaken);
+    }
+    page.family(&PASSED_OVER);
+    for &(target, sums) in &targets {
+        for (why, count) in PassedOver::ALL.into_iter().zip(sums.passed_over) {
+            if why == PassedOver::Tried {
+                // A target that was asked was not passed over.
+                continue;
+            }
+            page.sample("", &[("target", target), ("why", why.as_str())], count);
+        }
+    }
+    page.family(&FAILOVERS);
+    let (moves, beyond) = scrape.counters.moves();
+    let name = |id: crate::base::TargetId| name_of(scrape, id.index());
+    for (moved, count) in moves {
+        let (from, to) = (name(moved.from), name(moved.to));
+        let labels = [("from", from), ("to", to), ("why", moved.why.as_str())];
+        page.sample("", &labels, count);
+    }
+    if beyond > 0 {
+        let labels = [("from", OTHER), ("to", OTHER), ("why", OTHER)];
+        page.sample("", &labels, beyond);
+    }
+    page.family(&TTFT);
+    for (status, name) in scrape.targets.iter().zip(names(scrape)) {
+        let fine = scrape.board.latencies(status.target);
+        let times = TimeSums::gathered(fine.buckets(), fine.sum());
+        page.histogram(("target", name), &times);
+    }
+    page.family(&GAP);
+    for &(target, sums) in &targets {
+        page.histogram(("target", target), &sums.gaps);
+    }
+}
+
+fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
+    page.family(&BREAKER_STATE);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        for state in [State::Passing, State::Probing, State::Refusing] {
+            let labels = [("target", target), ("state", state.as_str())];
+            page.sample("", &labels, u8::from(status.state == state));
+        }
+    }
+    page.family(&BREAKER_OPENED);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        page.sample("", &[("target", target)], status.opened);
+    }
+    page.family(&BREAKER_TRANSITIONS);
+    for ((target, from, to, why), count) in scrape.changes.transitions() {
+        let labels = [
+            ("target", name_of(scrape, target.index())),
+            ("from", from.as_str()),
+            ("to", to.as_str()),
+            ("why", why.unwrap_or(OTHER)),
+        ];
+        page.sample("", &labels, count);
+    }
+}
+
+fn rests(scrape: &Scrape<'_>, page: &mut Page) {
+    let policy = &scrape.plan.policy;
+    let gauges: [(&Family, Read); 4] = [
+        (&INFLIGHT, |status| status.inflight.into()),
+        (&THROTTLED, |status| status.throttled_until.is_some().into()),
+        (&MODEL_GONE, |status| status.gone_until.is_some().into()),
+        (&KEY_OUT, |status| status.key_out_until.is_some().into()),
+    ];
+    page.family(&USABLE);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        let usable = why_out(policy, status).is_none();
+        page.sample("", &[("target", target)], u8::from(usable));
+    }
+    for (family, read) in gauges {
+        page.family(family);
+        for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+            page.sample("", &[("target", target)], read(status));
+        }
+    }
+}
+
+/// What a gauge shows of a target.
+type Read = fn(&TargetStatus) -> u64;
+
+fn names<'a>(scrape: &Scrape<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    scrape
+        .plan
+        .policy
+        .targets
+        .iter()
+        .map(|target| &*target.name)
+}
+
+fn name_of<'a>(scrape: &Scrape<'a>, index: usize) -> &'a str {
+    let target = scrape.plan.policy.targets.get(index);
+    target.map_or(OTHER, |target| &*target.name)
+}
+
+/// A metric: its name without what histograms append, its type, what it is.
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+}
+
+/// The page as it is written.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+    name: &'static str,
+}
+
+impl Page {
+    /// The samples that follow are of this family.
+    fn family(&mut self, family: &Family) {
+        let Family { name, kind, help } = family;
+        self.name = name;
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            self.text.push(if index == 0 { '{' } else { ',' });
+            self.text.push_str(label);
+            self.text.push_str("=\"");
+            escape(text, &mut self.text);
+            self.text.push('"');
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    fn histogram(&mut self, label: (&str, &str), times: &TimeSums) {
+        let mut count = 0;
+        for (bound, below) in times.cumulative() {
+            let le = if bound == Span::MAX {
+                "+Inf".to_owned()
+            } else {
+                seconds(bound)
+            };
+            self.sample("_bucket", &[label, ("le", &le)], below);
+            count = below;
+        }
+        self.sample("_sum", &[label], seconds(times.sum()));
+        self.sample("_count", &[label], count);
+    }
+}
+
+/// Names come from the policy's text, model names between quotes among them.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// Seconds to the microsecond, exact.
+fn seconds(span: Span) -> String {
+    format!("{}.{:06}", span.as_secs(), span.as_micros() % 1_000_000)
+}
+
+/// The route of requests that came to none. No name of a policy looks so.
+const NO_ROUTE: &str = "-";
+/// What is not told apart.
+const OTHER: &str = "other";
+
+macro_rules! families {
+    ($($id:ident = $kind:literal $name:literal $help:literal;)*) => {
+        $(const $id: Family = Family { name: $name, kind: $kind, help: $help };)*
+    };
+}
+
+families! {
+    BUILD_INFO = "gauge" "switchover_build_info" "Always 1; the label is the gateway's version.";
+    POLICY_INFO = "gauge" "switchover_policy_info" "Always 1; the label is the hash of the policy that runs.";
+    START_TIME = "gauge" "switchover_start_time_seconds" "When the process started, in Unix time.";
+    UPTIME = "gauge" "switchover_uptime_seconds" "How long the process has been running.";
+    CORES = "gauge" "switchover_cores" "Workers.";
+    DRAINING = "gauge" "switchover_draining" "1 while the process finishes what is under way and takes nothing new.";
+    CONNECTIONS = "counter" "switchover_connections_total" "Connections of clients.";
+    CONNECTIONS_OPEN = "gauge" "switchover_connections_open" "Connections of clients that are open.";
+    LOG_DROPPED = "counter" "switchover_access_log_dropped_total" "Requests whose line found no room on its way to the access log.";
+    REQUESTS = "counter" "switchover_requests_total" "Requests by route and how they ended for their client.";
+    REQUEST_SECONDS = "histogram" "switchover_request_duration_seconds" "From the end of a request's head to the last byte of its answer.";
+    REQUEST_BYTES = "counter" "switchover_request_bytes_total" "Bytes of requests' bodies.";
+    RESPONSE_BYTES = "counter" "switchover_response_bytes_total" "Bytes of answers' bodies.";
+    ATTEMPTS = "counter" "switchover_attempts_total" "Attempts by target and outcome, counted when their request ends.";
+    PASSED_OVER = "counter" "switchover_passed_over_total" "Requests that never asked a target of their route, and why not.";
+    FAILOVERS = "counter" "switchover_failovers_total" "Attempts that followed one at another target, and how that one ended. Only pairs that occurred.";
+    TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
+    GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
+    BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
+    BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker began to refuse.";
+    BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";
+    USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";
+    INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
+    THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
+    MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
+    KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Page, TTFT, escape, seconds};
+    use crate::base::Span;
+    use crate::ops::TimeSums;
+
+    #[test]
+    fn labels_are_escaped_as_the_format_asks() {
+        let mut out = String::new();
+        escape("a\\b\"c\nd", &mut out);
+        assert_eq!(out, "a\\\\b\\\"c\\nd");
+    }
+
+    #[test]
+    fn fine_times_fall_into_the_buckets_that_hold_them() {
+        let fine = [(64, 1), (256, 2), (288, 4), (1_024, 8), (u64::MAX, 16)];
+        let fine = fine.map(|(us, count)| (Span::from_micros(us), count));
+        let times = TimeSums::gathered(fine.into_iter(), Span::from_millis(1_500));
+        let mut page = Page::default();
+        page.family(&TTFT);
+        page.histogram(("target", "a.b"), &times);
+        for line in [
+            "_bucket{target=\"a.b\",le=\"0.000256\"} 3\n",
+            "_bucket{target=\"a.b\",le=\"0.000512\"} 7\n",
+            "_bucket{target=\"a.b\",le=\"0.001024\"} 15\n",
+            "_bucket{target=\"a.b\",le=\"268.435456\"} 15\n",
+            "_bucket{target=\"a.b\",le=\"+Inf\"} 31\n",
+            "_sum{target=\"a.b\"} 1.500000\n",
+            "_count{target=\"a.b\"} 31\n",
+        ] {
+            assert!(page.text.contains(line), "{line}{}", page.text);
+        }
+    }
+
+    #[test]
+    fn seconds_are_exact() {
+        assert_eq!(seconds(Span::from_micros(1_000_001)), "1.000001");
+    }
+}

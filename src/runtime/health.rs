@@ -1,0 +1,245 @@
+//! Active health checks: one task for each endpoint whose policy asks for it, on the control thread, so that a gateway
+//! checks once however many cores it has. What they find is a bit on the board; see `engine/health`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use monoio::net::TcpStream;
+
+use crate::base::{ProviderId, Span, hash};
+use crate::dialect::openai::{Finding, health_finding, health_request};
+use crate::engine::Checkup;
+use crate::policy::model::{Endpoint, HealthCheck, Provider, Question};
+use crate::runtime::link::{Link, Way};
+use crate::runtime::log;
+use crate::runtime::peer::Peer;
+use crate::runtime::shared::Shared;
+use crate::runtime::tls::Session;
+use crate::wire::h1::{Fields, Framing, chunked, response};
+
+/// Begins all checks that the policy asks for. They run until the control thread ends.
+pub(super) fn start(shared: &Arc<Shared>) {
+    for (id, provider) in (0_u16..).zip(&shared.plan.policy.providers) {
+        let Some(check) = &provider.health else {
+            continue;
+        };
+        for endpoint in 0..u16::try_from(provider.endpoints.len()).unwrap_or(u16::MAX) {
+            let watch = Watch {
+                shared: Arc::clone(shared),
+                provider: ProviderId(id),
+                endpoint,
+                pace: pace(check, provider.endpoints.len()),
+            };
+            monoio::spawn(watch.run());
+        }
+    }
+}
+
+/// The time between two checks of one endpoint: as the policy says, stretched where tokens would cost too much.
+fn pace(check: &HealthCheck, endpoints: usize) -> Span {
+    match check.question {
+        Question::Path { .. } => check.every,
+        Question::Token { count, per, .. } => {
+            let share = per.as_nanos().saturating_mul(endpoints as u64) / u64::from(count.max(1));
+            check.every.max(Span::from_nanos(share))
+        }
+    }
+}
+
+/// One endpoint that is checked.
+struct Watch {
+    shared: Arc<Shared>,
+    provider: ProviderId,
+    endpoint: u16,
+    pace: Span,
+}
+
+impl Watch {
+    async fn run(self) {
+        let policy = &self.shared.plan.policy;
+        let Some(provider) = policy.providers.get(self.provider.index()) else {
+            return;
+        };
+        let place = usize::from(self.endpoint);
+        let (Some(check), Some(endpoint)) = (&provider.health, provider.endpoints.get(place))
+        else {
+            return;
+        };
+        let mut checkup = Checkup::new(check.fall, check.rise);
+        let mut count = 0_u64;
+        loop {
+            monoio::time::sleep(self.until_next(check, count).as_std()).await;
+            count += 1;
+            let asked = self.ask(provider, endpoint, check);
+            let found = match monoio::time::timeout(check.timeout.as_std(), asked).await {
+                Ok(found) => found,
+                Err(_) => Err("no answer in time".to_owned()),
+            };
+            let (good, why) = match found {
+                Ok(Finding::Silent) => continue,
+                Ok(Finding::Good) => (true, String::new()),
+                Ok(Finding::Bad) => (false, "not the answer that was asked for".to_owned()),
+                Err(why) => (false, why),
+            };
+            // Requests tell about an endpoint only where there is no other one that they could have gone to.
+            let served = match provider.endpoints.len() {
+                1 => self.shared.board.served(self.provider),
+                _ => 0,
+            };
+            if let Some(up) = checkup.saw(good, served) {
+                self.shared
+                    .board
+                    .set_health(self.provider, self.endpoint, up);
+                log::health(&provider.name, endpoint, up, &why);
+            }
+        }
+    }
+
+    /// The pause before the next check. Gateways, endpoints and rounds differ by up to a tenth, so that they do not ask
+    /// in step; questions that cost money never come early. The first round is spread over the whole pause.
+    fn until_next(&self, check: &HealthCheck, count: u64) -> Span {
+        let shared = &self.shared;
+        let own = if check.spread { self.endpoint } else { 0 };
+        let who = hash::of_bytes(u64::from(own), shared.listen.to_string().as_bytes());
+        let chance = hash::mix(
+            hash::mix(who, shared.started),
+            u64::from(self.provider.0) << 32 | count,
+        );
+        if count == 0 {
+            return Span::from_nanos(hash::scale(chance, check.every.as_nanos()));
+        }
+        let tenth = self.pace.as_nanos() / 10;
+        let early = match check.question {
+            Question::Path { .. } => tenth,
+            Question::Token { .. } => 0,
+        };
+        let least = self.pace.as_nanos().saturating_sub(early);
+        Span::from_nanos(least + hash::scale(chance, tenth + early))
+    }
+
+    /// Asks once, on a connection of its own: one that is kept would prove that old connections live, not that new
+    /// ones can be made.
+    async fn ask(
+        &self,
+        provider: &Provider,
+        endpoint: &Endpoint,
+        check: &HealthCheck,
+    ) -> Result<Finding, String> {
+        let peers = &self.shared.peers;
+        let peer = peers
+            .at(peers.index(self.provider, self.endpoint))
+            .ok_or("no such endpoint")?;
+        let mut link = connect(peer).await?;
+        let mut outlet = Vec::new();
+        let outlets = &self.shared.outlets;
+        outlets.write_fields(self.provider, self.endpoint, &mut outlet);
+        let mut request = Vec::new();
+        health_request(provider, endpoint, &check.question, &outlet, &mut request);
+        outlet.fill(0);
+        let all = 0..request.len();
+        let (mut request, sent) = link.send(request, all, Way::Driver).await;
+        request.fill(0);
+        sent.map_err(|error| error.to_string())?;
+        let (status, body) = answer(&mut link, &check.question).await?;
+        match health_finding(provider.kind, &check.question, status, &body) {
+            Finding::Bad => Err(format!("status {status}")),
+            other => Ok(other),
+        }
+    }
+}
+
+async fn connect(peer: &Peer) -> Result<Link, String> {
+    let addresses = peer.addresses();
+    let mut failure = "its name has no address".to_owned();
+    for &address in addresses.iter() {
+        match connect_one(peer, address).await {
+            Ok(link) => return Ok(link),
+            Err(error) => failure = error.to_string(),
+        }
+    }
+    Err(failure)
+}
+
+async fn connect_one(peer: &Peer, address: SocketAddr) -> io::Result<Link> {
+    let stream = TcpStream::connect_addr(address).await?;
+    let Some(config) = &peer.tls else {
+        return Ok(Link::plain(stream));
+    };
+    let session = Session::client(config, &peer.host)?;
+    let mut link = Link::secured(stream, session);
+    link.handshake().await?;
+    Ok(link)
+}
+
+/// The status, and the body where the question is about it.
+async fn answer(link: &mut Link, question: &Question) -> Result<(u16, Vec<u8>), String> {
+    let mut fields = Fields::default();
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    loop {
+        match response::parse(&bytes, &mut fields).map_err(|_| "its answer is not HTTP")? {
+            Some(head) if head.is_interim() => drop(bytes.drain(..head.len as usize)),
+            Some(head) => {
+                if let Question::Path { .. } = question {
+                    return Ok((head.status, Vec::new()));
+                }
+                bytes.drain(..head.len as usize);
+                return body(link, bytes, head.framing)
+                    .await
+                    .map(|body| (head.status, body));
+            }
+            None => bytes = more(link, bytes).await?,
+        }
+    }
+}
+
+async fn body(link: &mut Link, mut raw: Vec<u8>, framing: Framing) -> Result<Vec<u8>, String> {
+    match framing {
+        Framing::None => Ok(Vec::new()),
+        Framing::Length(length) => {
+            while (raw.len() as u64) < length {
+                raw = more(link, raw).await?;
+            }
+            Ok(raw)
+        }
+        Framing::Chunked => loop {
+            let mut decoded = raw.clone();
+            let step = chunked::Decoder::default()
+                .decode(&mut decoded)
+                .map_err(|_| "its answer is badly framed")?;
+            if step.done {
+                decoded.truncate(step.produced);
+                return Ok(decoded);
+            }
+            raw = more(link, raw).await?;
+        },
+        Framing::UntilClose => loop {
+            let before = raw.len();
+            raw.reserve(ANSWER_BYTES);
+            let (read, count) = link.read(raw).await;
+            raw = read;
+            match count {
+                Ok(0) => return Ok(raw),
+                Ok(_) if raw.len() <= ANSWER_BYTES_MAX && raw.len() > before => {}
+                _ => return Err("its answer broke off".to_owned()),
+            }
+        },
+    }
+}
+
+async fn more(link: &mut Link, mut bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    if bytes.len() > ANSWER_BYTES_MAX {
+        return Err("its answer is too long".to_owned());
+    }
+    bytes.reserve(ANSWER_BYTES);
+    match link.read(bytes).await {
+        (_, Ok(0)) => Err("its answer broke off".to_owned()),
+        (bytes, Ok(_)) => Ok(bytes),
+        (_, Err(error)) => Err(error.to_string()),
+    }
+}
+
+/// Room for one read.
+const ANSWER_BYTES: usize = 4 * 1024;
+/// One token and its envelope are far below.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;

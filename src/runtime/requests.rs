@@ -1,0 +1,124 @@
+//! Asking the cores for records. A journal belongs to its worker: it is not reached into, its worker is asked, looks at
+//! its questions with its beat, and sends copies. A request never waits for a question, and pays nothing for it.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use crate::base::{RequestId, Span};
+use crate::ops::{Journal, Record};
+use crate::runtime::clock;
+
+/// What an operator wants to see.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ask {
+    /// One request.
+    One(RequestId),
+    /// The newest ones.
+    Newest {
+        /// At most so many.
+        count: usize,
+        /// Only those that failed.
+        failed: bool,
+    },
+}
+
+/// What a worker is asked, and where it answers.
+#[derive(Debug)]
+pub(super) struct Question {
+    ask: Ask,
+    reply: Sender<Vec<Record>>,
+}
+
+impl Question {
+    /// Answers from a journal.
+    pub(super) fn answer(self, journal: &Journal) {
+        let records = match self.ask {
+            Ask::One(id) => journal.find(id).copied().into_iter().collect(),
+            Ask::Newest { count, failed } => journal.newest(count, failed),
+        };
+        // Who asked may have lost patience.
+        let _ = self.reply.send(records);
+    }
+}
+
+/// What the cores said.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Newest first.
+    pub(super) records: Vec<Record>,
+    /// Cores that did not answer in time: one that is stuck, or that has ended.
+    pub(super) silent: usize,
+}
+
+/// Asks all workers and waits for their answers, but not for long.
+pub(super) async fn ask(workers: &[Sender<Question>], ask: Ask) -> Found {
+    let (reply, answers) = channel();
+    let mut found = Found::default();
+    for worker in workers {
+        let reply = reply.clone();
+        found.silent += 1;
+        // One that has ended has dropped its end.
+        let _ = worker.send(Question { ask, reply });
+    }
+    drop(reply);
+    let patience = clock::now() + PATIENCE;
+    while found.silent > 0 && clock::now() < patience {
+        if !take_answers(&answers, &mut found) {
+            break;
+        }
+        monoio::time::sleep(LOOK.as_std()).await;
+    }
+    found
+        .records
+        .sort_by_key(|record| std::cmp::Reverse(record.ended));
+    if let Ask::Newest { count, .. } = ask {
+        found.records.truncate(count);
+    }
+    found
+}
+
+/// Takes what is there; false where nothing more will come.
+fn take_answers(answers: &Receiver<Vec<Record>>, found: &mut Found) -> bool {
+    loop {
+        match answers.try_recv() {
+            Ok(records) => {
+                found.records.extend(records);
+                found.silent = found.silent.saturating_sub(1);
+            }
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => return false,
+        }
+    }
+}
+
+/// The id in `text`, as `x-request-id` has it.
+pub(super) fn id(text: &str) -> Option<RequestId> {
+    let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = plain.then(|| u128::from_str_radix(text, 16).ok())?;
+    id.map(RequestId)
+}
+
+/// A worker at rest looks at its questions every 50 ms; one that does not in ten times that is stuck.
+const PATIENCE: Span = Span::from_millis(500);
+/// How often answers are looked for.
+const LOOK: Span = Span::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use super::id;
+    use crate::base::RequestId;
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        let written = RequestId(0xfeed).to_hex();
+        let text = std::str::from_utf8(&written).unwrap();
+        assert_eq!(id(text), Some(RequestId(0xfeed)));
+        for bad in [
+            "",
+            "feed",
+            "+0000000000000000000000000000feed",
+            &"é".repeat(16),
+        ] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+}
