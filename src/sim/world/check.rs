@@ -222,7 +222,11 @@ impl<'p> Ledger<'p> {
         for (attempt, &(at, sighting)) in tried.iter().zip(seen.attempts) {
             same_place(attempt, &sighting, self.plan)?;
             right_outcome(attempt, &sighting, seen.streams)?;
-            self.right_state(attempt, at, record.ended)?;
+            // A probe is waited for until its deadline and ten ticks more; a slow reader may hold it for longer.
+            let end = record
+                .ended
+                .min(seen.began + deadline + TICK.saturating_mul(10));
+            self.right_state(attempt, at, end)?;
             if let Some(target) = self.report.targets.get_mut(attempt.target.index()) {
                 target.note(at, attempt);
             }
@@ -281,7 +285,7 @@ impl<'p> Ledger<'p> {
             let length = attempt
                 .ended
                 .map(|ended| ended.saturating_sub(attempt.started));
-            let end = length.map_or(ended, |length| at + length);
+            let end = length.map_or(ended, |length| ended.min(at + length));
             self.probes.push((attempt.target, period, at, end));
         }
         Ok(())
@@ -437,7 +441,10 @@ fn right_outcome(
         (Ok(()), Some(fault)) => timers.union(fault.outcomes(streams)),
         (Ok(()), None) => timers.with(Outcome::Ok),
     };
-    if allowed.has(outcome) {
+    let vanished = OutcomeSet::EMPTY
+        .with(Outcome::Connect)
+        .with(Outcome::StreamAbort);
+    if allowed.has(outcome) || (sighting.cut && vanished.has(outcome)) {
         return Ok(());
     }
     let seen = format!("{outcome} under {:?}", sighting.fault);

@@ -5,6 +5,9 @@ use crate::base::{Moment, Outcome, OutcomeSet, ProviderId, Span, TargetId};
 /// One way to behave. The comments name the outcome that an attempt must end in, if no timer ends it before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
+    /// The provider is gone: connections are refused, and those that are open are reset. `connect`, or `stream_abort` for
+    /// what was under way.
+    Gone,
     /// Connections are refused: `connect`.
     Refused,
     /// Connects vanish: `connect`, by `connect_timeout`.
@@ -85,7 +88,7 @@ pub enum Fault {
     OddType,
     /// One event with broken JSON among good ones: well.
     BrokenEvent,
-    /// One word of 100 KiB: well.
+    /// One word of 20 KiB: well.
     Huge,
     /// The head byte by byte: well.
     Drip,
@@ -124,7 +127,8 @@ pub(super) enum Phase {
 impl Fault {
     pub(super) const fn phase(self) -> Phase {
         match self {
-            Self::Refused
+            Self::Gone
+            | Self::Refused
             | Self::BlackHole
             | Self::SlowConnect(_)
             | Self::NoAddress
@@ -142,7 +146,7 @@ impl Fault {
     pub(super) fn outcomes(self, streams: bool) -> OutcomeSet {
         let of = |outcome| OutcomeSet::EMPTY.with(outcome);
         match self {
-            Self::Refused | Self::BlackHole | Self::NoAddress => of(Outcome::Connect),
+            Self::Gone | Self::Refused | Self::BlackHole | Self::NoAddress => of(Outcome::Connect),
             Self::Tls => of(Outcome::Tls),
             Self::SlowConnect(_) => of(Outcome::Ok).with(Outcome::Connect),
             Self::CloseAtOnce | Self::ResetAtOnce => of(Outcome::Connect),
@@ -187,7 +191,7 @@ impl Fault {
     /// How long the fault's mark stays on a key, a model or a target after the fault itself is over.
     pub(super) const fn leaves_a_rest(self) -> bool {
         matches!(self, Self::BadKey | Self::NoQuota | Self::ModelGone)
-            || matches!(self, Self::Status(401..=404))
+            || matches!(self, Self::Status(401..=403))
     }
 }
 

@@ -73,6 +73,7 @@ pub struct World<'p> {
     names: u64,
     numbers: u64,
     turns: u64,
+    seed: u64,
     trace: u64,
     /// Events at the present moment.
     steps: u32,
@@ -110,6 +111,7 @@ impl<'p> World<'p> {
             names: 0,
             numbers: 0,
             turns: 0,
+            seed,
             trace: seed,
             steps: 0,
             closing: false,
@@ -124,6 +126,11 @@ impl<'p> World<'p> {
 
     /// Lets time pass until then, and tells what has happened since the beginning.
     pub fn run(&mut self, until: Moment) -> Report {
+        self.pass(until);
+        self.report()
+    }
+
+    fn pass(&mut self, until: Moment) {
         while self.is_sound()
             && let Some((at, event)) = self.agenda.next(until)
         {
@@ -140,7 +147,6 @@ impl<'p> World<'p> {
             }
         }
         self.now = self.now.max(until);
-        self.report()
     }
 
     /// Lifts every fault, waits until nothing rests any more, and goes on with plain traffic until every breaker of a first
@@ -149,7 +155,7 @@ impl<'p> World<'p> {
         self.network.spells.clear();
         self.network.natures.fill(Nature::default());
         if self.rests {
-            self.run(self.now + RESTS);
+            self.pass(self.now + RESTS);
         }
         let models = self
             .plan
@@ -176,7 +182,7 @@ impl<'p> World<'p> {
                     ..broken
                 });
             }
-            self.run(self.now + TICK);
+            self.pass(self.now + TICK);
         }
         self.report()
     }
@@ -189,7 +195,7 @@ impl<'p> World<'p> {
         }
         let end = self.now + LONGEST;
         while self.is_sound() && self.connections.iter().any(Option::is_some) && self.now < end {
-            self.run(self.now + TICK);
+            self.pass(self.now + TICK);
         }
         if self.is_sound() {
             let cores = self.workers.len();

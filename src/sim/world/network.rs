@@ -73,6 +73,8 @@ pub(super) struct Sighting {
     /// What its words are marked with, and how many a whole answer has.
     pub(super) serial: u64,
     pub(super) words: u32,
+    /// The provider will vanish inside the answer.
+    pub(super) cut: bool,
 }
 
 /// What became of bytes that were sent.
@@ -112,7 +114,9 @@ impl<'p> Network<'p> {
         let nature = self.nature(provider);
         let usual = now + nature.connect.draw(&mut self.dice);
         match fault {
-            Some(Fault::Refused | Fault::NoAddress) => (usual, Err(DialFailure::Connect)),
+            Some(Fault::Gone | Fault::Refused | Fault::NoAddress) => {
+                (usual, Err(DialFailure::Connect))
+            }
             Some(Fault::BlackHole) => (Moment::NEVER, Err(DialFailure::TimedOut)),
             Some(Fault::Tls) => (usual, Err(DialFailure::Tls)),
             other => {
@@ -174,7 +178,7 @@ impl<'p> Network<'p> {
     /// A connection that was there before its provider vanished is dead as well.
     fn cut_off(&mut self, now: Moment, link: &mut Link) -> Option<Sent> {
         match self.strikes(now, link.provider, None, Phase::Connect)? {
-            Fault::Refused | Fault::NoAddress => {
+            Fault::Gone | Fault::Refused | Fault::NoAddress => {
                 link.pipe.end(now, Ending::Reset);
                 Some(Sent::Gone)
             }
@@ -208,9 +212,24 @@ impl<'p> Network<'p> {
         // Whoever meant to close a connection that rested does not do it inside an answer.
         link.pipe.stay_open();
         link.pipe.play(now, &self.script);
+        if let Some(at) = self.vanishes(now, link.provider) {
+            link.pipe.end(at, Ending::Reset);
+            sighting.cut = true;
+        }
         sighting.fault = fault;
         sighting.serial = line.serial;
         sighting.words = words;
+    }
+
+    /// When the provider will be gone for good, for the first time from now on.
+    fn vanishes(&self, now: Moment, provider: ProviderId) -> Option<Moment> {
+        let takes = |spell: &&Spell| {
+            let who = matches!(spell.who, Who::Everyone)
+                || matches!(spell.who, Who::Provider(id) if id == provider);
+            who && spell.fault == Fault::Gone && spell.share >= 1_000_000 && spell.from > now
+        };
+        let spells = self.spells.iter().filter(takes);
+        spells.map(|spell| spell.from).min()
     }
 
     /// Takes a request apart as strictly as a provider may.

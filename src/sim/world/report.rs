@@ -27,6 +27,8 @@ pub struct TargetReport {
     pub attempts: u64,
     /// Attempts that came to nothing, those aside whose client left.
     pub failed: u64,
+    /// When each of these began.
+    pub failed_since: Vec<Moment>,
     /// Probes among the attempts.
     pub probes: u64,
     /// Repeats among them.
@@ -67,6 +69,7 @@ impl TargetReport {
             Some(Outcome::Ok) => self.well_since = self.well_since.or(Some(began)),
             Some(_) => {
                 self.failed += 1;
+                self.failed_since.push(began);
                 self.well_since = None;
             }
             None => {}

@@ -113,6 +113,7 @@ fn fault(dice: &mut Dice) -> Fault {
     let status = dice.one_of(&STATUSES).unwrap_or(500);
     let hint = dice.one_of(&HINTS).unwrap_or(Hint::Junk);
     let faults = [
+        Fault::Gone,
         Fault::Refused,
         Fault::BlackHole,
         Fault::SlowConnect(late),
@@ -157,7 +158,7 @@ fn fault(dice: &mut Dice) -> Fault {
         Fault::Filtered,
     ];
     // What leaves minutes of rest behind makes a world long, and is therefore drawn less often.
-    if dice.happens(40_000) {
+    if dice.happens(15_000) {
         return dice
             .one_of(&[Fault::BadKey, Fault::NoQuota, Fault::ModelGone])
             .unwrap_or(Fault::Hang);
@@ -169,11 +170,11 @@ fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
     let length = to.since(Moment::START);
     let millis = Span::from_millis;
     // A few dozen requests a world: what many worlds show is seen sooner than what one shows for long.
-    let apart = Span::from_nanos(length.as_nanos() / (4 + dice.below(24)));
+    let apart = Span::from_nanos(length.as_nanos() / (2 + dice.below(12)));
     let arrivals = match dice.below(4) {
         0 => Arrivals::Every(apart.max(millis(1))),
         1 => Arrivals::Bursts(
-            2 + u32::try_from(dice.below(8)).unwrap_or(0),
+            2 + u32::try_from(dice.below(6)).unwrap_or(0),
             apart.saturating_mul(4),
         ),
         2 => Arrivals::ClosedLoop(

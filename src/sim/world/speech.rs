@@ -454,6 +454,6 @@ const MOMENT: Span = Span::from_micros(10);
 const MURMURS: u32 = 64;
 const MURMUR_GAP: Span = Span::from_millis(250);
 /// A word that fills several reads.
-const HUGE: usize = 100 * 1024;
+const HUGE: usize = 20 * 1024;
 /// Of a kilobyte each: more than a head may have.
 const ENDLESS_FIELDS: usize = 70;

@@ -400,6 +400,7 @@ impl World<'_> {
         };
         let ledger = &mut self.ledger;
         let named = &mut it.named;
+        let seed = self.seed;
         let mut context = Context {
             plan: self.plan,
             outlets: &self.outlets,
@@ -408,7 +409,7 @@ impl World<'_> {
             journal: &mut worker.journal,
             next_id: &mut || {
                 ledger.named += 1;
-                let id = RequestId(u128::from(ledger.named));
+                let id = RequestId(u128::from(seed) << 64 | u128::from(ledger.named));
                 named.push_back(id);
                 id
             },
@@ -553,6 +554,7 @@ fn sight(now: Moment, it: &mut Connection, action: &Action) {
         fault: None,
         serial: 0,
         words: 0,
+        cut: false,
     };
     match it.request.attempts.last_mut() {
         Some((_, last)) if fresh => *last = sighting,

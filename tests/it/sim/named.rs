@@ -1,1 +1,343 @@
-//! Worlds with a name: what an incident must cost at most.
+//! Worlds with a name: what an incident must cost at most. Times are virtual, so that an hour takes no time.
+
+use switchover::base::{Moment, ProviderId, Span, TargetId};
+use switchover::ops::Count;
+use switchover::policy::Plan;
+use switchover::sim::world::{
+    Arrivals, Crowd, Fault, Hint, Latency, Manners, Nature, Report, Scenario, Spell, Who, World,
+};
+
+use crate::sim::plan;
+
+/// Two providers with everything as it is built in.
+const PAIR: &str = r#"
+policy 1
+provider main {
+  kind = openai, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  model m = "model"
+}
+provider backup {
+  kind = mistral, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+route default {
+  tier 1 { main.m }
+  tier 2 { backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+const MAIN: Who = Who::Provider(ProviderId(0));
+const MILLION: u32 = 1_000_000;
+
+/// An incident, and who lives through it.
+struct Incident {
+    policy: &'static str,
+    cores: usize,
+    spells: Vec<Spell>,
+    arrivals: Arrivals,
+    seconds: u64,
+    streams: u32,
+    leave: u32,
+    patience: Latency,
+    nature: Nature,
+}
+
+impl Default for Incident {
+    fn default() -> Self {
+        Self {
+            policy: PAIR,
+            cores: 2,
+            spells: Vec::new(),
+            arrivals: Arrivals::Poisson(Span::from_millis(20)),
+            seconds: 120,
+            streams: MILLION / 2,
+            leave: 0,
+            patience: Latency::Constant(Span::ZERO),
+            nature: Nature::default(),
+        }
+    }
+}
+
+impl Incident {
+    /// Lives through it; every rule of `src/sim/world/check.rs` holds.
+    fn run(self, seed: u64) -> Report {
+        let plan: Plan = plan("incident", self.policy);
+        let models = plan.policy.model_names();
+        let models = models.into_iter().map(str::to_owned).collect();
+        let to = at(self.seconds);
+        let scenario = Scenario {
+            cores: self.cores,
+            natures: vec![self.nature; plan.policy.providers.len()],
+            spells: self.spells,
+            crowds: vec![Crowd {
+                arrivals: self.arrivals,
+                from: Moment::START,
+                to,
+                manners: Manners {
+                    streams: self.streams,
+                    leave: self.leave,
+                    patience: self.patience,
+                    ..Manners::polite(models)
+                },
+            }],
+        };
+        let mut world = World::new(&plan, scenario, seed);
+        world.run(to);
+        let report = world.finish();
+        if let Some(broken) = &report.broken {
+            panic!("seed {seed}: {broken}");
+        }
+        report
+    }
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment::START + Span::from_secs(seconds)
+}
+
+/// From second 10 to second 70.
+fn minute(fault: Fault) -> Vec<Spell> {
+    vec![Spell::always(MAIN, fault, at(10), at(70))]
+}
+
+/// The built-in breaker sends somebody to look this long after the last look at the latest: 30 s and a tenth, a tick, and a
+/// request.
+const INTERVAL: Span = Span::from_millis(33_200);
+
+#[test]
+fn an_outage_of_a_minute_costs_eight_attempts_and_no_request() {
+    let beats = [
+        (Arrivals::Poisson(Span::from_millis(100)), 10),
+        (Arrivals::Every(Span::from_secs(4)), 10),
+    ];
+    for (arrivals, seeds) in beats {
+        for seed in 0..seeds {
+            let report = Incident {
+                spells: minute(Fault::Gone),
+                arrivals,
+                seconds: 404,
+                streams: 0,
+                ..Incident::default()
+            }
+            .run(seed);
+            let main = &report.targets[0];
+            // Those that were under way when it began are no waste of ours.
+            let wasted = main
+                .failed_since
+                .iter()
+                .filter(|&&since| since >= at(10))
+                .count();
+            assert!(wasted <= 8, "{arrivals:?} {seed}: {wasted}");
+            assert_eq!(report.clients.errors, 0, "{arrivals:?} {seed}");
+            let back = main
+                .well_since
+                .map_or(Span::MAX, |since| since.since(at(70)));
+            assert!(back <= INTERVAL, "{arrivals:?} {seed}: back after {back}");
+        }
+    }
+}
+
+#[test]
+fn whatever_the_outage_is_no_client_sees_it() {
+    for fault in [
+        Fault::Refused,
+        Fault::BlackHole,
+        Fault::NoAddress,
+        Fault::Tls,
+        Fault::CloseAtOnce,
+        Fault::Status(500),
+        Fault::Page(502),
+        Fault::Page(200),
+        Fault::Empty,
+        Fault::ErrorObject,
+        Fault::ErrorFirst,
+        Fault::Cut(0),
+        Fault::Hang,
+        Fault::Murmur(0),
+        Fault::Hinted(503, Hint::Seconds(86_400)),
+    ] {
+        let report = Incident {
+            spells: minute(fault),
+            ..Incident::default()
+        }
+        .run(4);
+        assert_eq!(report.clients.errors + report.clients.cut, 0, "{fault:?}");
+        assert!(report.totals.of(Count::Failovers) > 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_brownout_is_invisible_at_any_share() {
+    for share in [50_000, 250_000, 500_000] {
+        let report = Incident {
+            spells: vec![Spell {
+                share,
+                ..Spell::always(MAIN, Fault::Status(500), at(10), at(100))
+            }],
+            arrivals: Arrivals::Poisson(Span::from_millis(5)),
+            ..Incident::default()
+        }
+        .run(5);
+        assert_eq!(report.clients.errors, 0, "{share}");
+        let opened = report.targets[0].opened;
+        // A twentieth is below the threshold of a quarter; a half is not.
+        assert!(
+            (share > 250_000) == (opened > 0) || share == 250_000,
+            "{share}: {opened}"
+        );
+    }
+}
+
+#[test]
+fn a_provider_that_flaps_is_not_followed() {
+    let report = Incident {
+        spells: vec![Spell {
+            beat: Span::from_secs(10),
+            ..Spell::always(MAIN, Fault::Refused, at(10), at(610))
+        }],
+        arrivals: Arrivals::Poisson(Span::from_millis(10)),
+        seconds: 620,
+        ..Incident::default()
+    }
+    .run(6);
+    let main = &report.targets[0];
+    // Thirty outages in ten minutes; the cool-down has grown to its longest after four.
+    assert!(main.opened <= 12, "{}", main.opened);
+    assert!(main.failed <= 12 * 8, "{}", main.failed);
+    assert_eq!(report.clients.errors, 0);
+}
+
+#[test]
+fn a_removed_model_is_left_alone_and_found_again() {
+    let report = Incident {
+        spells: vec![Spell::always(
+            Who::Target(TargetId(0)),
+            Fault::ModelGone,
+            at(10),
+            at(1_000),
+        )],
+        arrivals: Arrivals::Every(Span::from_millis(100)),
+        seconds: 1_320,
+        ..Incident::default()
+    }
+    .run(7);
+    let main = &report.targets[0];
+    // One request finds out, beside those that were under way; then one each five minutes.
+    assert!(main.failed <= 5, "{}", main.failed);
+    let back = main.well_since.unwrap().since(at(1_000));
+    assert!(back <= Span::from_secs(301), "back after {back}");
+    assert_eq!(report.clients.errors, 0);
+    assert_eq!(main.opened, 0);
+}
+
+#[test]
+fn a_revoked_key_costs_one_request_a_minute() {
+    let report = Incident {
+        spells: minute(Fault::BadKey),
+        arrivals: Arrivals::Every(Span::from_millis(100)),
+        seconds: 140,
+        ..Incident::default()
+    }
+    .run(8);
+    let main = &report.targets[0];
+    assert!(main.failed <= 3, "{}", main.failed);
+    let back = main.well_since.unwrap().since(at(70));
+    assert!(back <= Span::from_secs(61), "back after {back}");
+    assert_eq!(report.clients.errors, 0);
+    assert_eq!(main.opened, 0);
+}
+
+#[test]
+fn a_slow_provider_is_left_by_the_latency_rule() {
+    let policy = r#"
+policy 1
+breaker wary {
+  window = 10s, min_requests = 10, open when p95(ttft) > 500ms
+  cool_down = 5s..20s, half_open { probes = 1, need = 1, share = 5% }
+}
+defaults { breaker = wary }
+provider main {
+  kind = openai, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  model m = "model"
+}
+provider backup {
+  kind = mistral, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+route default {
+  tier 1 { main.m }
+  tier 2 { backup.m }
+  fallback { on ttft > 800ms -> next, on any -> next, else -> reject(503) }
+}
+"#;
+    let report = Incident {
+        policy,
+        spells: minute(Fault::LateContent(Span::from_secs(2))),
+        arrivals: Arrivals::Poisson(Span::from_millis(10)),
+        streams: MILLION,
+        ..Incident::default()
+    }
+    .run(9);
+    let main = &report.targets[0];
+    assert!(main.opened >= 1);
+    // A hundred a second, for the 800 ms of the first of them and the 500 ms until a twentieth of the window is slow; then
+    // a tick, and a few probes.
+    assert!(main.failed <= 160, "{}", main.failed);
+    assert!(report.clients.slowest_answer <= Span::from_millis(1_200));
+    assert_eq!(report.clients.errors, 0);
+}
+
+#[test]
+fn when_all_are_down_clients_are_told_at_once() {
+    for fault in [Fault::Refused, Fault::Status(503)] {
+        let report = Incident {
+            spells: vec![Spell::always(Who::Everyone, fault, at(0), at(60))],
+            arrivals: Arrivals::Poisson(Span::from_millis(2)),
+            seconds: 60,
+            streams: 0,
+            ..Incident::default()
+        }
+        .run(10);
+        let clients = &report.clients;
+        assert_eq!(clients.answers, 0);
+        let (asked, attempts) = (clients.errors, report.totals.of(Count::Attempts));
+        assert!(asked > 25_000 && attempts < 100, "{asked} {attempts}");
+        assert!(
+            clients.hinted > asked - 100,
+            "{} of {asked}",
+            clients.hinted
+        );
+        // A request that finds a breaker passing repeats once or twice, 50 to 500 ms later; one that does not waits for
+        // nothing, so that the second half of the world is over before its clients blink.
+        assert!(clients.slowest_error < Span::from_millis(1_000));
+    }
+}
+
+#[test]
+fn clients_that_storm_out_leave_nothing_behind() {
+    for fault in [
+        Fault::Hang,
+        Fault::BlackHole,
+        Fault::Stall(2),
+        Fault::NotReading,
+        Fault::LateHead(Span::from_millis(30)),
+    ] {
+        let report = Incident {
+            spells: vec![Spell::always(Who::Everyone, fault, at(0), at(60))],
+            arrivals: Arrivals::Bursts(200, Span::from_secs(2)),
+            seconds: 9,
+            leave: MILLION,
+            patience: Latency::Uniform(Span::ZERO, Span::from_millis(60)),
+            ..Incident::default()
+        }
+        .run(11);
+        assert!(
+            report.clients.left > 500,
+            "{fault:?}: {}",
+            report.clients.left
+        );
+        // A client that left is nobody's failure.
+        assert_eq!(report.targets[0].opened, 0, "{fault:?}");
+    }
+}
