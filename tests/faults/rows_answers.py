@@ -76,7 +76,7 @@ def two_keys(name, answer, stream, **left):
         world.ask(FIRST)
         used = [request["headers"]["authorization"].removeprefix("Bearer ") for request in world.first.requests()]
         assert used[0] != used[1] == used[2], used
-    return Scene(name, [answer, good(stream, "first")], run=run, seen=(3, 0), awaits="KEYS",
+    return Scene(name, [answer, good(stream, "first")], run=run, seen=(3, 0),
                  settings={"auth": 'keys(env("FIRST_KEY"), env("FIRST_B_KEY"))'}, **left)
 
 
@@ -116,7 +116,7 @@ def s403(stream):
     answer = failing(403, "Your project has no access to model `m`.", "permission_error", "permission_denied")
     yield Scene("two providers", [answer], key_out=True)
     yield Scene("another model", [answer, good(stream, "first")], asks=[Ask(), Ask(model="other", by="first.other", attempts=1)],
-                seen=(2, 1), key_out=True, awaits="KEYS")
+                seen=(2, 1), key_out=True)
 
 
 @fault(19, "403 or 503 with a challenge page")

@@ -91,7 +91,7 @@ def recovers(world):
 def recovery(stream):
     yield Scene("back on the primary", run=recovers, seen=(None, None), lasts=5, settings=CALM)
     yield Scene("one probe at a time", run=probes_alone, seen=(None, None), lasts=4, settings=QUICK)
-    yield Scene("in steps", run=recovers, seen=(None, None), lasts=5, awaits="BREAKERS",
+    yield Scene("in steps", run=recovers, seen=(None, None), lasts=5, awaits="a ramp",
                 settings={**CALM, "need": "1, ramp = [1%, 5%, 25%, 100%]"})
 
 

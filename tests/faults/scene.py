@@ -166,7 +166,7 @@ class World:
         """The three sides after the case: counters, logs, and what the target is left with."""
         scene = self.scene
         counted = {ending: sum(ask.ending() == ending for ask in self.asked) for ending in ENDINGS}
-        counted["requests"] = len(self.asked)
+        counted |= {"requests": len(self.asked), "hedges": 0, "hedges_won": 0}
         counted["attempts"] = sum(ask.attempts for ask in self.asked)
         # `first.other` is the first one tried where it is asked at all.
         counted["failovers"] = sum(ask.ending() == "answered" and ask.by == "second.m" and ask.attempts > 1 for ask in self.asked)
@@ -195,7 +195,7 @@ class World:
             for request in requests:
                 headers = request.get("headers", {})
                 key = headers.get("authorization", "").removeprefix("Bearer ")
-                assert not headers or key.startswith(KEYS[name]), request
+                assert not headers or any(key.startswith(own) for it, own in KEYS.items() if it.split("-")[0] == name), request
                 assert not headers or request["line"] == "POST /v1/chat/completions HTTP/1.1", request
 
 
