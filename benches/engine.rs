@@ -42,6 +42,7 @@ fn plan(pick: &str, targets: u16) -> Plan {
 const END: End = End {
     outcome: Outcome::Ok,
     retry_after: None,
+    model_alone: false,
 };
 
 struct Bench {
@@ -149,6 +150,7 @@ fn engine(c: &mut Criterion) {
                         End {
                             outcome,
                             retry_after: None,
+                            model_alone: false,
                         },
                     );
                 },

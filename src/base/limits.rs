@@ -36,9 +36,18 @@ pub const ATTEMPTS_MAX: u8 = 4;
 pub const POLICY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Nesting of brackets in a policy.
 pub const POLICY_DEPTH_MAX: usize = 64;
-/// The most attempts that one request's record holds; a larger `max_attempts` is cut to it. Four targets, each with
-/// one repeat: by then the client's own patience is gone.
+/// The most attempts of one request, changes of key aside; a larger `max_attempts` is cut to it. Four targets, each
+/// with one repeat: by then the client's own patience is gone.
 pub const HISTORY_ATTEMPTS_MAX: usize = 8;
+/// What one request's record holds: each attempt, and each change of key.
+pub const HISTORY_ENTRIES_MAX: usize = HISTORY_ATTEMPTS_MAX + KEY_TRIES_MAX;
+/// Keys of one provider: a set of them fits sixteen bits, and a pool that needs more is better two providers.
+pub const KEYS_MAX: usize = 16;
+/// How often one request may change to another key of the same provider. They are no attempts by the policy's count:
+/// with four dead keys in a row the fifth still answers.
+pub const KEY_TRIES_MAX: usize = 4;
+/// How long a key counts as lately rate-limited after a pause has ended: providers count by the minute.
+pub const KEY_CALM: Span = Span::from_secs(60);
 /// How long a provider's key rests after it was refused (401, 403). One wasted request a minute is what it costs to
 /// notice that somebody repaired the key at the provider.
 pub const KEY_REST: Span = Span::from_secs(60);

@@ -4,10 +4,11 @@
 //!   cell = one target
 //!     gate      the breaker's word, streak and probe tokens   read by every pick, written at changes
 //!     pause     rate limit, missing model                     read by every pick, written at 429 and 404
+//!     pool      the same for each key, where there are several
 //!     inflight  requests under way                            one atomic add at each attempt's two ends
 //!     slots     one for each core: totals                     written by their core, read by the tick
 //!     windows   what the tick remembers                       the tick's own
-//!   key = one provider's credential                           read by every pick, written at 401
+//!   key = one credential of one provider                      read by every pick, written at 401
 //!   vitals = one provider's endpoints                         read where the policy checks health
 //! ```
 //! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
@@ -24,16 +25,20 @@ use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::health::Vitals;
+use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
-use crate::policy::model::Provider;
+use crate::policy::model::{KeyPick, Provider};
 
 /// The shared state of every target of one plan.
 #[derive(Debug)]
 pub struct Board {
     cells: Box<[Cell]>,
-    keys: Box<[Padded<Rest>]>,
+    /// Of each provider in turn.
+    keys: Box<[Padded<Key>]>,
+    /// Where a provider's keys begin.
+    first_keys: Box<[usize]>,
     vitals: Box<[Padded<Vitals>]>,
     cores: usize,
 }
@@ -76,11 +81,11 @@ pub struct TargetStatus {
     pub requests: u64,
     /// Failures among them.
     pub failures: u64,
-    /// The end of the pause that the provider asked for.
+    /// The end of the pause that the provider asked for; of a pool, when the first key may be used again.
     pub throttled_until: Option<Moment>,
     /// The end of the rest after the model was gone.
     pub gone_until: Option<Moment>,
-    /// The end of the rest of its provider's key.
+    /// The end of the rest of its provider's key; of a pool in which all rest, the first one's.
     pub key_out_until: Option<Moment>,
     /// Health checks say that none of its provider's endpoints is up.
     pub down: bool,
@@ -96,29 +101,40 @@ impl Board {
     /// A board whose jitter hangs on `seed`.
     ///
     /// # Panics
-    /// If a target names a breaker that the plan does not have.
+    /// If a target names a breaker or a provider that the plan does not have.
     pub fn seeded(plan: &Plan, cores: usize, seed: u64) -> Self {
         let cores = cores.max(1);
         let policy = &plan.policy;
+        let mut first_keys = Vec::with_capacity(policy.providers.len());
+        let mut key_count = 0_usize;
+        for provider in &policy.providers {
+            first_keys.push(key_count);
+            // Who has none is treated as one that everybody knows.
+            key_count = key_count.saturating_add(provider.auth.secrets().len().max(1));
+        }
         let cells = (0_u16..)
             .zip(&policy.targets)
             .filter_map(|(id, target)| {
                 let name_hash = hash::of_bytes(0, target.name.as_bytes());
                 let breaker = policy.breakers.get(target.breaker.index())?;
-                let provider = policy.providers.get(target.provider.index());
+                let provider = policy.providers.get(target.provider.index())?;
+                let pool = provider.auth.secrets().len();
                 let gates = if breaker.per_core { cores } else { 1 };
                 Some(Cell {
                     target: TargetId(id),
                     provider: target.provider,
                     name_hash,
                     max_inflight: target.max_inflight,
-                    checked: provider.and_then(Checked::of),
+                    checked: Checked::of(provider),
                     rules: Rules::new(breaker, hash::mix(seed, name_hash)),
                     gates: many(gates),
                     windows: many(gates),
                     slots: many(cores),
                     ttft: many(cores),
                     pause: Padded::default(),
+                    first_key: *first_keys.get(target.provider.index())?,
+                    key_pick: provider.auth.pick(),
+                    pool: many(if pool > 1 { pool } else { 0 }),
                     inflight: Padded::default(),
                 })
             })
@@ -126,13 +142,13 @@ impl Board {
         assert_eq!(
             cells.len(),
             policy.targets.len(),
-            "each target has a breaker"
+            "each target has a breaker and a provider"
         );
-        let keys = many(policy.providers.len());
         let vitals = many(policy.providers.len());
         Self {
             cells,
-            keys,
+            keys: many(key_count),
+            first_keys: first_keys.into(),
             vitals,
             cores,
         }
@@ -220,8 +236,27 @@ impl Board {
         self.cells.get(target.index())
     }
 
-    pub(crate) fn key(&self, provider: ProviderId) -> Option<&Rest> {
-        self.keys.get(provider.index()).map(|key| &**key)
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter()
+    }
+
+    /// One key of the target's provider.
+    pub(crate) fn key(&self, cell: &Cell, key: u8) -> Option<&Key> {
+        let index = cell.first_key.checked_add(usize::from(key))?;
+        self.keys.get(index).map(|key| &**key)
+    }
+
+    /// All keys, with their places.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (ProviderId, u8, &Key)> {
+        let ends = self.first_keys.iter().skip(1).copied();
+        let ends = ends.chain([self.keys.len()]);
+        let ranges = self.first_keys.iter().copied().zip(ends);
+        (0_u16..).zip(ranges).flat_map(|(provider, (from, to))| {
+            let keys = self.keys.get(from..to).unwrap_or_default();
+            (0_u8..)
+                .zip(keys)
+                .map(move |(index, key)| (ProviderId(provider), index, &**key))
+        })
     }
 
     /// Whether health checks have taken the target's provider out.
@@ -246,6 +281,7 @@ impl Board {
                 worst = word;
             }
         }
+        let standing = cell.standing(now, self);
         TargetStatus {
             target: cell.target,
             state: worst.state,
@@ -256,9 +292,15 @@ impl Board {
             probes,
             requests: window.requests,
             failures: window.failures,
-            throttled_until: cell.pause.throttle.until(now),
+            throttled_until: match standing {
+                KeyStanding::Paused(until) => Some(until),
+                KeyStanding::Usable | KeyStanding::Out(_) => None,
+            },
             gone_until: cell.pause.gone.until(now),
-            key_out_until: self.key(cell.provider).and_then(|key| key.until(now)),
+            key_out_until: match standing {
+                KeyStanding::Out(until) => Some(until),
+                KeyStanding::Usable | KeyStanding::Paused(_) => None,
+            },
             down: self.is_down(cell),
         }
     }
@@ -276,6 +318,11 @@ pub(crate) struct Cell {
     pub(crate) rules: Rules,
     pub(crate) pause: Padded<Pause>,
     pub(crate) inflight: Padded<AtomicU32>,
+    pub(crate) key_pick: KeyPick,
+    /// What it knows of each key of its provider; empty where there is one.
+    pub(crate) pool: Box<[Padded<KeyPause>]>,
+    /// Where its provider's keys begin on the board.
+    first_key: usize,
     /// One, or one for each core.
     gates: Box<[Padded<Gate>]>,
     windows: Box<[Window]>,
@@ -306,6 +353,8 @@ impl Checked {
 pub(crate) struct Pause {
     pub(crate) throttle: Throttle,
     pub(crate) gone: Rest,
+    /// The provider's only key may not use this model.
+    pub(crate) barred: Rest,
 }
 
 impl Cell {

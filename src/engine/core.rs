@@ -20,6 +20,8 @@ pub struct Core {
     allowances: Box<[Allowance]>,
     /// The slowest answers of the targets that are hedged by them.
     tails: Box<[Option<Box<Tail>>]>,
+    /// The key after the one that a provider was asked with last, for `round_robin`.
+    key_turns: Box<[u8]>,
     /// One turn for each candidate of each route, flat.
     turns: Box<[i64]>,
     /// Where a route's turns begin.
@@ -55,6 +57,7 @@ impl Core {
             budgets: vec![Budget::default(); policy.providers.len()].into(),
             allowances: vec![Allowance::default(); policy.routes.len()].into(),
             tails: policy.targets.iter().map(|_| None).collect(),
+            key_turns: vec![0; policy.providers.len()].into(),
             turns: vec![0; turns].into(),
             first_turn: first_turn.into(),
         }
@@ -73,6 +76,21 @@ impl Core {
             .copied()
             .unwrap_or(usize::MAX);
         self.turns.get_mut(first..).unwrap_or_default()
+    }
+
+    /// Which key of a pool's is next.
+    pub(crate) fn key_turn(&self, provider: ProviderId) -> u8 {
+        self.key_turns
+            .get(provider.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// A request takes `key` of a pool.
+    pub(crate) fn took_key(&mut self, provider: ProviderId, key: u8) {
+        if let Some(turn) = self.key_turns.get_mut(provider.index()) {
+            *turn = key.wrapping_add(1);
+        }
     }
 
     /// The usual time to first content, once one is known.

@@ -21,6 +21,7 @@ mod budget;
 mod chain;
 mod core;
 mod health;
+mod keys;
 mod latency;
 mod pause;
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use self::chain::{
 };
 pub use self::core::Core;
 pub use self::health::Checkup;
+pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;

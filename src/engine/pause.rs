@@ -18,8 +18,13 @@ pub(crate) struct Throttle {
 impl Throttle {
     /// The end of the pause, if one is running.
     pub(crate) fn until(&self, now: Moment) -> Option<Moment> {
-        let until = Moment::from_nanos(self.until.load(Relaxed));
+        let until = self.last();
         (now < until).then_some(until)
+    }
+
+    /// The end of the newest pause, which may be long over.
+    pub(crate) fn last(&self) -> Moment {
+        Moment::from_nanos(self.until.load(Relaxed))
     }
 
     /// The provider asked for a pause. Its hint is obeyed up to the policy's maximum; a hint of nothing is none. Without
@@ -48,6 +53,12 @@ impl Throttle {
         }
     }
 
+    /// There is nobody left whom the pause was asked of.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Relaxed);
+        self.calm();
+    }
+
     /// The target answered well: the next pause is a first one again.
     pub(crate) fn calm(&self) {
         if self.level.load(Relaxed) != 0 {
@@ -70,6 +81,11 @@ impl Rest {
         (now < until).then_some(until)
     }
 
+    /// Whether it was begun and no test has succeeded since.
+    pub(crate) fn is_on(&self) -> bool {
+        self.until.load(Relaxed) != 0
+    }
+
     /// Begins a rest, or begins it again.
     pub(crate) fn begin(&self, until: Moment) {
         self.until.store(until.as_nanos(), Relaxed);
@@ -77,24 +93,35 @@ impl Rest {
 
     /// Whether this request may go: always when nothing rests, and for one request when a rest is over. That request
     /// has until `lease` to prove that all is well; if it never reports, another one may try then.
-    pub(crate) fn claim(&self, now: Moment, lease: Moment) -> bool {
+    pub(crate) fn claim(&self, now: Moment, lease: Moment) -> Option<Turn> {
         let until = self.until.load(Relaxed);
         if until == 0 {
-            return true;
+            return Some(Turn::Free);
         }
-        now.as_nanos() >= until
+        let taken = now.as_nanos() >= until
             && self
                 .until
                 .compare_exchange(until, lease.as_nanos(), Relaxed, Relaxed)
-                .is_ok()
+                .is_ok();
+        taken.then_some(Turn::Test)
     }
 
-    /// An answer proved that there is nothing to rest for.
+    /// A test proved that there is nothing to rest for.
     pub(crate) fn clear(&self) {
         if self.until.load(Relaxed) != 0 {
             self.until.store(0, Relaxed);
         }
     }
+}
+
+/// How a request goes past a [`Rest`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// Nothing rests.
+    Free,
+    /// It is the test at the end of a rest. Only that may end it: an answer to a request that began before the rest
+    /// (a long stream under a key that was revoked meanwhile) proves nothing.
+    Test,
 }
 
 fn lengthened(pause: Span, now: Moment, rules: &Rules) -> Span {

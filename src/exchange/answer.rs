@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, outcome_of, reclassify, response_field_passes, retry_after,
+    ClientError, is_of_model, outcome_of, reclassify, response_field_passes, retry_after,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -168,7 +168,7 @@ impl Exchange {
                 }
             }
         } else {
-            answer.retry_after = retry_after(fields.iter(unread), &[], context.unix);
+            answer.retry_after = retry_after(fields.iter(unread), head.status, &[], context.unix);
         }
         if head.encoded {
             return self.judge_unread(now, context);
@@ -255,13 +255,14 @@ impl Exchange {
         let outcome = reclassify(self.own_rules(context), outcome, status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
-            let hint = hint.or_else(|| retry_after(std::iter::empty(), body, context.unix));
+            let hint = hint.or_else(|| retry_after(std::iter::empty(), status, body, context.unix));
             let error = ClientError::of_answer(outcome, status, body);
             return self.attempt_failed(
                 now,
                 Failure {
                     outcome,
                     retry_after: hint,
+                    model_alone: is_of_model(status, body),
                     error,
                 },
                 context,
@@ -272,6 +273,7 @@ impl Exchange {
             End {
                 outcome,
                 retry_after: None,
+                model_alone: false,
             },
             context,
         );

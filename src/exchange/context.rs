@@ -71,8 +71,8 @@ pub struct Outlets(Vec<Outlet>);
 pub struct Outlet {
     /// `host: …` for each endpoint.
     hosts: Vec<Bytes>,
-    /// The credential's whole field line; empty without one.
-    credential: Secret,
+    /// The whole field line of each key, in the policy's order.
+    credentials: Vec<Secret>,
 }
 
 impl Outlets {
@@ -88,8 +88,8 @@ impl Outlets {
             .map_or(1, |outlet| u16::try_from(outlet.hosts.len()).unwrap_or(1))
     }
 
-    /// Appends the fields for one of the provider's endpoints.
-    pub fn write_fields(&self, provider: ProviderId, endpoint: u16, out: &mut Vec<u8>) {
+    /// Appends the fields for one of the provider's endpoints, with one of the provider's keys.
+    pub fn write_fields(&self, provider: ProviderId, endpoint: u16, key: u8, out: &mut Vec<u8>) {
         if let Some(outlet) = self.0.get(provider.index()) {
             out.extend_from_slice(
                 outlet
@@ -97,14 +97,20 @@ impl Outlets {
                     .get(usize::from(endpoint))
                     .map_or(b"", |host| host),
             );
-            out.extend_from_slice(outlet.credential.expose());
+            if let Some(credential) = outlet.credentials.get(usize::from(key)) {
+                out.extend_from_slice(credential.expose());
+            }
         }
     }
 }
 
 impl Outlet {
-    /// The fields for `provider`, which knows us by `credential`. The secret must be free of line ends.
-    pub fn new(provider: &Provider, credential: Option<(AuthStyle, Secret)>) -> Self {
+    /// The fields for `provider`, which knows us by any of `credentials`, in the policy's order. The secrets must be free
+    /// of line ends.
+    pub fn new(
+        provider: &Provider,
+        credentials: impl IntoIterator<Item = (AuthStyle, Secret)>,
+    ) -> Self {
         let hosts = provider.endpoints.iter().map(|endpoint| {
             let default = if endpoint.tls { 443 } else { 80 };
             let host = &endpoint.host;
@@ -120,21 +126,28 @@ impl Outlet {
                 Bytes::from(format!("host: {host}:{port}\r\n"))
             }
         });
-        let mut line = Vec::new();
-        if let Some((style, secret)) = credential {
-            line.extend_from_slice(match style {
-                AuthStyle::Bearer => b"authorization: Bearer ".as_slice(),
-                AuthStyle::ApiKey => b"api-key: ",
-                AuthStyle::XApiKey => b"x-api-key: ",
-            });
-            line.extend_from_slice(secret.expose());
-            line.extend_from_slice(b"\r\n");
-        }
         Self {
             hosts: hosts.collect(),
-            credential: Secret::new(line),
+            credentials: credentials
+                .into_iter()
+                .map(|(style, secret)| field_line(style, &secret))
+                .collect(),
         }
     }
+}
+
+fn field_line(style: AuthStyle, secret: &Secret) -> Secret {
+    let name = match style {
+        AuthStyle::Bearer => b"authorization: Bearer ".as_slice(),
+        AuthStyle::ApiKey => b"api-key: ",
+        AuthStyle::XApiKey => b"x-api-key: ",
+    };
+    // Of its final size, so that growing it leaves no copy behind.
+    let mut line = Vec::with_capacity(name.len() + secret.expose().len() + 2);
+    line.extend_from_slice(name);
+    line.extend_from_slice(secret.expose());
+    line.extend_from_slice(b"\r\n");
+    Secret::new(line)
 }
 
 /// A buffer for answers: one read takes up to this much from a provider.

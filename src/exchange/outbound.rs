@@ -63,6 +63,8 @@ pub(super) struct Failure {
     pub(super) outcome: Outcome,
     /// What the provider said about when to come back.
     pub(super) retry_after: Option<Span>,
+    /// The key was refused for this model alone.
+    pub(super) model_alone: bool,
     /// What the client is told if the policy says to give it this outcome's own answer.
     pub(super) error: ClientError<'static>,
 }
@@ -73,6 +75,7 @@ impl Failure {
         Self {
             outcome,
             retry_after: None,
+            model_alone: false,
             error: ClientError::of_outcome(outcome),
         }
     }
@@ -222,9 +225,12 @@ impl Exchange {
         out.extend_from_slice(b"POST ");
         path(provider, endpoint, self.request.operation, model, &mut out);
         out.extend_from_slice(FIXED_FIELDS);
-        context
-            .outlets
-            .write_fields(self.upstream.provider, self.upstream.endpoint, &mut out);
+        context.outlets.write_fields(
+            self.upstream.provider,
+            self.upstream.endpoint,
+            attempt.key,
+            &mut out,
+        );
         out.extend_from_slice(notes.common_fields());
         for line in notes.special_fields() {
             let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
@@ -327,11 +333,13 @@ impl Exchange {
         let Failure {
             outcome,
             retry_after,
+            model_alone,
             error,
         } = failure;
         let end = End {
             outcome,
             retry_after,
+            model_alone,
         };
         self.end_attempt(now, end, context);
         if self.is_resuming() {

@@ -12,7 +12,7 @@ use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
     ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, reclassify,
-    stream_end,
+    retry_after, stream_end,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -213,7 +213,8 @@ impl Exchange {
         let outcome = reclassify(self.own_rules(context), outcome, self.answer.status, data);
         Failure {
             outcome,
-            retry_after: None,
+            retry_after: retry_after(std::iter::empty(), 200, data, context.unix),
+            model_alone: false,
             error: ClientError::of_answer(outcome, 400, data),
         }
     }
@@ -319,6 +320,7 @@ impl Exchange {
         let end = End {
             outcome: Outcome::Ok,
             retry_after: None,
+            model_alone: false,
         };
         self.end_attempt(now, end, context);
         self.ending = (self.answer.status, Ending::Answered);
@@ -379,6 +381,7 @@ impl Exchange {
         let end = End {
             outcome: failure.outcome,
             retry_after: failure.retry_after,
+            model_alone: failure.model_alone,
         };
         self.answer.ended = false;
         self.answer.spoil();

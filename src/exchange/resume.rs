@@ -100,6 +100,7 @@ impl Exchange {
         let Failure {
             outcome,
             retry_after,
+            model_alone,
             error,
         } = failure;
         self.outbox.truncate(ready);
@@ -109,6 +110,7 @@ impl Exchange {
         let end = End {
             outcome,
             retry_after,
+            model_alone,
         };
         self.end_attempt(now, end, context);
         if let Some(resume) = &mut self.resume {

@@ -99,6 +99,8 @@ impl<'a> Account<'a> {
             "probe": tried.probe,
             "repeat": tried.repeat,
             "hedge": tried.hedge,
+            "key": tried.key,
+            "key_change": tried.key_change,
             "started_ms": millis(tried.started),
             "ttft_ms": tried.ttft.map(millis),
             "ended_ms": tried.ended.map(millis),
@@ -171,6 +173,8 @@ pub(super) mod tests {
         let attempt = |target, outcome, started| AttemptRecord {
             target: TargetId(target),
             outcome: Some(outcome),
+            key: 0,
+            key_change: false,
             probe: false,
             repeat: false,
             hedge: false,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::base::limits::HISTORY_ATTEMPTS_MAX;
+use crate::base::limits::HISTORY_ENTRIES_MAX;
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
 use crate::engine::{AttemptRecord, PassedOver, PassedSet};
 use crate::ops::access_log::LogSink;
@@ -233,7 +233,7 @@ impl Journal {
     }
 }
 
-/// Attempts that a record has room for: all that a chain can make.
-pub const TRIED_MAX: usize = HISTORY_ATTEMPTS_MAX;
-/// Records of one core: about 500 bytes each, 500 KiB in all.
+/// Attempts that a record has room for: all that a chain can make, changes of key included.
+pub const TRIED_MAX: usize = HISTORY_ENTRIES_MAX;
+/// Records of one core: about 700 bytes each, 700 KiB in all.
 const RECORDS_MAX: usize = 1024;

@@ -1,6 +1,8 @@
 //! The resolved policy: every name an id, every unit a base unit, every default filled in. What cannot be written
 //! down here cannot happen at run time.
 
+use std::fmt;
+
 use crate::base::{BreakerId, Outcome, OutcomeSet, ProviderId, RetriesId, RouteId, Span, TargetId};
 use crate::policy::facts::Caps;
 
@@ -125,6 +127,15 @@ pub enum SecretSource {
     Env(Box<str>),
     /// `file("path")`, one trailing newline is not part of it.
     File(Box<str>),
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env({name:?})"),
+            Self::File(path) => write!(f, "file({path:?})"),
+        }
+    }
 }
 
 /// The kinds of provider that the language knows. Which of them this binary can speak to is `dialect`'s to say.
@@ -295,13 +306,60 @@ pub enum Question {
 pub enum Auth {
     /// `none`
     None,
-    /// One header with one secret. The first key of `keys(…)` until key pools are built.
+    /// One field with one secret, or with one of several: a pool.
     Key {
         /// How the secret is written.
         style: AuthStyle,
-        /// The secret.
-        secret: SecretRef,
+        /// The secrets, in the policy's order; at least one, at most [`KEYS_MAX`](crate::base::limits::KEYS_MAX).
+        secrets: Vec<SecretRef>,
+        /// Which of them a request takes.
+        pick: KeyPick,
     },
+}
+
+impl Auth {
+    /// The secrets, in the policy's order; none for `none`.
+    pub fn secrets(&self) -> &[SecretRef] {
+        match self {
+            Self::None => &[],
+            Self::Key { secrets, .. } => secrets,
+        }
+    }
+
+    /// Which key of a pool a request takes.
+    pub fn pick(&self) -> KeyPick {
+        match self {
+            Self::None => KeyPick::default(),
+            Self::Key { pick, .. } => *pick,
+        }
+    }
+}
+
+/// `pick = …` in `keys(…)`: which of the keys that may be used.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KeyPick {
+    /// `least_throttled`: spread evenly over those that were not rate-limited lately; else the one whose pause ended
+    /// first.
+    #[default]
+    LeastThrottled,
+    /// `round_robin`: one after the other.
+    RoundRobin,
+    /// `in_order`: the first one.
+    InOrder,
+}
+
+impl KeyPick {
+    /// Each, the default first.
+    pub const ALL: [Self; 3] = [Self::LeastThrottled, Self::RoundRobin, Self::InOrder];
+
+    /// The word of the policy language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastThrottled => "least_throttled",
+            Self::RoundRobin => "round_robin",
+            Self::InOrder => "in_order",
+        }
+    }
 }
 
 /// How a credential is written on the wire.

@@ -67,6 +67,11 @@ async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Tra
                 None => log::transition(&shared.plan, &transition),
             }
         }
+        for change in shared.board.key_changes() {
+            if transitions.is_none() {
+                log::key_change(&shared.plan, change);
+            }
+        }
         if look {
             monitor.look(now);
         }

@@ -71,7 +71,10 @@ impl Watch {
         loop {
             monoio::time::sleep(self.until_next(check, count).as_std()).await;
             count += 1;
-            let asked = self.ask(provider, endpoint, check);
+            // Each key of a pool in turn: one that is refused must not hide the endpoint.
+            let keys = provider.auth.secrets().len().max(1) as u64;
+            let key = u8::try_from(count % keys).unwrap_or(0);
+            let asked = self.ask(provider, endpoint, check, key);
             let found = match monoio::time::timeout(check.timeout.as_std(), asked).await {
                 Ok(found) => found,
                 Err(_) => Err("no answer in time".to_owned()),
@@ -125,6 +128,7 @@ impl Watch {
         provider: &Provider,
         endpoint: &Endpoint,
         check: &HealthCheck,
+        key: u8,
     ) -> Result<Finding, String> {
         let peers = &self.shared.peers;
         let peer = peers
@@ -133,7 +137,7 @@ impl Watch {
         let mut link = connect(peer).await?;
         let mut outlet = Vec::new();
         let outlets = &self.shared.outlets;
-        outlets.write_fields(self.provider, self.endpoint, &mut outlet);
+        outlets.write_fields(self.provider, self.endpoint, key, &mut outlet);
         let mut request = Vec::new();
         health_request(provider, endpoint, &check.question, &outlet, &mut request);
         outlet.fill(0);

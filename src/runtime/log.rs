@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::engine::Transition;
+use crate::base::Outcome;
+use crate::engine::{KeyChange, Transition};
 use crate::policy::Plan;
 use crate::policy::model::Endpoint;
 
@@ -39,4 +40,21 @@ pub(super) fn health(provider: &str, endpoint: &Endpoint, up: bool, why: &str) {
         "endpoint {}:{} of {provider}: {from} -> {to}{why}",
         endpoint.host, endpoint.port
     ));
+}
+
+/// A key went out, which somebody must see to, or came back.
+pub(super) fn key_change(plan: &Plan, change: KeyChange) {
+    let provider = plan.policy.providers.get(change.provider.index());
+    let name = provider.map_or("?", |provider| &*provider.name);
+    let secret = provider.and_then(|it| it.auth.secrets().get(usize::from(change.key)));
+    let from = secret
+        .map(|secret| format!(" ({})", secret.source))
+        .unwrap_or_default();
+    let key = change.key;
+    let what = match change.out {
+        None => "well again",
+        Some(Outcome::QuotaExhausted) => "out: its quota, balance or spend limit is used up",
+        Some(_) => "out: the provider refuses it",
+    };
+    note(&format!("provider {name}: key {key}{from} is {what}"));
 }

@@ -104,17 +104,16 @@ impl Shared {
 fn outlets(policy: &Policy, errors: &mut Vec<String>) -> Outlets {
     let mut outlets = Vec::new();
     for provider in &policy.providers {
-        let credential = match &provider.auth {
-            Auth::None => None,
-            Auth::Key { style, secret } => match secrets::read(policy, secret) {
-                Ok(secret) => Some((*style, secret)),
-                Err(error) => {
-                    errors.push(error);
-                    None
+        let mut credentials = Vec::new();
+        if let Auth::Key { style, secrets, .. } = &provider.auth {
+            for secret in secrets {
+                match secrets::read(policy, secret) {
+                    Ok(secret) => credentials.push((*style, secret)),
+                    Err(error) => errors.push(error),
                 }
-            },
-        };
-        outlets.push(Outlet::new(provider, credential));
+            }
+        }
+        outlets.push(Outlet::new(provider, credentials));
     }
     Outlets::new(outlets)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use crate::base::{Moment, Outcome, Span};
-use crate::engine::{PassedOver, Rule, TargetStatus};
+use crate::engine::{KeyStatus, PassedOver, Rule, TargetStatus};
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
 use crate::policy::Policy;
 use crate::runtime::clock::Anchor;
@@ -38,6 +38,12 @@ pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
         .zip(&sums)
         .map(|(status, sums)| view.target(status, sums))
         .collect();
+    let keys: Vec<Value> = shared
+        .board
+        .key_status(now)
+        .iter()
+        .filter_map(|status| key(&shared.plan.policy, status, now))
+        .collect();
     json!({
         "schema": "switchover.status/1",
         "version": VERSION,
@@ -49,7 +55,34 @@ pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
         "out": out,
         "requests": requests,
         "targets": targets,
+        "keys": keys,
     })
+}
+
+/// One key: where it is kept and how it stands, never a part of what it is. Nothing for a provider without one.
+fn key(policy: &Policy, status: &KeyStatus, now: Moment) -> Option<Value> {
+    let provider = policy.providers.get(status.provider.index())?;
+    let secret = provider.auth.secrets().get(usize::from(status.key))?;
+    let kept_from: Vec<Value> = status
+        .kept_from
+        .iter()
+        .map(|kept| {
+            json!({
+                "target": policy.targets.get(kept.target.index()).map(|target| &*target.name),
+                "why": kept.why.as_str(),
+                "left_ms": kept.until.since(now).as_millis(),
+            })
+        })
+        .collect();
+    Some(json!({
+        "provider": &*provider.name,
+        "key": status.key,
+        "from": secret.source.to_string(),
+        "state": if status.out.is_some() { "out" } else { "well" },
+        "why": status.out.map(Outcome::as_str),
+        "out_left_ms": status.out_until.map(|until| until.since(now).as_millis()),
+        "kept_from": kept_from,
+    }))
 }
 
 /// What targets are told from.

@@ -86,6 +86,7 @@ fn request(number: u64, now: Moment, plan: &Plan, core: &mut Core) -> u32 {
             End {
                 outcome,
                 retry_after,
+                model_alone: false,
             },
         );
         if outcome == Outcome::Ok {

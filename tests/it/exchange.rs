@@ -143,6 +143,107 @@ fn spoilt(bytes: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+/// Two providers, each with a pool, for a request that is refused again and again.
+const POOLS: &str = r#"policy 1
+provider first {
+  kind = openai_compatible, base_url = "http://127.0.0.1:1/v1"
+  auth = keys(env("A"), env("B"), env("C")), model small = "up-small"
+}
+provider second {
+  kind = openai_compatible, base_url = "http://127.0.0.1:2/v1"
+  auth = keys(env("D"), env("E"), pick = in_order), model small = "up-small"
+}
+retries none { max = 0 }
+defaults { retries = none }
+route default {
+  tier 1 { first.small }
+  tier 2 { second.small }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+/// An error answer with an empty object, which only its status explains.
+fn refusal(status: u16) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn keys_are_tried_before_the_next_provider() {
+    let mut desk = Desk::under(POOLS);
+    desk.sent = Some(Vec::new());
+    let answers = [
+        refusal(401),
+        refusal(429),
+        refusal(402),
+        refusal(403),
+        desk::answer(),
+    ];
+    let answers: Vec<_> = answers.iter().map(Vec::as_slice).collect();
+    let heard = converse(&mut desk, &[&desk::request(false)], &answers);
+    let (head, _) = &heard.answers[0];
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(
+        head.contains("x-switchover-target: second.small\r\n"),
+        "{head}"
+    );
+    let sent = desk.sent.take().unwrap();
+    let providers: Vec<_> = sent.iter().map(|(provider, _)| provider.0).collect();
+    assert_eq!(providers, [0, 0, 0, 1, 1]);
+    let mut keys: Vec<_> = sent.iter().map(|(_, bytes)| key_of(bytes)).collect();
+    assert_eq!(keys[3..], ["sk-second-00", "sk-second-01"]);
+    keys.truncate(3);
+    keys.sort_unstable();
+    assert_eq!(keys, ["sk-first-00", "sk-first-01", "sk-first-02"]);
+}
+
+/// The one key in a request's head.
+fn key_of(bytes: &[u8]) -> &str {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let head = str::from_utf8(&bytes[..end.unwrap()]).unwrap();
+    let mut keys = head
+        .split("\r\n")
+        .filter_map(|line| line.strip_prefix("authorization: Bearer "));
+    let key = keys.next().unwrap();
+    assert!(
+        keys.next().is_none() && head.matches("sk-").count() == 1,
+        "{head}"
+    );
+    key
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever providers answer, a key goes to its own provider and to nobody else, and no body holds one.
+    #[test]
+    fn a_key_goes_to_its_own_provider_only(
+        statuses in vec(proptest::sample::select(vec![200_u16, 400, 401, 402, 403, 404, 429, 500, 503]), 1..12),
+        requests in 1..4_usize,
+    ) {
+        let mut desk = Desk::under(POOLS);
+        desk.sent = Some(Vec::new());
+        let answers: Vec<_> = statuses
+            .iter()
+            .map(|&status| if status == 200 { desk::answer() } else { refusal(status) })
+            .collect();
+        let reads: Vec<_> = answers.iter().map(Vec::as_slice).collect();
+        let asks = desk::request(false).repeat(requests);
+        let heard = converse(&mut desk, &[&asks], &reads);
+        for (head, body) in &heard.answers {
+            prop_assert!(!head.contains("sk-") && !String::from_utf8_lossy(body).contains("sk-"));
+        }
+        for (provider, bytes) in desk.sent.take().unwrap() {
+            let name = ["sk-first-", "sk-second-"][provider.index()];
+            prop_assert!(key_of(&bytes).starts_with(name));
+            let text = String::from_utf8_lossy(&bytes);
+            prop_assert_eq!(text.matches("sk-").count(), 1, "{}", text);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 

@@ -473,7 +473,7 @@ fn both_get_the_whole_request_each_with_its_own_model() {
     assert!(body(&first).starts_with("{\"model\":\"first\","), "{first}");
     assert_eq!(body(&first).replacen("first", "hedge", 1), body(&hedge));
     assert!(
-        hedge.contains("authorization: Bearer sk-provider"),
+        hedge.contains("authorization: Bearer sk-p-00\r\n"),
         "{hedge}"
     );
 }

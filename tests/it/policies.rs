@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
-    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, ModelName, Otherwise,
-    Pattern, Pick, Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
+    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, KeyPick, ModelName,
+    Otherwise, Pattern, Pick, Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{
     self, Candidate, Caps, Diagnostics, Facts, KeyFacts, Plan, Severity, Sources, WallTime,
@@ -82,11 +82,15 @@ fn five_lines_have_visible_defaults() {
     assert_eq!(&*openai.endpoints[0].host, "api.openai.com");
     assert_eq!(openai.endpoints[0].port, 443);
     assert_eq!(&*openai.endpoints[0].base_path, "/v1");
-    let Auth::Key { style, secret } = &openai.auth else {
+    let Auth::Key { style, secrets, .. } = &openai.auth else {
         panic!("{:?}", openai.auth);
     };
     assert_eq!(*style, AuthStyle::Bearer);
-    assert_eq!(secret.source, SecretSource::Env("OPENAI_API_KEY".into()));
+    assert_eq!(secrets.len(), 1);
+    assert_eq!(
+        secrets[0].source,
+        SecretSource::Env("OPENAI_API_KEY".into())
+    );
 
     let target = &policy.targets[0];
     assert_eq!(&*target.name, "openai.mini");
@@ -157,12 +161,18 @@ fn private_networks_and_key_lists() {
     assert_eq!(policy.targets[0].price_in, Some(0));
     assert_eq!(policy.targets[1].price_out, Some(800_000));
     assert_eq!(policy.providers[1].tls.roots, Roots::System);
-    let Auth::Key { secret, .. } = &policy.providers[1].auth else {
-        panic!("{:?}", policy.providers[1].auth);
-    };
-    assert_eq!(secret.source, SecretSource::Env("TOGETHER_KEY_A".into()));
-    let notes = diagnostics.render(false);
-    assert!(notes.contains("only the first is used yet"), "{notes}");
+    let auth = &policy.providers[1].auth;
+    let sources: Vec<_> = auth.secrets().iter().map(|key| &key.source).collect();
+    assert_eq!(
+        sources,
+        [
+            &SecretSource::Env("TOGETHER_KEY_A".into()),
+            &SecretSource::File("/run/secrets/together_b".into())
+        ]
+    );
+    assert_eq!(auth.pick(), KeyPick::LeastThrottled);
+    let messages = || diagnostics.list.iter().map(|found| &found.message);
+    assert!(messages().all(|message| !message.contains("key")));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use switchover::base::{Moment, RequestId, Secret, Span};
+use switchover::base::{Moment, ProviderId, RequestId, Secret, Span};
 use switchover::engine::{Board, Core};
 use switchover::exchange::{Action, Context, Exchange, Input, Outlet, Outlets, Reused, Scratch};
 use switchover::ops::{Counters, Journal, Totals};
@@ -21,6 +21,8 @@ pub(super) struct Desk {
     counters: Arc<Counters>,
     requests: u64,
     pub(super) now: Moment,
+    /// What went to providers, request by request: kept where a test puts a list here.
+    pub(super) sent: Option<Vec<(ProviderId, Vec<u8>)>>,
 }
 
 impl Desk {
@@ -29,13 +31,16 @@ impl Desk {
         Self::under(include_str!("../../benches/bench.policy"))
     }
 
-    /// The same under another plan.
+    /// One under `text`. A provider's keys read `sk-NAME-00`, `sk-NAME-01`, …
     pub(super) fn under(text: &str) -> Self {
         let (policy, _) =
             load(&[("desk.policy", text)], "desk.policy", &[]).expect("the policy is sound");
         let outlets = policy.providers.iter().map(|provider| {
-            let key = Secret::new(b"sk-provider-000000000000000000000000000000".to_vec());
-            Outlet::new(provider, Some((AuthStyle::Bearer, key)))
+            let keys = (0..provider.auth.secrets().len()).map(|index| {
+                let key = format!("sk-{}-{index:02}", provider.name);
+                (AuthStyle::Bearer, Secret::new(key.into_bytes()))
+            });
+            Outlet::new(provider, keys)
         });
         let outlets = Outlets::new(outlets.collect());
         let plan = Plan::new(policy).expect("a small policy has a program");
@@ -54,6 +59,7 @@ impl Desk {
             scratch: Scratch::default(),
             requests: 0,
             now: Moment::START + Span::from_secs(1),
+            sent: None,
         }
     }
 
@@ -84,6 +90,7 @@ impl Desk {
     ) {
         let mut client = Feed::of(asks);
         let mut provider = Feed::of(answers);
+        let mut dialed = ProviderId::default();
         while !(client.is_over() && exchange.is_idle()) {
             let input = match exchange.poll() {
                 Action::ReadClient { mut into, .. } => {
@@ -94,8 +101,18 @@ impl Desk {
                     heard(bytes.get(range).unwrap_or_default());
                     Input::ClientSent(bytes, Ok(()))
                 }
-                Action::Dial { fresh, .. } => Input::Dialed(Ok(Reused(!fresh))),
-                Action::SendUpstream { bytes, .. } => Input::UpstreamSent(bytes, Ok(())),
+                Action::Dial {
+                    provider, fresh, ..
+                } => {
+                    dialed = provider;
+                    Input::Dialed(Ok(Reused(!fresh)))
+                }
+                Action::SendUpstream { bytes, range, .. } => {
+                    if let Some(sent) = &mut self.sent {
+                        sent.push((dialed, bytes.get(range).unwrap_or_default().to_vec()));
+                    }
+                    Input::UpstreamSent(bytes, Ok(()))
+                }
                 Action::ReadUpstream { mut into, .. } => {
                     let count = provider.read(&mut into);
                     Input::UpstreamRead(into, Ok(count))

@@ -7,7 +7,8 @@
 //!   {"detail":"text"}  {"detail":[{"msg":"text"}]}   Mistral, FastAPI servers
 //!   {"object":"error","message","type","code"}       Mistral, vLLM
 //!   {"message":"text"}                               proxies in front of providers
-//!   [{"error":{…}}]                                  Google's OpenAI-compatible address
+//!   [{"error":{…,"details":[{…}]}}]                  Google's OpenAI-compatible address
+//!   {"type":"error","error":{…,"error_code"}}        Anthropic's
 //!   {"choices":[{"error":{…}}]}                      OpenRouter, inside a 200
 //! ```
 
@@ -28,6 +29,8 @@ pub(crate) struct Complaint<'a> {
     pub(crate) status: Option<u16>,
     /// What the provider behind a broker said, as a JSON value (OpenRouter's `metadata`).
     pub(crate) behind: &'a [u8],
+    /// Particulars, as a JSON value (Google's `details`).
+    pub(crate) details: &'a [u8],
 }
 
 impl<'a> Complaint<'a> {
@@ -85,8 +88,10 @@ impl<'a> Complaint<'a> {
             b"message" if value.starts_with(b"\"") => self.message = text,
             b"type" => self.kind = text,
             b"code" => self.code = text,
+            b"error_code" if self.code.is_empty() => self.code = text,
             b"param" => self.param = text,
             b"metadata" => self.behind = value,
+            b"details" => self.details = value,
             _ => {}
         }
         if matches!(
@@ -107,6 +112,7 @@ impl<'a> Complaint<'a> {
             param: pick(self.param, outer.param),
             status: self.status.or(outer.status),
             behind: pick(self.behind, outer.behind),
+            details: pick(self.details, outer.details),
         }
     }
 }

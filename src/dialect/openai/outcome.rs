@@ -36,6 +36,32 @@ pub fn outcome_of_error(kind: ProviderKind, data: &[u8]) -> Outcome {
     classify(kind, status, &complaint)
 }
 
+/// Whether a refusal is about the model that was asked for and not about the key: the key is good for others.
+pub fn is_of_model(status: u16, body: &[u8]) -> bool {
+    const RIGHTS: [&[u8]; 6] = [
+        b"access",
+        b"permission",
+        b"permitted",
+        b"not allowed",
+        b"not authorized",
+        b"blocked",
+    ];
+    if status != 403 || is_page(body) {
+        return false;
+    }
+    let complaint = Complaint::find(body).unwrap_or_else(|| plain(body));
+    let rights = |word: &&[u8]| says(complaint.message, word);
+    names_model(&complaint) || (says(complaint.message, b"model") && RIGHTS.iter().any(rights))
+}
+
+/// A code for a model that this key may not use. With 404 the first of them is a model that nobody may.
+fn names_model(complaint: &Complaint<'_>) -> bool {
+    let codes = [complaint.code, complaint.kind];
+    codes.into_iter().any(|code| {
+        by_code(code) == Some(Outcome::ModelGone) || code.starts_with(b"model_permission") // Groq
+    })
+}
+
 /// A success must be a JSON object that is whole and has an answer in it.
 fn outcome_of_success(kind: ProviderKind, body: &[u8]) -> Outcome {
     if is_plain_answer(body) {
@@ -119,11 +145,15 @@ fn plain(body: &[u8]) -> Complaint<'_> {
 }
 
 fn classify(kind: ProviderKind, status: u16, complaint: &Complaint<'_>) -> Outcome {
+    if status == 403 && names_model(complaint) {
+        return Outcome::AuthFailed;
+    }
     if let Some(outcome) = by_code(complaint.code).or_else(|| by_code(complaint.kind)) {
         return outcome;
     }
     if status < 500
-        && let Some(outcome) = by_words(status, complaint)
+        && let Some(outcome) =
+            by_details(status, complaint.details).or_else(|| by_words(status, complaint))
     {
         return outcome;
     }
@@ -157,6 +187,8 @@ fn by_code(code: &[u8]) -> Option<Outcome> {
         b"insufficient_quota"
         | b"billing_hard_limit_reached"
         | b"billing_not_active"
+        | b"billing_error" // Anthropic, with 402
+        | b"enforced_spend_limit_reached" // Anthropic, with 429 and type `rate_limit_error`
         | b"insufficient_balance"
         | b"insufficient_credits" => Outcome::QuotaExhausted,
         b"model_not_found"
@@ -178,6 +210,24 @@ fn by_code(code: &[u8]) -> Option<Outcome> {
         | b"capacity_exceeded" => Outcome::Overloaded,
         b"rate_limit_exceeded" | b"RateLimitReached" => Outcome::S429, // Groq sends it with 413 too
         _ => return None,
+    })
+}
+
+/// Google's particulars. Its sentence for a limit by the minute is OpenAI's for a spent quota, word for word, so that
+/// these come before the words.
+fn by_details(status: u16, details: &[u8]) -> Option<Outcome> {
+    if says(details, b"api_key_invalid") {
+        return Some(Outcome::AuthFailed);
+    }
+    if says(details, b"enforced_spend_limit_reached") {
+        return Some(Outcome::QuotaExhausted);
+    }
+    (status == 429 && says(details, b"retrydelay")).then(|| {
+        if says(details, b"perday") {
+            Outcome::QuotaExhausted
+        } else {
+            Outcome::S429
+        }
     })
 }
 
@@ -209,7 +259,7 @@ fn by_words(status: u16, complaint: &Complaint<'_>) -> Option<Outcome> {
     (matches!(status, 400 | 404) && about_model && tells(&GONE)).then_some(Outcome::ModelGone)
 }
 
-const QUOTA: [&[u8]; 9] = [
+const QUOTA: [&[u8]; 10] = [
     b"insufficient balance", // DeepSeek
     b"insufficient credits", // OpenRouter
     b"insufficient funds",
@@ -217,8 +267,9 @@ const QUOTA: [&[u8]; 9] = [
     b"used all available credits", // xAI
     b"spending limit",             // xAI, Fireworks
     b"spend limit",
-    b"key limit exceeded", // OpenRouter
-    b"billing details",    // OpenAI, where a broker drops the code
+    b"specified api usage limits", // Anthropic's own spend limit, with 400
+    b"key limit exceeded",         // OpenRouter
+    b"billing details",            // OpenAI, where a broker drops the code
 ];
 
 const CONTEXT: [&[u8]; 9] = [

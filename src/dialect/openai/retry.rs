@@ -2,20 +2,24 @@
 //!
 //! | source | form | who |
 //! |---|---|---|
-//! | `retry-after-ms` | milliseconds | OpenAI, Azure |
+//! | `retry-after-ms`, `x-ms-retry-after-ms` | milliseconds | OpenAI, Azure |
 //! | `retry-after` | seconds, or a date (RFC 9110 §10.2.3) | most |
-//! | `x-ratelimit-reset-requests`, `-tokens` | `6m0s`, `12ms` | OpenAI, Groq, Together |
-//! | the message | `try again in 7.66s` | OpenAI, Groq |
+//! | `x-ratelimit-reset-requests`, `-tokens` | `6m0s`, `12ms`, seconds | OpenAI, Groq, Together |
+//! | `x-ratelimit-reset` | seconds; seconds or milliseconds since 1970 | Azure; OpenRouter |
+//! | `details[].retryDelay` | `34.4s` | Google |
+//! | the message | `try again in 7.66s`, `retry in 34.4s` | OpenAI, Groq, Google |
 //!
-//! Zero, negative and unreadable values say nothing.
+//! The first of the table that says something counts. Zero, negative and unreadable values say nothing. Resets are sent
+//! with every answer, and mean a pause on a 429 only.
 
 use crate::base::Span;
 use crate::dialect::openai::complaint::Complaint;
 
-/// The pause that an answer asks for. `fields` are its header fields; `unix_now` is the wall clock in seconds since
-/// 1970, for dates.
+/// The pause that an answer of this status asks for. `fields` are its header fields; `unix_now` is the wall clock in
+/// seconds since 1970, for dates.
 pub fn retry_after<'a>(
     fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    status: u16,
     body: &[u8],
     unix_now: u64,
 ) -> Option<Span> {
@@ -23,17 +27,18 @@ pub fn retry_after<'a>(
     for (name, value) in fields {
         hints.read(name, value.trim_ascii(), unix_now);
     }
-    hints
-        .millis
-        .or(hints.after)
-        .or_else(|| hints.reset())
-        .or_else(|| in_words(Complaint::find(body)?.message))
+    let reset = if status == 429 { hints.reset() } else { None };
+    hints.millis.or(hints.after).or(reset).or_else(|| {
+        let complaint = Complaint::find(body)?;
+        in_details(complaint.details).or_else(|| in_words(complaint.message))
+    })
 }
 
 #[derive(Default)]
 struct Hints {
     millis: Option<Span>,
     after: Option<Span>,
+    reset: Option<Span>,
     reset_requests: Option<Span>,
     reset_tokens: Option<Span>,
     requests_spent: bool,
@@ -43,17 +48,19 @@ struct Hints {
 impl Hints {
     fn read(&mut self, name: &[u8], value: &[u8], unix_now: u64) {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        if is(b"retry-after-ms") {
-            self.millis = decimal(value, 1_000_000);
+        if is(b"retry-after-ms") || is(b"x-ms-retry-after-ms") {
+            self.millis = self.millis.max(decimal(value, 1_000_000));
         } else if is(b"retry-after") {
             self.after = decimal(value, 1_000_000_000).or_else(|| {
                 let wait = unix_time(value)?.checked_sub(unix_now)?;
                 positive(Span::from_secs(wait))
             });
         } else if is(b"x-ratelimit-reset-requests") {
-            self.reset_requests = duration(value);
+            self.reset_requests = reset(value, unix_now);
         } else if is(b"x-ratelimit-reset-tokens") {
-            self.reset_tokens = duration(value);
+            self.reset_tokens = reset(value, unix_now);
+        } else if is(b"x-ratelimit-reset") {
+            self.reset = reset(value, unix_now);
         } else if is(b"x-ratelimit-remaining-requests") {
             self.requests_spent = value == b"0";
         } else if is(b"x-ratelimit-remaining-tokens") {
@@ -63,7 +70,7 @@ impl Hints {
 
     /// The reset of the limit that is spent; where neither says so, the sooner one.
     fn reset(&self) -> Option<Span> {
-        match (self.requests_spent, self.tokens_spent) {
+        let of_limit = match (self.requests_spent, self.tokens_spent) {
             (true, true) => self.reset_requests.max(self.reset_tokens),
             (true, false) => self.reset_requests,
             (false, true) => self.reset_tokens,
@@ -71,17 +78,55 @@ impl Hints {
                 .into_iter()
                 .flatten()
                 .min(),
-        }
+        };
+        of_limit.or(self.reset)
     }
 }
 
-/// `7.66s` behind `try again in `.
-fn in_words(message: &[u8]) -> Option<Span> {
-    const LEAD: &[u8] = b"try again in ";
-    let at = message
+/// A time until, in Go's form or in seconds; or a time since 1970, in seconds or milliseconds: what would be a pause of
+/// thirty years is one, and what would be the year 2286 is in milliseconds.
+fn reset(value: &[u8], unix_now: u64) -> Option<Span> {
+    const SECONDS_SINCE: Span = Span::from_secs(1_000_000_000);
+    const MILLIS_SINCE: Span = Span::from_secs(10_000_000_000);
+    let Some(number) = decimal(value, 1_000_000_000) else {
+        return duration(value);
+    };
+    let now = Span::from_secs(unix_now);
+    if number < SECONDS_SINCE {
+        Some(number)
+    } else if number < MILLIS_SINCE {
+        positive(number.saturating_sub(now))
+    } else {
+        let since = decimal(value, 1_000_000)?;
+        positive(since.saturating_sub(now))
+    }
+}
+
+/// Google's `{"@type":"…RetryInfo","retryDelay":"34.4s"}`, in a list.
+fn in_details(details: &[u8]) -> Option<Span> {
+    const LEAD: &[u8] = b"\"retryDelay\"";
+    let at = details
         .windows(LEAD.len())
-        .position(|window| window.eq_ignore_ascii_case(LEAD))?;
-    let text = message.get(at + LEAD.len()..)?;
+        .position(|window| window == LEAD)?;
+    let behind = details.get(at + LEAD.len()..)?;
+    let text = behind
+        .trim_ascii_start()
+        .strip_prefix(b":")?
+        .trim_ascii_start()
+        .strip_prefix(b"\"")?;
+    let end = text.iter().position(|&byte| byte == b'"')?;
+    duration(text.get(..end)?)
+}
+
+/// `7.66s` behind `try again in ` or `retry in `.
+fn in_words(message: &[u8]) -> Option<Span> {
+    const LEADS: [&[u8]; 2] = [b"try again in ", b"retry in "];
+    let text = LEADS.into_iter().find_map(|lead| {
+        let at = message
+            .windows(lead.len())
+            .position(|window| window.eq_ignore_ascii_case(lead))?;
+        message.get(at + lead.len()..)
+    })?;
     let end = text
         .iter()
         .position(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'h' | b'm' | b's'))

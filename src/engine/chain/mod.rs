@@ -13,6 +13,7 @@
 
 mod finish;
 mod hedge;
+mod keys;
 mod record;
 mod repeat;
 mod report;
@@ -90,6 +91,8 @@ pub struct Attempt {
     pub target: TargetId,
     /// Attempts before this one.
     pub index: u8,
+    /// Which of the provider's keys it goes with, from 0.
+    pub key: u8,
     /// It tries whether a breaker may pass again.
     pub probe: bool,
     /// A connection must be there by then, else [`Outcome::Connect`].
@@ -114,6 +117,8 @@ pub struct End {
     pub outcome: Outcome,
     /// What the provider said about when to come again.
     pub retry_after: Option<Span>,
+    /// With [`Outcome::AuthFailed`]: the key was refused for this model alone, and is good for others.
+    pub model_alone: bool,
 }
 
 impl Chain {
@@ -205,6 +210,9 @@ impl Chain {
         else {
             return Step::Finish(Finish::Stop);
         };
+        if let Some(attempt) = self.change_key(now, &view, outcome, core) {
+            return Step::Attempt(attempt);
+        }
         let reason = Reason::Outcome(outcome);
         match verdict(serve, outcome, self.waited) {
             Verdict::Next => self.advance(now, &view, core),
@@ -271,7 +279,7 @@ impl Chain {
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
         let last = self.history.last();
         let facts = AttemptFacts {
-            index: self.history.len(),
+            index: self.history.attempts(),
             last: last.and_then(|last| last.outcome),
             last_target: last.map(|last| last.target),
         };
@@ -285,10 +293,10 @@ impl Chain {
         }
     }
 
-    /// Attempts that this request may still make.
+    /// Attempts that this request may still make, changes of key aside.
     fn attempts_left(&self, serve: &Serve) -> u8 {
         let max = serve.attempts_max.clamp(1, ATTEMPTS_CEILING);
-        max.saturating_sub(self.history.len())
+        max.saturating_sub(self.history.attempts())
     }
 
     /// Notes that this request has been at `target`, which a route may name in two tiers.
@@ -311,6 +319,11 @@ struct Running {
     /// The breaker's epoch when it began: in another one its outcome has no say.
     epoch: u32,
     token: Option<Token>,
+    key: u8,
+    /// Of the key's secret.
+    key_age: u32,
+    /// It is the test at the end of a rest, of its key or its model.
+    tests: bool,
     content: bool,
 }
 

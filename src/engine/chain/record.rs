@@ -1,10 +1,14 @@
 //! What a chain remembers for the record, in a fixed number of bytes: its attempts, and why candidates were passed over.
 
-use crate::base::limits::HISTORY_ATTEMPTS_MAX;
+use crate::base::limits::{HISTORY_ENTRIES_MAX, KEYS_MAX};
 use crate::base::{Outcome, Span, TargetId};
 use crate::engine::balance::bit;
 
 /// One attempt as the record shows it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one attempt, each shown by its name"
+)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AttemptRecord {
     /// Where it went.
@@ -19,6 +23,10 @@ pub struct AttemptRecord {
     pub hedge: bool,
     /// The attempt beside it answered first, and it was cut off: its times are "at least" times.
     pub overtaken: bool,
+    /// Which of its provider's keys it went with, from 0.
+    pub key: u8,
+    /// It asked the target of the attempt before it with another key, and is none by the policy's count.
+    pub key_change: bool,
     /// When it began, from the request's beginning, in whole microseconds.
     pub started: Span,
     /// From its beginning to its first content, if there was any.
@@ -35,7 +43,7 @@ pub enum PassedOver {
     Forbidden = 1,
     /// It lacks a capability that the route requires.
     Lacks,
-    /// Its provider's key was refused or has no quota left.
+    /// All keys of its provider were refused or have no quota left.
     KeyOut,
     /// Its model was gone.
     ModelGone,
@@ -128,13 +136,25 @@ impl PassedSet {
     }
 }
 
+/// How an attempt begins, as far as the record shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) target: TargetId,
+    pub(crate) key: u8,
+    pub(crate) probe: bool,
+    pub(crate) repeat: bool,
+    pub(crate) key_change: bool,
+    pub(crate) started: Span,
+}
+
 /// The attempts of one request, in the order of their beginning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct History {
-    entries: [Entry; HISTORY_ATTEMPTS_MAX],
+    entries: [Entry; HISTORY_ENTRIES_MAX],
     len: u8,
     /// The one that ended last, counted from 1; 0 before any has.
     ended: u8,
+    key_changes: u8,
 }
 
 impl History {
@@ -142,14 +162,34 @@ impl History {
         self.len
     }
 
-    pub(crate) fn push(&mut self, target: TargetId, probe: bool, repeat: bool, started: Span) {
+    /// Attempts by the policy's count: those that were no change of key.
+    pub(crate) fn attempts(&self) -> u8 {
+        self.len.saturating_sub(self.key_changes)
+    }
+
+    pub(crate) fn key_changes(&self) -> u8 {
+        self.key_changes
+    }
+
+    pub(crate) fn push(&mut self, beginning: Beginning) {
+        let Beginning {
+            target,
+            key,
+            probe,
+            repeat,
+            key_change,
+            started,
+        } = beginning;
         let slot = self.entries.get_mut(usize::from(self.len));
         assert!(slot.is_some(), "attempts are bounded before they begin");
         if let Some(slot) = slot {
+            let flag = |holds, flag| if holds { flag } else { 0 };
             *slot = Entry {
                 target,
-                probe,
-                repeat,
+                how: key & KEY
+                    | flag(probe, PROBE)
+                    | flag(repeat, REPEAT)
+                    | flag(key_change, KEY_CHANGE),
                 hedge: false,
                 overtaken: false,
                 started: micros(started),
@@ -158,6 +198,7 @@ impl History {
                 outcome: None,
             };
             self.len = self.len.saturating_add(1);
+            self.key_changes = self.key_changes.saturating_add(u8::from(key_change));
         }
     }
 
@@ -199,10 +240,12 @@ impl History {
         made.iter().map(|entry| AttemptRecord {
             target: entry.target,
             outcome: entry.outcome,
-            probe: entry.probe,
-            repeat: entry.repeat,
+            probe: entry.how & PROBE != 0,
+            repeat: entry.how & REPEAT != 0,
             hedge: entry.hedge,
             overtaken: entry.overtaken,
+            key: entry.how & KEY,
+            key_change: entry.how & KEY_CHANGE != 0,
             started: Span::from_micros(u64::from(entry.started)),
             ttft: known(entry.ttft),
             ended: known(entry.ended),
@@ -226,7 +269,7 @@ impl History {
     }
 }
 
-/// Twenty bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
+/// Sixteen bytes. Times are microseconds from the request's beginning: 71 minutes, then they stay there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     started: u32,
@@ -234,8 +277,8 @@ struct Entry {
     ended: u32,
     target: TargetId,
     outcome: Option<Outcome>,
-    probe: bool,
-    repeat: bool,
+    /// The key's index, and flags.
+    how: u8,
     hedge: bool,
     overtaken: bool,
 }
@@ -251,6 +294,13 @@ fn known(micros: u32) -> Option<Span> {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+const KEY: u8 = 0x0f;
+const PROBE: u8 = 0x10;
+const REPEAT: u8 = 0x20;
+const KEY_CHANGE: u8 = 0x40;
+
+/// The index of a key fits beside the flags.
+const _: () = assert!(KEYS_MAX <= KEY as usize + 1);
 
 #[cfg(test)]
 mod tests {

@@ -85,7 +85,7 @@ impl Chain {
             .iter()
             .filter(|attempt| attempt.target == target)
         {
-            times = times.saturating_add(1);
+            times = times.saturating_add(u8::from(!attempt.key_change));
             last = attempt.outcome;
         }
         let repeats = times.checked_sub(1)?;

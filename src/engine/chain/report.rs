@@ -78,7 +78,7 @@ impl Chain {
         if silent && running.token.is_none() && is_current(&running, cell, core) {
             sample(waited, &running, core);
         }
-        rest(now, cell, core, end);
+        rest(now, &running, cell, core, end);
         self.waited = if running.content { Span::ZERO } else { waited };
     }
 
@@ -211,35 +211,48 @@ fn judge(
 }
 
 /// Pauses and rests, and their ends.
-fn rest(now: Moment, cell: &Cell, core: &Core, end: End) {
-    let key = core.board.key(cell.provider);
+fn rest(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) {
     match end.outcome {
-        Outcome::S429 => cell.pause.throttle.pause(now, end.retry_after, &cell.rules),
         // A server that is overloaded and says when to come back is taken at its word; one that does not is the breaker's.
         Outcome::S5xx | Outcome::Overloaded if end.retry_after.is_some() => {
             cell.pause.throttle.pause(now, end.retry_after, &cell.rules);
         }
-        Outcome::AuthFailed => {
-            if let Some(key) = key {
-                key.begin(now + KEY_REST);
-            }
-        }
-        Outcome::QuotaExhausted => {
-            if let Some(key) = key {
-                key.begin(now + QUOTA_REST);
-            }
-        }
         Outcome::ModelGone => cell.pause.gone.begin(now + MODEL_REST),
+        Outcome::S429 | Outcome::AuthFailed | Outcome::QuotaExhausted => {
+            rest_key(now, running, cell, core, end);
+        }
         _ => {}
     }
-    if ANSWERED.has(end.outcome) {
+    if running.tests && ANSWERED.has(end.outcome) {
         cell.pause.gone.clear();
-        if let Some(key) = key {
-            key.clear();
+        cell.barred(running.key).clear();
+        if let Some(key) = core.board.key(cell, running.key) {
+            key.rest.clear();
         }
     }
     if end.outcome == Outcome::Ok {
-        cell.pause.throttle.calm();
+        cell.throttle(running.key).calm();
+        if !cell.pool.is_empty() {
+            cell.pause.throttle.calm();
+        }
+    }
+}
+
+/// What a refusal of the key takes out: no more than explains it.
+fn rest_key(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) {
+    let Some(key) = core.board.key(cell, running.key) else {
+        return;
+    };
+    if key.age() != running.key_age {
+        return;
+    }
+    match end.outcome {
+        Outcome::AuthFailed if end.model_alone => cell.barred(running.key).begin(now + KEY_REST),
+        Outcome::AuthFailed => key.goes_out(end.outcome, now + KEY_REST),
+        Outcome::QuotaExhausted => key.goes_out(end.outcome, now + QUOTA_REST),
+        _ => cell
+            .throttle(running.key)
+            .pause(now, end.retry_after, &cell.rules),
     }
 }
 

@@ -3,17 +3,19 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::limits::DEADLINE_RESERVE;
-use crate::base::{Moment, Span, TargetId, hash};
+use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::balance::{Draw, bit, bits, pick, rendezvous, weight_of};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::{Gate, Token};
 use crate::engine::breaker::word::{State, Word, epoch_of, passing};
-use crate::engine::chain::record::PassedOver;
+use crate::engine::chain::record::{Beginning, PassedOver};
 use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
 use crate::engine::chain::{Attempt, Chain, Form, Running};
 use crate::engine::core::Core;
-use crate::policy::model::Then;
+use crate::engine::keys::{KeyDraw, Taken};
+use crate::engine::pause::Turn;
+use crate::policy::model::{KeyPick, Then};
 
 impl Chain {
     /// The first candidate that takes the request: tier by tier, probes by their share, then whoever `pick` names. When
@@ -76,11 +78,33 @@ impl Chain {
         index: usize,
         core: &mut Core,
     ) -> Option<Attempt> {
+        self.begin(now, view, survey, index, None, core)
+    }
+
+    /// The same; `tried_keys` are those that this change of key is away from.
+    pub(super) fn begin(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &mut Survey,
+        index: usize,
+        tried_keys: Option<u16>,
+        core: &mut Core,
+    ) -> Option<Attempt> {
         let target = view.candidates.get(index)?.target;
-        let mut attempt = self.timers(now, view, survey, index)?;
+        let key_change = tried_keys.is_some();
+        let mut attempt = self.timers(now, view, survey, index, key_change)?;
         let held = {
             let cell = core.board.cell(target)?;
-            hold(now, cell, core, attempt.deadline)
+            let draw = KeyDraw {
+                seed: self.key_seed(),
+                turn: match cell.key_pick {
+                    KeyPick::RoundRobin => core.key_turn(cell.provider),
+                    KeyPick::LeastThrottled | KeyPick::InOrder => 0,
+                },
+                tried: tried_keys.unwrap_or_default(),
+            };
+            hold(now, cell, core, attempt.deadline, draw)
         };
         let held = match held {
             Ok(held) => held,
@@ -90,9 +114,15 @@ impl Chain {
             }
         };
         attempt.probe = held.token.is_some();
-        let repeat = self.tried & bit(index) != 0;
-        self.history
-            .push(target, attempt.probe, repeat, now.since(self.begun));
+        attempt.key = held.taken.key;
+        self.history.push(Beginning {
+            target,
+            key: held.taken.key,
+            probe: attempt.probe,
+            repeat: !key_change && self.tried & bit(index) != 0,
+            key_change,
+            started: now.since(self.begun),
+        });
         self.mark_tried(target, view.candidates);
         self.running = Some(Running {
             target,
@@ -100,10 +130,17 @@ impl Chain {
             started: now,
             epoch: held.epoch,
             token: held.token,
+            key: held.taken.key,
+            key_age: held.taken.age,
+            tests: held.taken.turn == Turn::Test,
             content: false,
         });
         let policy = &view.plan.policy;
-        if let Some(settings) = policy.targets.get(target.index())
+        if let Some(provider) = held.rotates {
+            core.took_key(provider, held.taken.key);
+        }
+        if !key_change
+            && let Some(settings) = policy.targets.get(target.index())
             && let Some(retries) = policy.retries.get(settings.retries.index())
         {
             core.deposit(settings.provider, retries);
@@ -175,11 +212,13 @@ impl Chain {
         view: &View<'_>,
         survey: &Survey,
         index: usize,
+        key_change: bool,
     ) -> Option<Attempt> {
         let target = view.candidates.get(index)?.target;
         let own = view.plan.policy.targets.get(target.index())?.timeouts;
         let route = view.serve.timeouts;
-        let more = self.attempts_left(view.serve) > 1;
+        // This one is counted once it has begun, if it counts at all.
+        let more = self.attempts_left(view.serve) > u8::from(!key_change);
         let others = more && survey.open & survey.tiers & !bit(index) != 0;
         let reserve = |end: Moment| match end - DEADLINE_RESERVE {
             reserved if others && reserved > now => reserved,
@@ -205,6 +244,7 @@ impl Chain {
         Some(Attempt {
             target,
             index: self.history.len(),
+            key: 0,
             probe: false,
             connect_by: (now + route.connect.unwrap_or(own.connect)).min(begin_by),
             head_by: (now + head).min(content_by).min(begin_by),
@@ -237,15 +277,20 @@ fn can_jump(to: TargetId, from: TargetId, view: &View<'_>, survey: &Survey) -> b
 struct Held {
     epoch: u32,
     token: Option<Token>,
+    /// The key; and whether it, or the model, is tested.
+    taken: Taken,
+    /// The provider whose keys take turns.
+    rotates: Option<ProviderId>,
 }
 
-/// Takes all that an attempt needs, or nothing: a place in flight, a token if the target is half-open, and the turn to
-/// test a key or a model whose rest is over.
+/// Takes all that an attempt needs, or nothing: a place in flight, a token if the target is half-open, a key, and the
+/// turn to test a key or a model whose rest is over.
 fn hold(
     now: Moment,
     cell: &Cell,
     core: &Core,
     deadline: Moment,
+    draw: KeyDraw,
 ) -> Result<Held, (PassedOver, Moment)> {
     let gate = cell
         .gate(core.index)
@@ -262,43 +307,44 @@ fn hold(
             return Err((PassedOver::BreakerOpen, now + BUSY_HINT));
         }
     }
-    let taken = claim(now, cell, core, deadline);
+    let taken = claim(now, cell, core, deadline, draw);
     if let (Err(_), Some(token)) = (taken, token) {
         gate.give_back(token);
     }
-    taken.map(|()| Held {
+    taken.map(|taken| Held {
         epoch: epoch_of(packed),
         token,
+        taken,
+        rotates: (cell.key_pick == KeyPick::RoundRobin).then_some(cell.provider),
     })
 }
 
+/// A place in flight, and a key for it.
 fn claim(
     now: Moment,
     cell: &Cell,
     core: &Core,
     deadline: Moment,
-) -> Result<(), (PassedOver, Moment)> {
+    draw: KeyDraw,
+) -> Result<Taken, (PassedOver, Moment)> {
     let before = cell.inflight.fetch_add(1, Relaxed);
-    let busy = now + BUSY_HINT;
-    let refused = if cell.max_inflight.is_some_and(|max| before >= max) {
-        Some(PassedOver::AtCapacity)
-    } else if !cell.pause.gone.claim(now, deadline) {
-        Some(PassedOver::ModelGone)
-    } else if core
-        .board
-        .key(cell.provider)
-        .is_some_and(|key| !key.claim(now, deadline))
-    {
-        // A turn to test the model that was taken a line above lapses at the deadline.
-        Some(PassedOver::KeyOut)
+    let taken = if cell.max_inflight.is_some_and(|max| before >= max) {
+        Err(PassedOver::AtCapacity)
+    } else if let Some(model) = cell.pause.gone.claim(now, deadline) {
+        // A turn to test the model lapses at the deadline if there is no key.
+        let taken = cell.claim_key(now, deadline, &core.board, draw);
+        taken.ok_or(PassedOver::KeyOut).map(|taken| match model {
+            Turn::Free => taken,
+            Turn::Test => Taken {
+                turn: model,
+                ..taken
+            },
+        })
     } else {
-        None
+        Err(PassedOver::ModelGone)
     };
-    match refused {
-        Some(reason) => {
-            cell.inflight.fetch_sub(1, Relaxed);
-            Err((reason, busy))
-        }
-        None => Ok(()),
-    }
+    taken.map_err(|reason| {
+        cell.inflight.fetch_sub(1, Relaxed);
+        (reason, now + BUSY_HINT)
+    })
 }

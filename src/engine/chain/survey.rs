@@ -10,6 +10,7 @@ use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{State, Word, passing};
 use crate::engine::chain::record::{PassedOver, PassedSet};
 use crate::engine::core::Core;
+use crate::engine::keys::KeyStanding;
 use crate::policy::model::Serve;
 use crate::policy::{Candidate, Plan};
 
@@ -136,9 +137,11 @@ fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: 
 
 /// What the board says about one target: whether it is only to be probed, or why and until when it is out.
 pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (PassedOver, Moment)> {
-    if let Some(until) = core.board.key(cell.provider).and_then(|key| key.until(now)) {
-        return Err((PassedOver::KeyOut, until));
-    }
+    let paused = match cell.standing(now, &core.board) {
+        KeyStanding::Usable => None,
+        KeyStanding::Paused(until) => Some(until),
+        KeyStanding::Out(until) => return Err((PassedOver::KeyOut, until)),
+    };
     if let Some(until) = cell.pause.gone.until(now) {
         return Err((PassedOver::ModelGone, until));
     }
@@ -156,7 +159,7 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (Pas
         }
         half = true;
     }
-    if let Some(until) = cell.pause.throttle.until(now) {
+    if let Some(until) = paused {
         return Err((PassedOver::Throttled, until));
     }
     if cell

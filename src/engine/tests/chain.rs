@@ -432,7 +432,7 @@ fn the_record_holds_what_happened() {
     assert_eq!(chain.passed_over(1), Some(PassedOver::BreakerOpen));
     assert_eq!(chain.passed_over(2), None);
     assert_eq!(world.board.latencies(target('c')).count(), 1);
-    assert!(size_of_val(&chain) <= 360, "{}", size_of_val(&chain));
+    assert!(size_of_val(&chain) <= 448, "{}", size_of_val(&chain));
 }
 
 #[test]

@@ -183,7 +183,6 @@ impl Model {
         self.said[self.at].push(outcome);
         let another = self.attempts < self.words.attempts_max;
         match outcome {
-            Outcome::Ok | Outcome::S4xx => return vec!["stop".to_owned()],
             Outcome::BadOutput => return vec![format!("502 {outcome}")],
             Outcome::ContextExceeded if self.words.targets > SPARE => {
                 return if self.said[SPARE].is_empty() && another {
@@ -193,7 +192,9 @@ impl Model {
                 };
             }
             Outcome::ContentFilter if self.words.stubborn => {}
-            Outcome::ContextExceeded | Outcome::ContentFilter => return vec!["stop".to_owned()],
+            Outcome::Ok | Outcome::S4xx | Outcome::ContextExceeded | Outcome::ContentFilter => {
+                return vec!["stop".to_owned()];
+            }
             _ => {}
         }
         if !another {

@@ -5,6 +5,7 @@ mod breaker;
 mod chain;
 mod hedge;
 mod journeys;
+mod keys;
 mod pauses;
 mod sequences;
 mod threads;

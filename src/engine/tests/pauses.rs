@@ -2,7 +2,7 @@
 
 use crate::base::{Moment, Outcome, Span};
 use crate::engine::State;
-use crate::engine::pause::Rest;
+use crate::engine::pause::{Rest, Turn};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
 use crate::policy::model::Breaker;
 
@@ -168,14 +168,28 @@ fn a_slow_answer_that_is_cut_short_counts_once() {
 #[test]
 fn a_rest_ends_with_one_test_at_a_time() {
     let (rest, second) = (Rest::default(), |s| Moment::START + Span::from_secs(s));
-    assert!(rest.claim(second(0), second(1)) && rest.claim(second(0), second(1)));
+    for _ in 0..2 {
+        assert_eq!(rest.claim(second(0), second(1)), Some(Turn::Free));
+    }
     rest.begin(second(10));
-    assert!(!rest.claim(second(9), second(20)));
-    assert!(rest.claim(second(10), second(20)) && !rest.claim(second(10), second(20)));
-    assert!(
-        rest.claim(second(20), second(30)),
-        "the first test never reported"
-    );
+    assert_eq!(rest.claim(second(9), second(20)), None);
+    assert_eq!(rest.claim(second(10), second(20)), Some(Turn::Test));
+    assert_eq!(rest.claim(second(10), second(20)), None);
+    let again = rest.claim(second(20), second(30));
+    assert_eq!(again, Some(Turn::Test), "the first test never reported");
     rest.clear();
-    assert!(rest.claim(second(21), second(30)) && rest.until(second(21)).is_none());
+    assert_eq!(rest.claim(second(21), second(30)), Some(Turn::Free));
+    assert!(rest.until(second(21)).is_none() && !rest.is_on());
+}
+
+#[test]
+fn an_answer_from_before_a_rest_does_not_end_it() {
+    let mut world = Setup::default().build();
+    // A stream that began under the key before it was revoked, and ends well afterwards.
+    let mut old = world.chain();
+    world.attempt(&mut old, 0);
+    world.content(&mut old, 0);
+    world.once(Outcome::AuthFailed);
+    world.end(&mut old, 0, Outcome::Ok);
+    assert_eq!(world.once(Outcome::Ok).unwrap().target, target('b'));
 }

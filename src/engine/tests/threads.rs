@@ -47,6 +47,7 @@ fn storm(world: &mut World, requests: u64, work: impl Fn(usize, u64) -> Outcome 
             let end = End {
                 outcome: work(index, number),
                 retry_after: None,
+                model_alone: false,
             };
             chain.ended(now, plan, core, end);
         }

@@ -10,9 +10,10 @@ use crate::engine::{
     Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
 };
 use crate::policy::model::{
-    Action, At, Auth, Breaker, Cond, FallbackLine, Hedge, Member, MidStream, ModelName, Otherwise,
-    Pick, Provider, ProviderKind, Reject, Retries, Route, Serve, Server, Target, Then, Tier,
-    Timeouts, TimeoutsOverride, Trigger,
+    Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, Member,
+    MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Reject, Retries, Route,
+    SecretRef, SecretSource, Serve, Server, Target, Test, Then, Tier, Timeouts, TimeoutsOverride,
+    Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -34,6 +35,12 @@ pub(super) struct Setup {
     pub(super) attempts_max: u8,
     pub(super) deadline: Span,
     pub(super) hedge: Option<Hedge>,
+    /// How many keys each provider has, and which a request takes.
+    pub(super) keys: (u16, KeyPick),
+    /// All targets are models of the provider of `a`.
+    pub(super) one_provider: bool,
+    /// No attempt where the last one ended so.
+    pub(super) forbid_after: OutcomeSet,
 }
 
 impl Default for Setup {
@@ -57,6 +64,9 @@ impl Default for Setup {
             attempts_max: 4,
             deadline: Span::from_secs(60),
             hedge: None,
+            keys: (1, KeyPick::default()),
+            one_provider: false,
+            forbid_after: OutcomeSet::EMPTY,
         }
     }
 }
@@ -117,6 +127,7 @@ impl Setup {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one literal: a policy written out")]
     fn plan(&self) -> Plan {
         let mut names = 'a'..='z';
         let mut targets = Vec::new();
@@ -171,14 +182,21 @@ impl Setup {
             server: server(),
             providers: targets
                 .iter()
-                .map(|target| provider(&target.name))
+                .map(|target| Provider {
+                    auth: auth(self.keys),
+                    ..provider(&target.name)
+                })
                 .collect(),
             targets,
             breakers: vec![self.breaker.clone()],
             retries: vec![self.retries.clone()],
             telemetry: crate::policy::model::Telemetry::default(),
             aliases: Vec::new(),
-            forbids: Vec::new(),
+            forbids: vec![Forbid {
+                name: "after".into(),
+                at: At::default(),
+                when: Cond::Test(Test::LastOutcome(self.forbid_after)),
+            }],
             routes: vec![
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),
@@ -191,7 +209,7 @@ impl Setup {
         Target {
             name: name.to_string().into(),
             at: At::default(),
-            provider: ProviderId(target(name).0),
+            provider: ProviderId(if self.one_provider { 0 } else { target(name).0 }),
             model: ModelName::Asked,
             context: None,
             caps: None,
@@ -234,7 +252,7 @@ impl World {
         let decision = Decision {
             route: RouteId(0),
             forbidden,
-            armed: 0,
+            armed: u64::MAX,
             affinity: self.affinity,
             sticky: self.sticky,
         };
@@ -281,6 +299,7 @@ impl World {
             End {
                 outcome,
                 retry_after,
+                model_alone: false,
             },
         );
     }
@@ -323,6 +342,18 @@ impl World {
 
     pub(super) fn status(&self, name: char) -> TargetStatus {
         self.board.status(self.now)[target(name).index()]
+    }
+}
+
+fn auth((keys, pick): (u16, KeyPick)) -> Auth {
+    let secret = |key| SecretRef {
+        source: SecretSource::Env(format!("KEY_{key}").into()),
+        at: At::default(),
+    };
+    Auth::Key {
+        style: AuthStyle::Bearer,
+        secrets: (0..keys).map(secret).collect(),
+        pick,
     }
 }
 

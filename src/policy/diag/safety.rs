@@ -1,5 +1,6 @@
-//! Constructors: secrets and open wires (P4xxx), and what this release leaves out (P9xxx).
+//! Constructors: secrets, pools of them and open wires (P4xxx), and what this release leaves out (P9xxx).
 
+use crate::base::limits::KEYS_MAX;
 use crate::policy::diag::{Code, Diagnostic, listed};
 use crate::policy::syntax::Place;
 
@@ -22,6 +23,27 @@ pub(in crate::policy) fn secret_misplaced(place: Place) -> Diagnostic {
         "it could be logged or shown",
     )
     .help("`env(…)` and `file(…)` belong in `auth`, `tls`, `clients` and `fleet`")
+}
+
+pub(in crate::policy) fn key_twice(place: Place, before: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1006,
+        place,
+        "a key stands in its pool twice",
+        "again here",
+    )
+    .label(before, "first here")
+    .help("a key that is refused or rate-limited would be asked again at once; name each one once")
+}
+
+pub(in crate::policy) fn too_many_keys(place: Place, count: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        format!("this pool has {count} keys, {KEYS_MAX} is the most"),
+        "",
+    )
+    .help("declare a second provider of the same kind for the others")
 }
 
 pub(in crate::policy) fn plain_public(place: Place, host: &str) -> Diagnostic {
@@ -94,15 +116,6 @@ pub(in crate::policy) fn no_effect(word: &str, places: &[Place]) -> Diagnostic {
         0 => diagnostic,
         more => diagnostic.help(format!("and at {more} more places")),
     }
-}
-
-pub(in crate::policy) fn first_key_only(place: Place) -> Diagnostic {
-    Diagnostic::new(
-        Code::P9001,
-        place,
-        "of several `keys` only the first is used yet",
-        "the others are checked, and do nothing in this release",
-    )
 }
 
 pub(in crate::policy) fn key_facts_empty(place: Place, fact: &str) -> Diagnostic {

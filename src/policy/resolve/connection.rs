@@ -3,9 +3,12 @@
 
 use std::net::IpAddr;
 
+use crate::base::limits::KEYS_MAX;
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::kinds::KindRow;
-use crate::policy::model::{Auth, AuthStyle, ClientTls, Endpoint, Roots, SecretRef, SecretSource};
+use crate::policy::model::{
+    Auth, AuthStyle, ClientTls, Endpoint, KeyPick, Roots, SecretRef, SecretSource,
+};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::value::call_name;
@@ -101,17 +104,18 @@ impl<'t> Resolver<'t> {
     pub(super) fn auth_of(&self, fields: &Fields<'t>, kind: &KindRow, name: Place) -> Auth {
         match (fields.written("auth"), kind.env) {
             (Some(Value::Auth(auth)), _) => auth.clone(),
-            (Some(Value::FirstKey(secret)), _) => Auth::Key {
+            (Some(Value::Keys(secrets, pick)), _) => Auth::Key {
                 style: kind.style,
-                secret: secret.clone(),
+                secrets: secrets.clone(),
+                pick: *pick,
             },
-            (None, Some(env)) => Auth::Key {
-                style: kind.style,
-                secret: SecretRef {
+            (None, Some(env)) => {
+                let secret = SecretRef {
                     source: SecretSource::Env(env.into()),
                     at: self.at(name),
-                },
-            },
+                };
+                only_key(kind.style, secret)
+            }
             _ => Auth::None,
         }
     }
@@ -123,7 +127,7 @@ impl<'t> Resolver<'t> {
             Kind::Call("bearer", args) => (AuthStyle::Bearer, self.only_secret(expr, args)),
             Kind::Call("api_key", args) => (AuthStyle::ApiKey, self.only_secret(expr, args)),
             Kind::Call("header", args) => return self.header_auth(expr, args).map(Value::Auth),
-            Kind::Call("keys", args) => return self.key_pool(expr, args).map(Value::FirstKey),
+            Kind::Call("keys", args) => return self.key_pool(expr, args),
             Kind::Call("env" | "file", _) => {
                 self.report(say::not_written_so(
                     expr.place,
@@ -142,7 +146,7 @@ impl<'t> Resolver<'t> {
             }
         };
         let (style, secret) = secret;
-        secret.map(|secret| Value::Auth(Auth::Key { style, secret }))
+        secret.map(|secret| Value::Auth(only_key(style, secret)))
     }
 
     fn only_secret(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<SecretRef> {
@@ -188,43 +192,62 @@ impl<'t> Resolver<'t> {
         let secret = self.secret(secret);
         style
             .zip(secret)
-            .map(|(style, secret)| Auth::Key { style, secret })
+            .map(|(style, secret)| only_key(style, secret))
     }
 
-    /// A pool of keys; the first one until pools are built, which is said.
-    fn key_pool(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<SecretRef> {
-        const PICKS: [&str; 3] = ["least_throttled", "round_robin", "first"];
-        let mut keys = Vec::new();
+    /// A pool of keys: each once, at most [`KEYS_MAX`] of them.
+    fn key_pool(&mut self, call: &'t Expr<'t>, args: &'t [Arg<'t>]) -> Option<Value<'t>> {
+        let mut sound = true;
+        let mut pick = KeyPick::default();
+        let mut keys: Vec<(SecretRef, Place)> = Vec::new();
         for arg in args {
-            match (&arg.value, arg.expr.name()) {
-                (None, _) => keys.push(self.secret(&arg.expr)),
-                (Some(value), Some("pick")) => {
-                    if !value.name().is_some_and(|word| PICKS.contains(&word)) {
-                        let word = self.files.slice(value.place);
-                        self.report(say::unknown_name(value.place, "pick", word, &PICKS));
-                    }
+            let place = arg.expr.place;
+            let Some(value) = &arg.value else {
+                let Some(secret) = self.secret(&arg.expr) else {
+                    sound = false;
+                    continue;
+                };
+                let before = keys.iter().find(|(other, _)| other.source == secret.source);
+                if let Some(&(_, before)) = before {
+                    self.report(safety::key_twice(place, before));
                 }
-                (Some(_), _) => {
-                    let word = self.files.slice(arg.expr.place);
-                    self.report(say::unknown_name(
-                        arg.expr.place,
-                        "argument",
-                        word,
-                        &["pick"],
-                    ));
+                keys.push((secret, place));
+                continue;
+            };
+            if arg.expr.name() == Some("pick") {
+                match self.key_pick(value) {
+                    Some(word) => pick = word,
+                    None => sound = false,
                 }
+            } else {
+                let word = self.files.slice(place);
+                self.report(say::unknown_name(place, "argument", word, &["pick"]));
+                sound = false;
             }
         }
-        if keys.is_empty() {
+        if keys.is_empty() && sound {
             self.report(say::not_written_so(
                 call.place,
                 "keys",
                 "keys(env(\"A\"), env(\"B\"), pick = least_throttled)",
             ));
-        } else if keys.len() > 1 {
-            self.report(safety::first_key_only(call.place));
+        } else if keys.len() > KEYS_MAX {
+            self.report(safety::too_many_keys(call.place, keys.len()));
         }
-        keys.into_iter().next().flatten()
+        let secrets: Vec<_> = keys.into_iter().map(|(secret, _)| secret).collect();
+        (sound && !secrets.is_empty()).then_some(Value::Keys(secrets, pick))
+    }
+
+    fn key_pick(&mut self, value: &'t Expr<'t>) -> Option<KeyPick> {
+        let found = value
+            .name()
+            .and_then(|word| KeyPick::ALL.into_iter().find(|pick| pick.as_str() == word));
+        if found.is_none() {
+            let word = self.files.slice(value.place);
+            let words = KeyPick::ALL.map(KeyPick::as_str);
+            self.report(say::unknown_name(value.place, "pick", word, &words));
+        }
+        found
     }
 
     pub(super) fn client_tls(&mut self, fields: &Fields<'t>) -> ClientTls {
@@ -240,6 +263,14 @@ impl<'t> Resolver<'t> {
             roots,
             only_tls13: inner.text("min") == Some("1.3"),
         }
+    }
+}
+
+fn only_key(style: AuthStyle, secret: SecretRef) -> Auth {
+    Auth::Key {
+        style,
+        secrets: vec![secret],
+        pick: KeyPick::default(),
     }
 }
 

@@ -218,7 +218,8 @@ pub(in crate::policy) const PROVIDER: Block = Block {
         open(
             "auth",
             Type::Auth,
-            "how it knows us; the kind's usual variable where left out",
+            "how it knows us; the kind's usual variable where left out. `keys(…)` takes up to 16, and `pick = …`: \
+             `least_throttled` (the default), `round_robin` or `in_order`",
         ),
         row(
             "tls",

@@ -18,7 +18,7 @@ pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, 
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
-use crate::policy::model::{Auth, Pick, Roots, SecretRef, StrFact};
+use crate::policy::model::{Auth, KeyPick, Pick, Roots, SecretRef, StrFact};
 
 /// A block: what may stand between its braces.
 #[derive(Debug)]
@@ -168,8 +168,8 @@ pub(in crate::policy) enum Value<'t> {
     Secret(SecretRef),
     /// How a provider knows us.
     Auth(Auth),
-    /// The first key of `keys(…)`, written as the provider's kind writes keys.
-    FirstKey(SecretRef),
+    /// The keys of `keys(…)`, written as the provider's kind writes keys.
+    Keys(Vec<SecretRef>, KeyPick),
     /// Where trust comes from.
     Roots(Roots),
     /// How a member of a tier is chosen.

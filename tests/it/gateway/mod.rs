@@ -9,6 +9,7 @@ mod failover;
 mod framing;
 mod health;
 mod hedging;
+mod keys;
 mod lifetime;
 mod patience;
 mod relaying;

@@ -4,9 +4,10 @@ use proptest::prelude::{any, proptest};
 
 use super::{Body, fixtures};
 use crate::base::Outcome;
-use crate::dialect::openai::{outcome_of, outcome_of_error};
+use crate::dialect::openai::{is_of_model, outcome_of, outcome_of_error};
 use crate::policy::model::ProviderKind::{
-    self, DeepSeek, Fireworks, Groq, Mistral, Ollama, OpenAi, OpenRouter, Vllm, Xai,
+    self, DeepSeek, Fireworks, Groq, Mistral, Ollama, OpenAi, OpenAiCompatible, OpenRouter, Vllm,
+    Xai,
 };
 
 const RECORDED: [(&str, Outcome); 19] = [
@@ -136,7 +137,69 @@ const UNRECORDED: &[(ProviderKind, u16, &str, Outcome)] = &[
         OpenAi,
         403,
         r#"{"error":{"message":"Project `proj_x` does not have access to model `gpt-5`","code":"model_not_found"}}"#,
+        Outcome::AuthFailed,
+    ),
+    (
+        OpenAi,
+        404,
+        r#"{"error":{"message":"The model `gpt-5` does not exist or you do not have access to it.","code":"model_not_found"}}"#,
         Outcome::ModelGone,
+    ),
+    (
+        Groq,
+        403,
+        r#"{"error":{"message":"The model `x` is blocked at the project level.","type":"permissions_error","code":"model_permission_blocked_project"}}"#,
+        Outcome::AuthFailed,
+    ),
+    // Anthropic: the workspace's spend cap, with no `retry-after`; the account's own limit; billing.
+    (
+        OpenAiCompatible,
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","error_code":"enforced_spend_limit_reached","message":"This workspace has reached its limit."}}"#,
+        Outcome::QuotaExhausted,
+    ),
+    (
+        OpenAiCompatible,
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"x","details":{"error_code":"enforced_spend_limit_reached"}}}"#,
+        Outcome::QuotaExhausted,
+    ),
+    (
+        OpenAiCompatible,
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit."}}"#,
+        Outcome::S429,
+    ),
+    (
+        OpenAiCompatible,
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."}}"#,
+        Outcome::QuotaExhausted,
+    ),
+    (
+        OpenAiCompatible,
+        402,
+        r#"{"type":"error","error":{"type":"billing_error","message":"x"}}"#,
+        Outcome::QuotaExhausted,
+    ),
+    // Google's sentence for a limit by the minute is OpenAI's for a spent quota; only a daily one is spent.
+    (
+        OpenAiCompatible,
+        429,
+        r#"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details. Please retry in 34.4s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}]"#,
+        Outcome::S429,
+    ),
+    (
+        OpenAiCompatible,
+        429,
+        r#"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"retryDelay":"34s"}]}}]"#,
+        Outcome::QuotaExhausted,
+    ),
+    (
+        OpenAiCompatible,
+        400,
+        r#"[{"error":{"code":400,"message":"x","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}]"#,
+        Outcome::AuthFailed,
     ),
     (
         OpenAi,
@@ -344,6 +407,55 @@ fn refusals_that_nobody_recorded() {
             outcome_of(*kind, *status, body.as_bytes()),
             *outcome,
             "{kind:?} {status} {body}"
+        );
+    }
+}
+
+#[test]
+fn refusals_of_one_model_alone() {
+    let cases = [
+        (
+            403,
+            r#"{"error":{"message":"x","code":"model_not_found"}}"#,
+            true,
+        ),
+        (
+            403,
+            r#"{"error":{"message":"x","code":"model_permission_blocked_org"}}"#,
+            true,
+        ),
+        (
+            403,
+            r#"{"error":{"message":"You do not have permission to access this tuned model."}}"#,
+            true,
+        ),
+        (
+            403,
+            r#"{"type":"error","error":{"type":"permission_error","message":"Your API key may not use the specified resource."}}"#,
+            false,
+        ),
+        (
+            403,
+            r#"{"error":{"message":"Country not supported"}}"#,
+            false,
+        ),
+        (403, "<html>no access to this model</html>", false),
+        (
+            401,
+            r#"{"error":{"message":"no access to this model"}}"#,
+            false,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"x","code":"model_not_found"}}"#,
+            false,
+        ),
+    ];
+    for (status, body, of_model) in cases {
+        assert_eq!(
+            is_of_model(status, body.as_bytes()),
+            of_model,
+            "{status} {body}"
         );
     }
 }

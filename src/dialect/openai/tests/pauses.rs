@@ -29,6 +29,17 @@ const PAUSES: &[Pause<'static>] = &[
         Some(ms(250)),
     ),
     (&[("retry-after", "86400")], "", Some(ms(86_400_000))),
+    (&[("x-ms-retry-after-ms", "1500")], "", Some(ms(1_500))),
+    (
+        &[("retry-after", "7"), ("x-ms-retry-after-ms", "-1")],
+        "",
+        Some(ms(7_000)),
+    ),
+    (
+        &[("retry-after-ms", "99.5")],
+        "",
+        Some(Span::from_micros(99_500)),
+    ),
     (&[("retry-after", "0")], "", None),
     (&[("retry-after", "-1")], "", None),
     (&[("retry-after", "+5")], "", None),
@@ -82,6 +93,45 @@ const PAUSES: &[Pause<'static>] = &[
         "",
         Some(ms(360_000)),
     ),
+    (
+        &[("x-ratelimit-reset-requests", "1m30s")],
+        "",
+        Some(ms(90_000)),
+    ),
+    (&[("x-ratelimit-reset-tokens", "6ms")], "", Some(ms(6))),
+    (&[("x-ratelimit-reset-tokens", "20")], "", Some(ms(20_000))),
+    (&[("x-ratelimit-reset", "58")], "", Some(ms(58_000))),
+    // Since 1970, in seconds and in milliseconds; and long ago.
+    (&[("x-ratelimit-reset", "1795564830")], "", Some(ms(30_000))),
+    (
+        &[("X-RateLimit-Reset", "1795564830250")],
+        "",
+        Some(ms(30_250)),
+    ),
+    (&[("x-ratelimit-reset", "1741305600000")], "", None),
+    (
+        &[
+            ("x-ratelimit-reset", "9"),
+            ("x-ratelimit-reset-tokens", "2s"),
+        ],
+        "",
+        Some(ms(2_000)),
+    ),
+    (
+        &[],
+        r#"[{"error":{"code":429,"message":"x","details":[{"violations":[]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay": "34.4s"}]}}]"#,
+        Some(ms(34_400)),
+    ),
+    (
+        &[],
+        r#"{"error":{"message":"x","details":[{"retryDelay":"soon"}]}}"#,
+        None,
+    ),
+    (
+        &[],
+        r#"{"error":{"message":"Quota exceeded. Please retry in 34.4s."}}"#,
+        Some(ms(34_400)),
+    ),
     (&[("x-ratelimit-reset-tokens", "0s")], "", None),
     (&[("x-ratelimit-reset-tokens", "6 minutes")], "", None),
     (
@@ -109,9 +159,24 @@ fn pauses() {
             .iter()
             .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         assert_eq!(
-            retry_after(pairs, body.as_bytes(), NOW),
+            retry_after(pairs, 429, body.as_bytes(), NOW),
             *pause,
             "{fields:?} {body}"
+        );
+    }
+}
+
+/// Providers send them with every answer: an error that is no rate limit does not wait for one.
+#[test]
+fn resets_are_for_rate_limits() {
+    let reset = (&b"x-ratelimit-reset-tokens"[..], &b"6m0s"[..]);
+    let after = (&b"retry-after"[..], &b"3"[..]);
+    assert_eq!(retry_after([reset], 429, b"", NOW), Some(ms(360_000)));
+    for status in [401, 500, 503] {
+        assert_eq!(retry_after([reset], status, b"", NOW), None);
+        assert_eq!(
+            retry_after([reset, after], status, b"", NOW),
+            Some(ms(3_000))
         );
     }
 }
@@ -127,7 +192,7 @@ fn recorded_pause() {
         .headers
         .iter()
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    assert_eq!(retry_after(pairs, b"", 0), Some(Span::from_secs(1)));
+    assert_eq!(retry_after(pairs, 429, b"", 0), Some(Span::from_secs(1)));
 }
 
 proptest! {
@@ -137,8 +202,13 @@ proptest! {
         value in "[ -~]{0,40}",
         unix_now in any::<u64>(),
     ) {
-        for name in [&b"retry-after"[..], b"retry-after-ms", b"x-ratelimit-reset-tokens"] {
-            retry_after([(name, value.as_bytes())], &body, unix_now);
+        for name in [
+            &b"retry-after"[..],
+            b"retry-after-ms",
+            b"x-ratelimit-reset",
+            b"x-ratelimit-reset-tokens",
+        ] {
+            retry_after([(name, value.as_bytes())], 429, &body, unix_now);
         }
     }
 
@@ -147,6 +217,6 @@ proptest! {
         word in "[A-Za-z]{3}", day in 0_u64..100, year in 0_u64..99_999, hour in 0_u8..30,
     ) {
         let value = format!("{word}, {day:02} Nov {year} {hour:02}:00:00 GMT");
-        retry_after([(&b"retry-after"[..], value.as_bytes())], b"", 0);
+        retry_after([(&b"retry-after"[..], value.as_bytes())], 429, b"", 0);
     }
 }
