@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::limits::DEADLINE_RESERVE;
-use crate::base::{Moment, ProviderId, TargetId, hash};
+use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::balance::{Draw, bit, bits, pick, rendezvous, weight_of};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::{Gate, Token};
@@ -152,8 +152,8 @@ impl Chain {
     }
 
     /// Whether this request is one of the few that try a half-open target: those that draw its weight, and of these its
-    /// `share`. They need somewhere else to go, so that a probe which fails costs its client nothing but time. When no
-    /// such request has come for the longest cool-down (a route with one attempt, say), others may: a breaker that
+    /// `share`; after [`PROBE_DUE`] everyone, as far as `probes` allows. They need somewhere else to go, so that a probe
+    /// which fails costs its client nothing but time. When no such request has come for the longest cool-down (a route with one attempt, say), others may: a breaker that
     /// nobody may probe would never pass again.
     #[expect(
         clippy::too_many_arguments,
@@ -195,6 +195,11 @@ impl Chain {
             (weight, 0) => (weight.max(1), u64::from(members.count_ones())),
             known => known,
         };
+        // A quiet target's few requests would draw a small share for minutes while it is well: the next one goes.
+        let begun = word.until - cell.rules.cool_down.1;
+        if weight > 0 && now.since(begun) >= PROBE_DUE {
+            return true;
+        }
         let parts = weight.saturating_mul(u64::from(cell.rules.share));
         let own = hash::mix(chance, cell.name_hash ^ u64::from(word.epoch));
         hash::scale(own, all.saturating_mul(1_000_000)) < parts
@@ -250,6 +255,9 @@ impl Chain {
         })
     }
 }
+
+/// A target with twenty requests a second draws a probe about once in this time at a share of 5 %.
+const PROBE_DUE: Span = Span::from_secs(1);
 
 /// The set of all indices below `count`.
 fn below(count: usize) -> u64 {

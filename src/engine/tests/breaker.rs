@@ -161,6 +161,20 @@ fn probes_need_somewhere_else_to_go_and_keep_their_share() {
     assert!(probes > 0);
 }
 
+/// At one request in four seconds a share of 5 % is drawn once in eighty seconds.
+#[test]
+fn a_quiet_target_is_probed_by_whoever_comes() {
+    let mut world = Setup::default().build();
+    world.half_open('a');
+    world.pass(SECOND);
+    for _ in 0..2 {
+        let mut chain = world.chain();
+        assert!(world.attempt(&mut chain, 0).probe);
+        world.end(&mut chain, 0, Outcome::Ok);
+    }
+    assert_eq!(world.status('a').state, State::Passing);
+}
+
 #[test]
 fn cool_downs_grow_to_the_longest_and_shrink_after_a_steady_time() {
     let one = Breaker {

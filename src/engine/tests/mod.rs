@@ -4,6 +4,7 @@ mod balance;
 mod breaker;
 mod chain;
 mod hedge;
+mod journeys;
 mod keys;
 mod pauses;
 mod sequences;
