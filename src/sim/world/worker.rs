@@ -194,8 +194,7 @@ impl World<'_> {
             }
             Action::Close => return Ok(Begun::End),
             Action::TakeOver => {
-                let seen = "a hedge takes over, and none was begun".to_owned();
-                return Err(Broken::new(Rule::Attempts, seen));
+                return Err(Broken::new(Rule::Attempts, "no hedge was begun".to_owned()));
             }
             Action::Dial {
                 provider,
