@@ -7,7 +7,7 @@
 //!                      └──────────────────── tick ┘
 //!                                   Ledger: what must hold, after each step
 //! ```
-//! Nothing happens between two events of the [`agenda`]; a wait costs nothing. `worker` is the one place that knows what
+//! Nothing happens between two events of the `agenda`; a wait costs nothing. `worker` is the one place that knows what
 //! an exchange asks for. The same plan, scenario and seed give the same world, step by step: [`Report::trace`] says so.
 //!
 //! What it leaves out: hedges, which are never begun here, TCP's own windows and retransmissions, TLS records, name resolution, and what happens when a
