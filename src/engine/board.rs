@@ -27,6 +27,7 @@ use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
+use crate::engine::notice::Notice;
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
 use crate::policy::model::{KeyPick, Provider};
@@ -136,6 +137,7 @@ impl Board {
                     key_pick: provider.auth.pick(),
                     pool: many(if pool > 1 { pool } else { 0 }),
                     inflight: Padded::default(),
+                    wrong_path: Notice::default(),
                 })
             })
             .collect::<Box<[_]>>();
@@ -318,6 +320,8 @@ pub(crate) struct Cell {
     pub(crate) rules: Rules,
     pub(crate) pause: Padded<Pause>,
     pub(crate) inflight: Padded<AtomicU32>,
+    /// Its provider does not know the path that it is asked at.
+    pub(crate) wrong_path: Notice,
     pub(crate) key_pick: KeyPick,
     /// What it knows of each key of its provider; empty where there is one.
     pub(crate) pool: Box<[Padded<KeyPause>]>,
