@@ -15,17 +15,17 @@ pub struct Core {
     pub(crate) board: Arc<Board>,
     pub(crate) index: usize,
     pub(crate) speeds: Box<[Speed]>,
-    pub(super) budgets: Box<[Budget]>,
+    budgets: Box<[Budget]>,
     /// What each route may hedge.
-    pub(super) allowances: Box<[Allowance]>,
+    allowances: Box<[Allowance]>,
     /// The slowest answers of the targets that are hedged by them.
-    pub(super) tails: Box<[Option<Box<Tail>>]>,
+    tails: Box<[Option<Box<Tail>>]>,
     /// The key after the one that a provider was asked with last, for `round_robin`.
-    pub(super) key_turns: Box<[u8]>,
+    key_turns: Box<[u8]>,
     /// One turn for each candidate of each route, flat.
-    pub(super) turns: Box<[i64]>,
+    turns: Box<[i64]>,
     /// Where a route's turns begin.
-    pub(super) first_turn: Box<[usize]>,
+    first_turn: Box<[usize]>,
 }
 
 /// What one core knows about one target's speed.

@@ -7,14 +7,13 @@ use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 
-use crate::base::{Moment, ProviderId};
+use crate::base::Moment;
 use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
 use crate::runtime::hedge::Hedging;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::sweep::{Registration, Watch};
-use crate::runtime::view::View;
 use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
 
 /// Serves the requests of one client connection until it ends.
@@ -37,10 +36,9 @@ pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
 )]
 async fn converse(client: &mut Link, worker: &Worker, registration: &Registration) {
     let watch = registration.watch();
-    let conversation = Conversation::new(clock::now());
-    let exchange = &conversation.exchange;
+    let exchange = RefCell::new(Exchange::new(clock::now()));
     let mut upstream = Upstream::default();
-    let mut hedging = Hedging::new(&conversation, worker, registration);
+    let mut hedging = Hedging::new(&exchange, worker, registration);
     loop {
         let action = exchange.borrow_mut().poll();
         let input = match action {
@@ -84,8 +82,8 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 hedging.expect();
-                let way = Endpoint::new(conversation.view(worker), provider, endpoint);
-                let dialed = pin!(upstream.open(way, fresh, until, worker, registration));
+                let endpoint = worker.peers().index(provider, endpoint);
+                let dialed = pin!(upstream.open(endpoint, fresh, until, worker, registration));
                 Input::Dialed(hedging.beside(dialed).await)
             }
             Action::Wait { until } => {
@@ -107,71 +105,24 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 client.finish_sending().await;
                 continue;
             }
-            Action::NextRequest => {
-                conversation.leave();
-                Input::NextRequest
-            }
             Action::Close => return hedging.end().await,
         };
-        worker.handle(&conversation, input);
+        worker.handle(&mut exchange.borrow_mut(), input);
         hedging.settle();
-    }
-}
-
-/// What one client connection has to say, and the generation that its request at hand runs by.
-#[derive(Debug)]
-pub(super) struct Conversation {
-    pub(super) exchange: RefCell<Exchange>,
-    view: RefCell<Option<Rc<View>>>,
-}
-
-impl Conversation {
-    fn new(now: Moment) -> Self {
-        Self {
-            exchange: RefCell::new(Exchange::new(now)),
-            view: RefCell::new(None),
-        }
-    }
-
-    /// The request's view: the newest one, when it begins.
-    pub(super) fn view(&self, worker: &Worker) -> Rc<View> {
-        let mut view = self.view.borrow_mut();
-        Rc::clone(view.get_or_insert_with(|| worker.newest()))
-    }
-
-    /// The request is over.
-    pub(super) fn leave(&self) {
-        self.view.replace(None);
-    }
-}
-
-/// An endpoint of the generation that a request runs by.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    view: Rc<View>,
-    /// Among all endpoints of the generation.
-    index: usize,
-}
-
-impl Endpoint {
-    /// The endpoint of that place at a provider.
-    pub(super) fn new(view: Rc<View>, provider: ProviderId, endpoint: u16) -> Self {
-        let index = view.generation.peers.index(provider, endpoint);
-        Self { view, index }
     }
 }
 
 /// The provider's connection of a running attempt.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
-    held: Option<(Endpoint, Link)>,
+    held: Option<(usize, Link)>,
 }
 
 impl Upstream {
     /// A connection to an endpoint, from the pool or a new one.
     pub(super) async fn open(
         &mut self,
-        endpoint: Endpoint,
+        endpoint: usize,
         fresh: bool,
         until: Moment,
         worker: &Worker,
@@ -183,14 +134,13 @@ impl Upstream {
         let pooled = if fresh {
             None
         } else {
-            worker.pooled(&endpoint.view, endpoint.index)
+            worker.pool.take(endpoint, worker.now())
         };
         let reused = Reused(pooled.is_some());
         let link = if let Some(link) = pooled {
             link
         } else {
-            let peer = endpoint.view.generation.peers.at(endpoint.index);
-            let peer = peer.ok_or(DialFailure::Connect)?;
+            let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
             let dialed = Box::pin(dial(peer, registration, until)).await;
             watch.forget_cut();
@@ -238,7 +188,7 @@ impl Upstream {
         };
         worker.exchange_ends();
         if reuse {
-            worker.keep(&endpoint.view, endpoint.index, link);
+            worker.pool.put(endpoint, link, worker.now());
         }
     }
 }

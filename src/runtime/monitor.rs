@@ -12,7 +12,6 @@ use crate::base::{Moment, RequestId};
 use crate::engine::Transition;
 use crate::ops::{Account, Changes, Process, Record, Scrape, exposition};
 use crate::runtime::clock::{self, Anchor};
-use crate::runtime::generation::Generation;
 use crate::runtime::requests::{self, Ask, Found, Question};
 use crate::runtime::shared::Shared;
 use crate::runtime::status;
@@ -21,8 +20,6 @@ use crate::runtime::status;
 #[derive(Debug)]
 pub(super) struct Monitor {
     shared: Arc<Shared>,
-    /// The newest one when it was looked for last; `changes` are of its targets.
-    generation: RefCell<Arc<Generation>>,
     changes: RefCell<Changes>,
     workers: Vec<Sender<Question>>,
 }
@@ -38,30 +35,12 @@ pub(super) struct Page {
 impl Monitor {
     /// Of a gateway whose workers can be asked through `workers`.
     pub(super) fn new(shared: Arc<Shared>, workers: Vec<Sender<Question>>) -> Self {
-        let generation = shared.generation();
-        let targets = generation.plan.policy.targets.len();
+        let targets = shared.plan.policy.targets.len();
         Self {
             changes: RefCell::new(Changes::new(targets, clock::now())),
-            generation: RefCell::new(generation),
             shared,
             workers,
         }
-    }
-
-    /// The newest generation.
-    pub(super) fn generation(&self) -> Arc<Generation> {
-        let mut seen = self.generation.borrow_mut();
-        if seen.number != self.shared.number() {
-            let newest = self.shared.generation();
-            let (before, policy) = (&seen.plan.policy, &newest.plan.policy);
-            let changes = self
-                .changes
-                .borrow()
-                .following(clock::now(), before, policy);
-            self.changes.replace(changes);
-            *seen = newest;
-        }
-        Arc::clone(&seen)
     }
 
     /// A breaker changed.
@@ -71,9 +50,8 @@ impl Monitor {
 
     /// Looks at all targets, so that it is known since when they are out.
     pub(super) fn look(&self, now: Moment) {
-        let generation = self.generation();
-        let targets = generation.board.status(now);
-        let policy = &generation.plan.policy;
+        let targets = self.shared.board.status(now);
+        let policy = &self.shared.plan.policy;
         self.changes.borrow_mut().look(now, policy, &targets);
     }
 
@@ -94,13 +72,13 @@ impl Monitor {
     }
 
     fn metrics(&self, now: Moment) -> Page {
-        let generation = self.generation();
-        let Generation {
+        let Shared {
             plan,
             board,
             counters,
+            draining,
             ..
-        } = &*generation;
+        } = &*self.shared;
         let targets = board.status(now);
         let uptime = now.since(Moment::START);
         let body = exposition(&Scrape {
@@ -114,9 +92,7 @@ impl Monitor {
                 version: VERSION,
                 started_unix: clock::unix_seconds().saturating_sub(uptime.as_secs()),
                 uptime,
-                generation: generation.number,
-                reloads_refused: self.shared.reloads_refused(),
-                draining: self.shared.draining.load(Ordering::Relaxed),
+                draining: draining.load(Ordering::Relaxed),
             },
         });
         Page {
@@ -128,9 +104,7 @@ impl Monitor {
 
     fn status(&self, now: Moment) -> Page {
         self.look(now);
-        let generation = self.generation();
-        let changes = self.changes.borrow();
-        ok(&status::json(&self.shared, &generation, now, &changes))
+        ok(&status::json(&self.shared, now, &self.changes.borrow()))
     }
 
     async fn newest(&self, query: &str) -> Page {
@@ -181,12 +155,11 @@ impl Monitor {
 
     fn tell(&self, record: &Record, anchor: &Anchor) -> Value {
         let time = anchor.rfc3339(record.started);
-        let plan = self.shared.plan_of(record.policy);
-        Account::new(record, &plan, &time).full_json()
+        Account::new(record, &self.shared.plan, &time).full_json()
     }
 }
 
-/// An answer with this body.
+/// A page of JSON.
 pub(super) fn ok(body: &Value) -> Page {
     Page {
         status: 200,
@@ -195,7 +168,7 @@ pub(super) fn ok(body: &Value) -> Page {
     }
 }
 
-/// A refusal that says why.
+/// A page that says what is wrong.
 pub(super) fn error(status: u16, text: &str) -> Page {
     Page {
         status,

@@ -7,18 +7,14 @@ use rustls::ClientConfig;
 
 use crate::base::ProviderId;
 use crate::policy::Policy;
-use crate::policy::model::Endpoint;
-use crate::runtime::tls::ClientProfile;
+use crate::runtime::tls;
 
 /// Every endpoint of every provider.
 #[derive(Debug)]
 pub(super) struct Peers {
-    /// What is known of one goes on in the next generation: its addresses, and the idle connections to it.
-    endpoints: Vec<Arc<Peer>>,
+    peers: Vec<Peer>,
     /// For each provider, the index of its first endpoint.
     first: Vec<usize>,
-    /// For each provider with an endpoint that speaks TLS.
-    profiles: Vec<Arc<ClientProfile>>,
 }
 
 /// One endpoint.
@@ -28,73 +24,41 @@ pub(super) struct Peer {
     pub(super) host: Box<str>,
     port: u16,
     /// `None` for plain HTTP.
-    tls: Option<Arc<ClientProfile>>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
     /// Where it was found last. Read when a connection is opened, never while a request runs on an open one.
     addresses: Mutex<Arc<[SocketAddr]>>,
 }
 
 impl Peers {
-    /// The endpoints of `policy`; literal addresses are known at once, names are not resolved yet. An endpoint that
-    /// `old` has, with the same TLS settings, is the same one.
+    /// The endpoints of `policy`; literal addresses are known at once, names are not resolved yet.
     ///
     /// # Errors
-    /// CA files that cannot be used, each a sentence.
-    pub(super) fn new(policy: &Policy, old: Option<&Self>) -> Result<Self, Vec<String>> {
-        let mut errors = Vec::new();
-        let mut new = Self {
-            endpoints: Vec::new(),
-            first: Vec::new(),
-            profiles: Vec::new(),
-        };
+    /// A provider's CA file cannot be used.
+    pub(super) fn new(policy: &Policy) -> Result<Self, String> {
+        let mut peers = Vec::new();
+        let mut first = Vec::new();
         for provider in &policy.providers {
-            new.first.push(new.endpoints.len());
+            first.push(peers.len());
             let wants_tls = provider.endpoints.iter().any(|endpoint| endpoint.tls);
-            let profile = if wants_tls {
-                match ClientProfile::new(&provider.tls) {
-                    Ok(profile) => Some(new.profile(profile, old)),
-                    Err(error) => {
-                        errors.push(error);
-                        continue;
-                    }
-                }
+            let config = if wants_tls {
+                Some(tls::client_config(&provider.tls)?)
             } else {
                 None
             };
             for endpoint in &provider.endpoints {
-                let tls = profile.clone().filter(|_| endpoint.tls);
-                let known = old.and_then(|old| old.known(endpoint, tls.as_ref()));
-                let peer = known.unwrap_or_else(|| Arc::new(Peer::new(endpoint, tls)));
-                new.endpoints.push(peer);
+                let literal = endpoint
+                    .host
+                    .parse()
+                    .map(|ip| SocketAddr::new(ip, endpoint.port));
+                peers.push(Peer {
+                    host: endpoint.host.clone(),
+                    port: endpoint.port,
+                    tls: config.clone().filter(|_| endpoint.tls),
+                    addresses: Mutex::new(literal.into_iter().collect()),
+                });
             }
         }
-        if errors.is_empty() {
-            Ok(new)
-        } else {
-            Err(errors)
-        }
-    }
-
-    /// The same profile where there is one, so that what is known of sessions and connections stays.
-    fn profile(&mut self, profile: ClientProfile, old: Option<&Self>) -> Arc<ClientProfile> {
-        let known = old.into_iter().flat_map(|old| &old.profiles);
-        let known = known
-            .chain(&self.profiles)
-            .find(|known| ***known == profile);
-        let profile = known.map_or_else(|| Arc::new(profile), Arc::clone);
-        self.profiles.push(Arc::clone(&profile));
-        profile
-    }
-
-    fn known(&self, endpoint: &Endpoint, tls: Option<&Arc<ClientProfile>>) -> Option<Arc<Peer>> {
-        let is_it = |peer: &&Arc<Peer>| {
-            let same_tls = match (&peer.tls, tls) {
-                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-                (None, None) => true,
-                _ => false,
-            };
-            peer.host == endpoint.host && peer.port == endpoint.port && same_tls
-        };
-        self.endpoints.iter().find(is_it).cloned()
+        Ok(Self { peers, first })
     }
 
     /// The index of an endpoint among all, for pools.
@@ -107,26 +71,19 @@ impl Peers {
     }
 
     /// The endpoint at an index.
-    pub(super) fn at(&self, index: usize) -> Option<&Arc<Peer>> {
-        self.endpoints.get(index)
-    }
-
-    /// Where this very endpoint is among all; the first place, if several providers have it.
-    pub(super) fn find(&self, peer: &Arc<Peer>) -> Option<usize> {
-        self.endpoints
-            .iter()
-            .position(|mine| Arc::ptr_eq(mine, peer))
+    pub(super) fn at(&self, index: usize) -> Option<&Peer> {
+        self.peers.get(index)
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.endpoints.len()
+        self.peers.len()
     }
 
     /// Looks every name up again. Blocks: for the resolver's own thread. An empty answer or an error keeps the
     /// addresses that worked before.
     pub(super) fn resolve(&self) {
-        for peer in &self.endpoints {
+        for peer in &self.peers {
             if peer.host.parse::<std::net::IpAddr>().is_ok() {
                 continue;
             }
@@ -143,22 +100,6 @@ impl Peers {
 }
 
 impl Peer {
-    fn new(endpoint: &Endpoint, tls: Option<Arc<ClientProfile>>) -> Self {
-        let literal = endpoint.host.parse();
-        let literal = literal.map(|ip| SocketAddr::new(ip, endpoint.port));
-        Self {
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            tls,
-            addresses: Mutex::new(literal.into_iter().collect()),
-        }
-    }
-
-    /// How it proves its name; `None` for plain HTTP.
-    pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
-        self.tls.as_ref().map(|profile| &profile.config)
-    }
-
     /// The last known addresses, in the resolver's order.
     pub(super) fn addresses(&self) -> Arc<[SocketAddr]> {
         Arc::clone(

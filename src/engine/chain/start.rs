@@ -158,6 +158,7 @@ impl Chain {
             epoch: held.epoch,
             token: held.token,
             key: held.taken.key,
+            key_age: held.taken.age,
             tests: held.taken.turn == Turn::Test,
             content: false,
         });
@@ -350,7 +351,7 @@ fn hold(
     let gate = cell
         .gate(core.index)
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
-    let packed = gate.packed();
+    let packed = cell.packed(core.index, cell.pause.order.order());
     let mut token = None;
     if !passes(packed) {
         let word = Word::unpack(packed);
