@@ -2,7 +2,7 @@
 
 mod check;
 mod demo;
-mod order;
+mod reload;
 mod serve;
 mod terminal;
 
@@ -12,7 +12,6 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Span;
-use crate::engine::Order;
 use crate::policy::model::LogForm;
 use crate::runtime::Io;
 
@@ -32,16 +31,10 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies without running them
     Check(CheckArgs),
+    /// Let a running gateway read its policy again
+    Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
     Demo(DemoArgs),
-    /// Send a target of a running gateway no new requests; those under way are finished
-    Drain(OrderArgs),
-    /// Let no request to a target of a running gateway, as if its breaker were open
-    Open(OrderArgs),
-    /// Let all requests to a target of a running gateway, as if its breaker were closed
-    Close(OrderArgs),
-    /// Take such an order back: the breaker decides again
-    Auto(OrderArgs),
 }
 
 #[derive(Args, Debug)]
@@ -85,11 +78,9 @@ struct CheckArgs {
 }
 
 #[derive(Args, Debug)]
-struct OrderArgs {
-    /// A target, such as `openai.mini`, or a provider, for all of its targets
-    target: String,
-    /// Where the gateway's operators connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9090")]
+struct ReloadArgs {
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
     admin: String,
 }
 
@@ -194,11 +185,8 @@ pub fn run() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(&args, &mut terminal),
             Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
-            Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),
-            Command::Open(args) => order::run(Order::Open, &args, &mut terminal),
-            Command::Close(args) => order::run(Order::Close, &args, &mut terminal),
-            Command::Auto(args) => order::run(Order::Auto, &args, &mut terminal),
         }
         .into(),
         Err(error) => {
@@ -211,6 +199,9 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+/// Where a gateway listens for operators unless its policy says otherwise.
+const ADMIN: &str = "127.0.0.1:9090";
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Moment, TargetId};
-use crate::engine::{Order, PassedOver, Rule, State, TargetStatus, Transition};
+use crate::engine::{PassedOver, Rule, State, TargetStatus, Transition};
 use crate::policy::Policy;
 
 /// What was seen so far.
@@ -35,6 +35,31 @@ impl Changes {
             targets: vec![well; targets],
             transitions: BTreeMap::new(),
         }
+    }
+
+    /// The same for the targets of `policy`, which takes over from `before` at `now`: what is known goes with the names.
+    #[must_use]
+    pub fn following(&self, now: Moment, before: &Policy, policy: &Policy) -> Self {
+        let mut next = Self::new(policy.targets.len(), now);
+        let ids: BTreeMap<&str, TargetId> = policy
+            .targets
+            .iter()
+            .map(|target| &*target.name)
+            .zip((0..).map(TargetId))
+            .collect();
+        let id = |old: TargetId| ids.get(&*before.targets.get(old.index())?.name).copied();
+        for (old, &seen) in (0..).map(TargetId).zip(&self.targets) {
+            let mine = id(old).and_then(|id| next.targets.get_mut(id.index()));
+            if let Some(mine) = mine {
+                *mine = seen;
+            }
+        }
+        for (&(target, from, to, why), &count) in &self.transitions {
+            if let Some(target) = id(target) {
+                next.transitions.insert((target, from, to, why), count);
+            }
+        }
+        next
     }
 
     /// A breaker changed.
@@ -73,17 +98,11 @@ pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
     let full = target
         .and_then(|target| target.max_inflight)
         .is_some_and(|max| status.inflight >= max);
-    let open = match status.order {
-        Order::Open => true,
-        Order::Close => false,
-        Order::Auto | Order::Drain => !status.state.passes(),
-    };
     let checks = [
-        (status.order == Order::Drain, PassedOver::Drained),
         (status.key_out_until.is_some(), PassedOver::KeyOut),
         (status.gone_until.is_some(), PassedOver::ModelGone),
         (status.down, PassedOver::Down),
-        (open, PassedOver::BreakerOpen),
+        (!status.state.passes(), PassedOver::BreakerOpen),
         (status.throttled_until.is_some(), PassedOver::Throttled),
         (full, PassedOver::AtCapacity),
     ];

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::base::{Outcome, ProviderId, Span};
-use crate::engine::{Board, KeyStatus, Order, PassedOver, State, TargetStatus};
+use crate::engine::{Board, KeyStatus, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -26,6 +26,10 @@ pub struct Process {
     pub uptime: Span,
     /// It is about to end.
     pub draining: bool,
+    /// Which of its generations is the newest.
+    pub generation: u64,
+    /// Reloads that changed nothing.
+    pub reloads_refused: u64,
 }
 
 /// All that a scrape reads.
@@ -65,12 +69,18 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
         started_unix,
         uptime,
         draining,
+        generation,
+        reloads_refused,
     } = scrape.process;
     page.family(&BUILD_INFO);
     page.sample("", &[("version", version)], 1);
     page.family(&POLICY_INFO);
     let hash = format!("{:016x}", scrape.plan.policy.hash);
     page.sample("", &[("hash", &hash)], 1);
+    page.family(&POLICY_GENERATION);
+    page.sample("", &[], generation);
+    page.family(&RELOADS_REFUSED);
+    page.sample("", &[], reloads_refused);
     page.family(&START_TIME);
     page.sample("", &[], started_unix);
     page.family(&UPTIME);
@@ -166,13 +176,6 @@ fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
         for state in State::ALL {
             let labels = [("target", target), ("state", state.as_str())];
             page.sample("", &labels, u8::from(status.state == state));
-        }
-    }
-    page.family(&TARGET_ORDER);
-    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        for order in Order::ALL {
-            let labels = [("target", target), ("order", order.as_str())];
-            page.sample("", &labels, u8::from(status.order == order));
         }
     }
     page.family(&BREAKER_RAMP);
@@ -352,6 +355,8 @@ macro_rules! families {
 families! {
     BUILD_INFO = "gauge" "switchover_build_info" "Always 1; the label is the gateway's version.";
     POLICY_INFO = "gauge" "switchover_policy_info" "Always 1; the label is the hash of the policy that runs.";
+    POLICY_GENERATION = "gauge" "switchover_policy_generation" "Counts policies that took over, from 1.";
+    RELOADS_REFUSED = "counter" "switchover_reloads_refused_total" "Reloads that changed nothing.";
     START_TIME = "gauge" "switchover_start_time_seconds" "When the process started, in Unix time.";
     UPTIME = "gauge" "switchover_uptime_seconds" "How long the process has been running.";
     CORES = "gauge" "switchover_cores" "Workers.";
@@ -369,7 +374,6 @@ families! {
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
     BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
-    TARGET_ORDER = "gauge" "switchover_target_order" "1 for the operator's order that holds for the target; auto for none.";
     BREAKER_RAMP = "gauge" "switchover_breaker_ramp_ratio" "The part of its weight that the target has: 1 closed, less on the ramp, 0 half open and open.";
     BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker opened.";
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";

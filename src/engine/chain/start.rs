@@ -158,7 +158,6 @@ impl Chain {
             epoch: held.epoch,
             token: held.token,
             key: held.taken.key,
-            key_age: held.taken.age,
             tests: held.taken.turn == Turn::Test,
             content: false,
         });
@@ -351,7 +350,7 @@ fn hold(
     let gate = cell
         .gate(core.index)
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
-    let packed = cell.packed(core.index, cell.pause.order.order());
+    let packed = gate.packed();
     let mut token = None;
     if !passes(packed) {
         let word = Word::unpack(packed);

@@ -55,7 +55,6 @@ impl Chain {
         }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
-            (PassedOver::Drained, Outcome::BreakerOpen),
             (PassedOver::Down, Outcome::Connect),
             (PassedOver::Throttled, Outcome::S429),
             (PassedOver::AtCapacity, Outcome::Overloaded),

@@ -2,11 +2,11 @@
 
 mod balance;
 mod breaker;
+mod carry;
 mod chain;
 mod hedge;
 mod journeys;
 mod keys;
-mod orders;
 mod pauses;
 mod sequences;
 mod threads;
