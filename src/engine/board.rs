@@ -10,6 +10,7 @@
 //!     windows   what the tick remembers                       the tick's own
 //!   key = one credential of one provider                      read by every pick, written at 401
 //!   vitals = one provider's endpoints                         read where the policy checks health
+//!   guards = routes that may be withdrawn                     read where such a route matches
 //! ```
 //! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
 //! has no clock and no thread: somebody calls [`Board::tick`] about every [`crate::base::limits::TICK`].
@@ -24,6 +25,7 @@ use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
+use crate::engine::guard::Guards;
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
@@ -40,6 +42,7 @@ pub struct Board {
     /// Where a provider's keys begin.
     first_keys: Box<[usize]>,
     vitals: Box<[Padded<Vitals>]>,
+    guards: Guards,
     cores: usize,
 }
 
@@ -150,6 +153,7 @@ impl Board {
             keys: many(key_count),
             first_keys: first_keys.into(),
             vitals,
+            guards: Guards::new(policy, cores),
             cores,
         }
     }
@@ -226,6 +230,10 @@ impl Board {
         slots.fold(0, |sum, totals| {
             sum.saturating_add(totals.requests.saturating_sub(totals.failures))
         })
+    }
+
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     pub(crate) fn vitals(&self, provider: ProviderId) -> Option<&Vitals> {
@@ -429,6 +437,6 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-fn many<T: Default>(count: usize) -> Box<[T]> {
+pub(crate) fn many<T: Default>(count: usize) -> Box<[T]> {
     std::iter::repeat_with(T::default).take(count).collect()
 }

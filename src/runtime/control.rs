@@ -20,6 +20,7 @@ use crate::runtime::driver::Driver;
 use crate::runtime::health;
 use crate::runtime::log;
 use crate::runtime::monitor::{Monitor, Page};
+use crate::runtime::orders;
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::wire::h1;
@@ -72,6 +73,11 @@ async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Tra
                 log::key_change(&shared.plan, change);
             }
         }
+        for change in shared.board.judge_guards(now) {
+            if transitions.is_none() {
+                log::guard_change(&shared.plan, &change);
+            }
+        }
         if look {
             monitor.look(now);
         }
@@ -109,7 +115,14 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
                 let (path, query) = (request.path(&bytes), request.query(&bytes));
-                break match operators.monitor.page(path, query).await {
+                let page = match request.method.as_str(&bytes) {
+                    "POST" => {
+                        let from_a_page = fields.value(&bytes, "origin").is_some();
+                        Some(orders::carry_out(&operators.shared.board, &operators.shared.plan, path, from_a_page))
+                    }
+                    _ => operators.monitor.page(path, query).await,
+                };
+                break match page {
                     Some(page) => reply_with(&page),
                     None => reply_to(path, &operators.shared, operators.workers),
                 };

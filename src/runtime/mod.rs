@@ -24,6 +24,7 @@ mod link;
 mod log;
 mod log_writer;
 mod monitor;
+mod orders;
 mod peer;
 mod pool;
 mod pulse;

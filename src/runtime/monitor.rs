@@ -86,6 +86,7 @@ impl Monitor {
             board,
             targets: &targets,
             keys: &board.key_status(now),
+            guards: &board.guard_status(),
             counters,
             changes: &self.changes.borrow(),
             process: Process {
@@ -159,7 +160,7 @@ impl Monitor {
     }
 }
 
-fn ok(body: &Value) -> Page {
+pub(super) fn ok(body: &Value) -> Page {
     Page {
         status: 200,
         content_type: JSON,
@@ -167,7 +168,7 @@ fn ok(body: &Value) -> Page {
     }
 }
 
-fn error(status: u16, text: &str) -> Page {
+pub(super) fn error(status: u16, text: &str) -> Page {
     Page {
         status,
         ..ok(&json!({ "error": text }))

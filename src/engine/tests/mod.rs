@@ -3,6 +3,7 @@
 mod balance;
 mod breaker;
 mod chain;
+mod guard;
 mod hedge;
 mod journeys;
 mod keys;

@@ -1,0 +1,88 @@
+//! What a request that is over says about its route, for the guards that watch it.
+
+use crate::base::Outcome;
+use crate::engine::balance::bit;
+use crate::engine::chain::report::SILENCE;
+use crate::engine::chain::{AttemptRecord, Chain, Form, PassedOver};
+use crate::engine::core::Core;
+use crate::engine::guard::Tally;
+use crate::policy::Plan;
+
+impl Chain {
+    /// The request is over: once for each, after its last attempt. Costs nothing where no guard watches its route.
+    pub fn concluded(&self, plan: &Plan, core: &Core) {
+        if let Some(tally) = core.board.guards().tally(self.decision.route, core.index) {
+            self.teach(plan, core, tally);
+        }
+    }
+
+    /// A route is judged by how its first tier took the request at the first attempt: what a repeat, a hedge or a later
+    /// tier cured would else hide how the first tier is.
+    fn teach(&self, plan: &Plan, core: &Core, tally: &Tally) {
+        let Some(first) = self.first_tier_attempt(plan) else {
+            if self.first_tier_is_ill(plan) {
+                tally.failed();
+            }
+            return;
+        };
+        match first.outcome {
+            Some(Outcome::Ok) => tally.served(),
+            Some(_) => tally.failed(),
+            // Its client left, or the hedge beside it answered.
+            None => {}
+        }
+        if self.form == Form::Stream {
+            self.teach_ttft(&first, core, tally);
+        }
+    }
+
+    fn teach_ttft(&self, first: &AttemptRecord, core: &Core, tally: &Tally) {
+        if let Some(ttft) = first.ttft {
+            return tally.ttft(ttft);
+        }
+        let Some(waited) = first.ended.map(|ended| ended.saturating_sub(first.started)) else {
+            return;
+        };
+        let silent = match first.outcome {
+            Some(outcome) => SILENCE.has(outcome),
+            // Cut off by somebody: less than usual says nothing about how long it would have been.
+            None => {
+                let usual = core.usual_ttft(first.target);
+                usual.is_none_or(|usual| waited > usual)
+            }
+        };
+        if silent {
+            tally.ttft(waited);
+        }
+    }
+
+    /// The first attempt, if it was at the first tier; of one whose key was changed, the one with the last key.
+    fn first_tier_attempt(&self, plan: &Plan) -> Option<AttemptRecord> {
+        let mut attempts = self.attempts();
+        let first = attempts.next()?;
+        let candidates = plan.program.candidates(self.decision.route);
+        let candidate = candidates
+            .iter()
+            .find(|candidate| candidate.target == first.target)?;
+        let last = attempts.take_while(|attempt| attempt.key_change).last();
+        (candidate.tier == 0).then(|| last.unwrap_or(first))
+    }
+
+    /// Whether the first tier was not asked because something is wrong with it, and not because of the request.
+    fn first_tier_is_ill(&self, plan: &Plan) -> bool {
+        let candidates = plan.program.candidates(self.decision.route).iter();
+        candidates.enumerate().any(|(index, candidate)| {
+            let why = self.passed.at(bit(index));
+            candidate.tier == 0 && why.is_some_and(|why| ILL.contains(&why))
+        })
+    }
+}
+
+/// What passes a target over because of its own state.
+const ILL: [PassedOver; 5] = [
+    PassedOver::KeyOut,
+    PassedOver::ModelGone,
+    PassedOver::Down,
+    PassedOver::BreakerOpen,
+    PassedOver::Throttled,
+];

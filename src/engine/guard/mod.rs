@@ -1,0 +1,360 @@
+//! Guards: a route that does worse than the one it is compared with is withdrawn, on all cores at once.
+//!
+//! ```text
+//!   request over ─ chain: what its first attempt came to ─▶ tally       one for each core and watched route
+//!   tick ─ sums both routes' tallies ─▶ memory: the same window of both ─▶ verdict ─▶ standing
+//!   decide ─ one relaxed load, of a guarded route that has matched ◀──────────────────┘
+//! ```
+//! A route that neither has a guard nor is compared with has no tally: its requests pay for one look at an empty place.
+
+mod memory;
+mod verdict;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::{Moment, RouteId, Span};
+use crate::engine::board::{Board, Padded, many};
+use crate::engine::latency::{Histogram, Latencies};
+use crate::policy::Policy;
+use crate::policy::model::{Guard, StopRule};
+
+use self::memory::{Memory, Reading};
+use self::verdict::broken_rule;
+
+/// What requests of a route came to, within a window or since the start.
+#[derive(Clone, Debug)]
+pub struct RouteCounts {
+    /// Requests whose first attempt told something.
+    pub requests: u64,
+    /// Those that the route's first tier failed.
+    pub failures: u64,
+    /// The times of their first attempts to the first content, streams only.
+    pub ttft: Latencies,
+}
+
+/// Why a route is withdrawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WhyWithdrawn {
+    /// Its guard's rule at this index was broken.
+    Rule(u8),
+    /// An operator wanted it.
+    Operator,
+}
+
+/// A route was withdrawn, or came back.
+#[derive(Clone, Debug)]
+pub struct GuardChange {
+    /// Which one.
+    pub route: RouteId,
+    /// Why it is withdrawn; `None` where it serves again.
+    pub withdrawn: Option<WhyWithdrawn>,
+    /// The rule that was broken, if one was.
+    pub rule: Option<StopRule>,
+    /// What the window held then.
+    pub window: GuardWindow,
+}
+
+/// Both routes over the same time.
+#[derive(Clone, Debug)]
+pub struct GuardWindow {
+    /// The guarded route.
+    pub canary: RouteCounts,
+    /// The one that it is compared with.
+    pub baseline: RouteCounts,
+}
+
+/// A guarded route as operators see it.
+#[derive(Clone, Debug)]
+pub struct GuardStatus {
+    /// Which one.
+    pub route: RouteId,
+    /// What it is compared with.
+    pub baseline: RouteId,
+    /// Why it is withdrawn; `None` while it serves.
+    pub withdrawn: Option<WhyWithdrawn>,
+    /// The rule that was broken, if it is withdrawn for one.
+    pub rule: Option<StopRule>,
+    /// Since when; `None` before its first change.
+    pub since: Option<Moment>,
+    /// How often it was withdrawn.
+    pub withdrawals: u64,
+    /// The window: as of the last tick, or as it was when the route was withdrawn.
+    pub window: GuardWindow,
+}
+
+/// All guards of one plan.
+#[derive(Debug, Default)]
+pub(crate) struct Guards {
+    /// By [`RouteId`]: where in `tallies` the route's lie. Empty where there is no guard at all.
+    watched: Box<[Option<u16>]>,
+    /// By [`RouteId`]: where in `guarded` its guard stands. Empty where there is none.
+    places: Box<[Option<u16>]>,
+    /// Of each watched route, one for each core.
+    tallies: Vec<Box<[Padded<Tally>]>>,
+    guarded: Vec<Guarded>,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    route: RouteId,
+    rules: Guard,
+    standing: Padded<Standing>,
+    /// The tick's own, and the operators'; no request waits for it.
+    memory: Mutex<Memory>,
+}
+
+/// Whether the route is withdrawn, and why: 0 while it serves.
+#[derive(Debug, Default)]
+pub(crate) struct Standing(AtomicU8);
+
+/// One core's counts of one watched route: only that core writes.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    requests: AtomicU64,
+    failures: AtomicU64,
+    ttft: Histogram,
+}
+
+impl Guards {
+    /// Those of `policy`, for `cores` workers.
+    pub(crate) fn new(policy: &Policy, cores: usize) -> Self {
+        let mut guards = Self::default();
+        let guarded = (0_u16..).zip(&policy.routes);
+        let guarded = guarded.filter_map(|(id, route)| Some((RouteId(id), route.guard.as_ref()?)));
+        for (route, rules) in guarded {
+            if guards.watched.is_empty() {
+                guards.watched = vec![None; policy.routes.len()].into();
+                guards.places = vec![None; policy.routes.len()].into();
+            }
+            guards.watch(route, cores);
+            guards.watch(rules.compare, cores);
+            if let Some(place) = guards.places.get_mut(route.index()) {
+                *place = u16::try_from(guards.guarded.len()).ok();
+            }
+            guards.guarded.push(Guarded {
+                route,
+                rules: rules.clone(),
+                standing: Padded::default(),
+                memory: Mutex::default(),
+            });
+        }
+        guards
+    }
+
+    fn watch(&mut self, route: RouteId, cores: usize) {
+        if let Some(place @ None) = self.watched.get_mut(route.index()) {
+            *place = u16::try_from(self.tallies.len()).ok();
+            self.tallies.push(many(cores));
+        }
+    }
+
+    /// Where `core` counts requests of `route`, if anybody wants to know of them.
+    pub(crate) fn tally(&self, route: RouteId, core: usize) -> Option<&Tally> {
+        let place = (*self.watched.get(route.index())?)?;
+        let tally = self.tallies.get(usize::from(place))?.get(core)?;
+        Some(tally)
+    }
+
+    /// Whether `route` is withdrawn.
+    pub(crate) fn is_withdrawn(&self, route: RouteId) -> bool {
+        self.of(route).is_some_and(|guarded| guarded.standing.is_withdrawn())
+    }
+
+    fn of(&self, route: RouteId) -> Option<&Guarded> {
+        let place = (*self.places.get(route.index())?)?;
+        self.guarded.get(usize::from(place))
+    }
+
+    fn reading(&self, guarded: &Guarded) -> Reading {
+        Reading {
+            canary: self.counts(guarded.route),
+            baseline: self.counts(guarded.rules.compare),
+        }
+    }
+
+    /// What all cores counted of a watched route since the start.
+    fn counts(&self, route: RouteId) -> RouteCounts {
+        let mut counts = RouteCounts::default();
+        let place = self.watched.get(route.index()).copied().flatten();
+        let tallies = place.and_then(|place| self.tallies.get(usize::from(place)));
+        for tally in tallies.into_iter().flatten() {
+            tally.add_to(&mut counts);
+        }
+        counts
+    }
+}
+
+impl Board {
+    /// Judges every guard, and gives what changed since the last time, also where an operator changed it. The thread that
+    /// ticks calls it.
+    pub fn judge_guards(&self, now: Moment) -> Vec<GuardChange> {
+        let guards = self.guards();
+        let judged = guards.guarded.iter();
+        judged
+            .filter_map(|guarded| guarded.judge(now, guards.reading(guarded)))
+            .collect()
+    }
+
+    /// All guarded routes as they stand, in the order of the policy.
+    pub fn guard_status(&self) -> Vec<GuardStatus> {
+        self.guards().guarded.iter().map(Guarded::status).collect()
+    }
+
+    /// An operator withdraws a guarded route, whatever its guard says. `false` for a route without a guard.
+    pub fn withdraw(&self, route: RouteId) -> bool {
+        let guarded = self.guards().of(route);
+        if let Some(guarded) = guarded {
+            guarded.standing.withdraw(WhyWithdrawn::Operator);
+        }
+        guarded.is_some()
+    }
+
+    /// An operator lets a guarded route serve again; its guard judges what comes from now on. `false` for a route without
+    /// a guard.
+    pub fn resume(&self, route: RouteId) -> bool {
+        let guarded = self.guards().of(route);
+        if let Some(guarded) = guarded {
+            guarded.standing.resume();
+        }
+        guarded.is_some()
+    }
+}
+
+impl Guarded {
+    fn judge(&self, now: Moment, reading: Reading) -> Option<GuardChange> {
+        let mut memory = self.memory();
+        let length = self.rules.window;
+        if self.standing.get().is_none() {
+            if memory.seen.is_some() {
+                memory.restart(now, reading, length);
+            } else {
+                memory.advance(now, reading, length);
+                let window = memory.window();
+                if let Some(rule) = broken_rule(&self.rules, &window) {
+                    self.standing.withdraw(WhyWithdrawn::Rule(rule));
+                }
+            }
+        }
+        let standing = self.standing.get();
+        if standing == memory.seen {
+            return None;
+        }
+        memory.see(now, standing);
+        Some(GuardChange {
+            route: self.route,
+            withdrawn: standing,
+            rule: self.rule(standing),
+            window: memory.window(),
+        })
+    }
+
+    fn status(&self) -> GuardStatus {
+        let memory = self.memory();
+        let withdrawn = self.standing.get();
+        GuardStatus {
+            route: self.route,
+            baseline: self.rules.compare,
+            withdrawn,
+            rule: self.rule(withdrawn),
+            since: memory.since,
+            withdrawals: memory.withdrawals,
+            window: memory.window(),
+        }
+    }
+
+    fn rule(&self, withdrawn: Option<WhyWithdrawn>) -> Option<StopRule> {
+        match withdrawn? {
+            WhyWithdrawn::Rule(index) => self.rules.stop.get(usize::from(index)).copied(),
+            WhyWithdrawn::Operator => None,
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What a panic may leave behind is a window, and windows pass.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    fn is_withdrawn(&self) -> bool {
+        self.0.load(Relaxed) != SERVING
+    }
+
+    fn get(&self) -> Option<WhyWithdrawn> {
+        match self.0.load(Ordering::Acquire) {
+            SERVING => None,
+            OPERATOR => Some(WhyWithdrawn::Operator),
+            rule => Some(WhyWithdrawn::Rule(rule.saturating_sub(1))),
+        }
+    }
+
+    fn withdraw(&self, why: WhyWithdrawn) {
+        let code = match why {
+            WhyWithdrawn::Rule(index) => index.saturating_add(1),
+            WhyWithdrawn::Operator => OPERATOR,
+        };
+        self.0.store(code, Ordering::Release);
+    }
+
+    fn resume(&self) {
+        self.0.store(SERVING, Ordering::Release);
+    }
+}
+
+impl Tally {
+    /// The first tier did its part.
+    pub(crate) fn served(&self) {
+        bump(&self.requests);
+    }
+
+    /// It did not.
+    pub(crate) fn failed(&self) {
+        bump(&self.requests);
+        bump(&self.failures);
+    }
+
+    /// A time to the first content, or a time that passed without any.
+    pub(crate) fn ttft(&self, ttft: Span) {
+        self.ttft.record(ttft);
+    }
+
+    fn add_to(&self, counts: &mut RouteCounts) {
+        counts.requests = counts.requests.wrapping_add(self.requests.load(Relaxed));
+        counts.failures = counts.failures.wrapping_add(self.failures.load(Relaxed));
+        counts.ttft.add(&self.ttft);
+    }
+}
+
+impl RouteCounts {
+    /// What came since `earlier`.
+    fn since(&self, earlier: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(earlier.requests),
+            failures: self.failures.saturating_sub(earlier.failures),
+            ttft: self.ttft.minus(&earlier.ttft),
+        }
+    }
+}
+
+impl Default for RouteCounts {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            failures: 0,
+            ttft: Latencies::new(),
+        }
+    }
+}
+
+// PERF: one writer, so a plain load and store do what a locked instruction would.
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+const SERVING: u8 = 0;
+const OPERATOR: u8 = u8::MAX;
+/// Every rule has a code between the two.
+const _: () = assert!(Guard::STOPS_MAX < OPERATOR as usize);

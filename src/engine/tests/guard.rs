@@ -1,0 +1,257 @@
+//! Guards: what is counted of a request, when a route is withdrawn and when it is not, and how it comes back.
+
+use std::sync::Arc;
+
+use crate::base::{Moment, Outcome, RequestId, RouteId, Span, hash};
+use crate::engine::{
+    Board, Chain, Core, End, Form, GuardChange, GuardStatus, Step, WhyWithdrawn,
+};
+use crate::policy::{Decision, Plan, load};
+
+const CANARY: RouteId = RouteId(0);
+const STABLE: RouteId = RouteId(1);
+
+struct World {
+    plan: Plan,
+    board: Arc<Board>,
+    cores: Vec<Core>,
+    now: Moment,
+    asked: u64,
+}
+
+/// What a request meets at the first tier; the second one is always well.
+#[derive(Clone, Copy)]
+enum First {
+    Ok(u64),
+    Fails(Outcome),
+    /// Nothing for so many milliseconds.
+    Silent(u64),
+    /// The client leaves.
+    Left,
+}
+
+impl World {
+    fn new(rules: &str) -> Self {
+        let text = format!(
+            "policy 1\n\
+             breaker never {{ open when consecutive >= 1000000 }}\n\
+             provider a {{ kind = simulated, model new = \"n\", model old = \"o\" }}\n\
+             provider b {{ kind = simulated, model old = \"o\" }}\n\
+             defaults {{ breaker = never }}\n\
+             route canary when req.model == \"n\" {{\n\
+               tier 1 {{ a.new }}, tier 2 {{ b.old }}\n\
+               guard {{ compare = route.stable, window = 10m, min_requests = 200, {rules} }}\n\
+             }}\n\
+             route stable when req.model == \"o\" {{ tier 1 {{ a.old }}, tier 2 {{ b.old }} }}\n\
+             route default {{ reject(404) }}\n"
+        );
+        let (policy, _) = load(&[("p.policy", text.as_str())], "p.policy", &[])
+            .unwrap_or_else(|found| panic!("{}", found.render(false)));
+        let plan = Plan::new(policy).unwrap();
+        let board = Arc::new(Board::new(&plan, 2));
+        let cores = (0..2).map(|index| Core::new(Arc::clone(&board), &plan, index));
+        Self {
+            cores: cores.collect(),
+            plan,
+            board,
+            now: Moment::START,
+            asked: 0,
+        }
+    }
+
+    /// One request of a stream, on the cores in turn.
+    fn ask(&mut self, route: RouteId, first: First) {
+        self.asked += 1;
+        let core = &mut self.cores[usize::from(self.asked.is_multiple_of(2))];
+        let decision = Decision {
+            route,
+            ..Decision::default()
+        };
+        let id = RequestId(hash::mix(1, self.asked).into());
+        let mut now = self.now;
+        let mut chain = Chain::new(&self.plan, decision, Form::Stream, id, now);
+        let end = |outcome| End {
+            outcome,
+            retry_after: None,
+            model_alone: false,
+        };
+        let Step::Attempt(attempt) = chain.next(now, &self.plan, core) else {
+            panic!("somebody is well")
+        };
+        let target = &self.plan.policy.targets[attempt.target.index()];
+        match if target.name.starts_with("a.") { first } else { OK } {
+            First::Left => chain.abandoned(now, &self.plan, core),
+            First::Ok(ms) => {
+                now = now + Span::from_millis(ms);
+                chain.content(now, &self.plan, core);
+                chain.ended(now, &self.plan, core, end(Outcome::Ok));
+            }
+            First::Fails(_) | First::Silent(_) => {
+                let outcome = match first {
+                    First::Fails(outcome) => outcome,
+                    _ => Outcome::Ttft,
+                };
+                if let First::Silent(ms) = first {
+                    now = now + Span::from_millis(ms);
+                }
+                chain.ended(now, &self.plan, core, end(outcome));
+                if let Step::Attempt(_) = chain.next(now, &self.plan, core) {
+                    chain.content(now, &self.plan, core);
+                    chain.ended(now, &self.plan, core, end(Outcome::Ok));
+                }
+            }
+        }
+        chain.concluded(&self.plan, core);
+    }
+
+    fn ask_many(&mut self, route: RouteId, count: u64, first: First) {
+        (0..count).for_each(|_| self.ask(route, first));
+    }
+
+    /// Time passes, with a tick every second.
+    fn pass(&mut self, seconds: u64) -> Vec<GuardChange> {
+        let mut changes = Vec::new();
+        for _ in 0..seconds {
+            self.now = self.now + Span::from_secs(1);
+            changes.extend(self.board.judge_guards(self.now));
+        }
+        changes
+    }
+
+    fn status(&self) -> GuardStatus {
+        self.board.guard_status().remove(0)
+    }
+
+    fn withdrawn(&self) -> bool {
+        let all: Vec<bool> = self.cores.iter().map(|core| core.is_withdrawn(CANARY)).collect();
+        assert_eq!(all[0], all[1], "all cores at once");
+        assert!(!self.cores[0].is_withdrawn(STABLE));
+        all[0]
+    }
+}
+
+const OK: First = First::Ok(100);
+const FAILS: First = First::Fails(Outcome::S5xx);
+const ERRORS: &str = "stop when delta(error_rate) > 1%";
+
+#[test]
+fn a_canary_that_fails_is_withdrawn_although_its_clients_see_nothing_of_it() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 180, OK);
+    world.ask_many(CANARY, 19, FAILS);
+    assert!(world.pass(2).is_empty(), "199 requests are too few");
+    world.ask_many(CANARY, 1, FAILS);
+    let changes = world.pass(1);
+    assert!(world.withdrawn());
+    let [change] = changes.as_slice() else {
+        panic!("{changes:?}")
+    };
+    assert_eq!(change.withdrawn, Some(WhyWithdrawn::Rule(0)));
+    assert_eq!(change.rule.unwrap().to_string(), "delta(error_rate) > 1%");
+    let canary = &change.window.canary;
+    assert_eq!((canary.requests, canary.failures), (200, 20));
+    assert_eq!(world.status().withdrawals, 1);
+    assert!(world.pass(3_600).is_empty(), "it stays withdrawn");
+    let kept = world.status().window;
+    assert_eq!(kept.canary.requests, 200, "what the judgement was about is kept");
+}
+
+#[test]
+fn what_chance_explains_withdraws_nobody() {
+    // 1 % and 3.5 %: more than the rule allows, and yet one of a few hundred windows of two equal routes.
+    let mut world = World::new(ERRORS);
+    world.ask_many(STABLE, 1_980, OK);
+    world.ask_many(STABLE, 20, FAILS);
+    world.ask_many(CANARY, 193, OK);
+    world.ask_many(CANARY, 7, FAILS);
+    assert!(world.pass(2).is_empty());
+    // The same rates from five times the requests are no chance.
+    world.ask_many(STABLE, 4 * 1_980, OK);
+    world.ask_many(STABLE, 4 * 20, FAILS);
+    world.ask_many(CANARY, 4 * 193, OK);
+    world.ask_many(CANARY, 4 * 7, FAILS);
+    assert_eq!(world.pass(1).len(), 1);
+}
+
+#[test]
+fn a_fault_of_both_routes_withdraws_nobody() {
+    let mut world = World::new("stop when delta(error_rate) > 1%, stop when ratio(error_rate) > 1.5");
+    for _ in 0..20 {
+        world.ask_many(STABLE, 50, FAILS);
+        world.ask_many(STABLE, 50, OK);
+        world.ask_many(CANARY, 10, FAILS);
+        world.ask_many(CANARY, 10, OK);
+        assert!(world.pass(10).is_empty());
+    }
+}
+
+#[test]
+fn a_slow_canary_is_withdrawn_and_an_equal_one_is_not() {
+    for (ms, rule, withdrawn) in [
+        (125, "stop when ratio(p95(ttft)) > 1.3", false),
+        (150, "stop when ratio(p95(ttft)) > 1.3", true),
+        (250, "stop when delta(p95(ttft)) > 200ms", false),
+        (450, "stop when delta(p95(ttft)) > 200ms", true),
+    ] {
+        let mut world = World::new(rule);
+        world.ask_many(STABLE, 1_000, OK);
+        world.ask_many(CANARY, 180, OK);
+        world.ask_many(CANARY, 60, First::Ok(ms));
+        assert_eq!(world.pass(1).len(), usize::from(withdrawn), "{ms} ms, {rule}");
+    }
+}
+
+#[test]
+fn silence_is_a_time_too() {
+    let mut world = World::new("stop when ratio(p95(ttft)) > 1.3");
+    world.ask_many(STABLE, 1_000, OK);
+    world.ask_many(CANARY, 180, OK);
+    world.ask_many(CANARY, 60, First::Silent(30_000));
+    assert_eq!(world.pass(1).len(), 1);
+}
+
+#[test]
+fn a_window_forgets() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 150, FAILS);
+    assert!(world.pass(601).is_empty());
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 200, OK);
+    assert!(world.pass(1).is_empty());
+    assert_eq!(world.status().window.canary.requests, 200);
+    assert!(!world.withdrawn());
+}
+
+#[test]
+fn a_client_that_leaves_tells_nothing_and_a_first_tier_that_is_out_does() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(CANARY, 10, First::Left);
+    world.pass(1);
+    assert_eq!(world.status().window.canary.requests, 0);
+    // The model is gone: the requests that pass it over are failed by the first tier, too.
+    world.ask_many(CANARY, 10, First::Fails(Outcome::ModelGone));
+    world.pass(1);
+    let canary = world.status().window.canary;
+    assert_eq!((canary.requests, canary.failures), (10, 10));
+}
+
+#[test]
+fn an_operator_is_obeyed_and_a_resumed_route_begins_anew() {
+    let mut world = World::new(ERRORS);
+    assert!(!world.board.withdraw(STABLE), "it has no guard");
+    assert!(world.board.withdraw(CANARY) && world.withdrawn());
+    let changes = world.pass(1);
+    assert_eq!(changes[0].withdrawn, Some(WhyWithdrawn::Operator));
+    assert!(world.board.resume(CANARY) && !world.withdrawn());
+    assert_eq!(world.pass(1)[0].withdrawn, None);
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 200, FAILS);
+    assert_eq!(world.pass(1)[0].withdrawn, Some(WhyWithdrawn::Rule(0)));
+    // What it was withdrawn for is not held against it again.
+    assert!(world.board.resume(CANARY));
+    assert_eq!(world.pass(100).len(), 1);
+    assert!(!world.withdrawn());
+    assert_eq!(world.status().withdrawals, 2);
+}
