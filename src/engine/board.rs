@@ -57,7 +57,7 @@ pub struct Transition {
     pub from: State,
     /// What it is now.
     pub to: State,
-    /// The rule that made it refuse in the first place. From probing to refusing it was a probe that failed.
+    /// The rule that made it refuse in the first place. From half-open to open it was a probe that failed.
     pub why: Option<Rule>,
     /// The end of the cool-down, where it refuses now.
     pub until: Option<Moment>,
@@ -174,7 +174,7 @@ impl Board {
                         from: from.state,
                         to: word.state,
                         why: word.rule,
-                        until: (word.state == State::Refusing).then_some(word.until),
+                        until: (word.state == State::Open).then_some(word.until),
                     });
                 }
             }
@@ -293,7 +293,7 @@ impl Board {
         TargetStatus {
             target: cell.target,
             state: worst.state,
-            until: (worst.state == State::Refusing).then_some(worst.until),
+            until: (worst.state == State::Open).then_some(worst.until),
             why: worst.rule,
             opened,
             inflight: cell.inflight.load(Relaxed),
@@ -401,10 +401,10 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
     let from = window.seen();
     let word = gate.word();
     match word.state {
-        State::Passing => {
+        State::Closed => {
             // An epoch that began and ended unseen left counts behind. One that came after a tick that saw the gate
             // refuse or probe starts from that tick's reading, which nothing has been added to before.
-            if from.state == State::Passing && from.epoch != word.epoch {
+            if from.state == State::Closed && from.epoch != word.epoch {
                 window.restart(now, totals, rules.window);
             }
             let counted = window.advance(now, totals, rules.window);
@@ -412,9 +412,9 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
                 gate.refuse(word, rule, now, rules);
             }
         }
-        State::Refusing | State::Probing => {
+        State::Open | State::HalfOpen => {
             window.restart(now, totals, rules.window);
-            if word.state == State::Refusing && now >= word.until {
+            if word.state == State::Open && now >= word.until {
                 gate.probe(word, now, rules);
             }
         }

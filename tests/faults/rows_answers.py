@@ -18,7 +18,7 @@ def s500(stream):
     yield Scene("two providers", [failing(500)], failures=1)
     yield Scene("alone", [failing(500), good(stream, "first")], asks=[ALONE], seen=(2, 0), failures=1)
     # On both cores together: the breaker opens once five have failed, wherever they were.
-    yield Scene("again and again", [failing(500)], asks=[Ask()] * 5 + [LATER] * 10, seen=(5, 15), breaker="refusing",
+    yield Scene("again and again", [failing(500)], asks=[Ask()] * 5 + [LATER] * 10, seen=(5, 15), breaker="open",
                 settings={"consecutive": 5}, failures=None)
 
 

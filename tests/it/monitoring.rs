@@ -269,11 +269,11 @@ fn counters_agree_with_client_and_upstreams() {
                 3,
             ),
             (
-                r#"switchover_breaker_state{target="first.small",state="refusing"}"#,
+                r#"switchover_breaker_state{target="first.small",state="open"}"#,
                 1,
             ),
             (
-                r#"switchover_breaker_state{target="second.small",state="passing"}"#,
+                r#"switchover_breaker_state{target="second.small",state="closed"}"#,
                 1,
             ),
             (
@@ -297,7 +297,7 @@ fn counters_agree_with_client_and_upstreams() {
         let sent = chat(false).len() as u64 * 4;
         let bytes = metrics.count(r#"switchover_request_bytes_total{route="chat"}"#);
         assert!(bytes > 0 && bytes < sent * 2, "{bytes}");
-        let series = r#"switchover_breaker_transitions_total{target="first.small",from="passing",to="refusing",why="consecutive"}"#;
+        let series = r#"switchover_breaker_transitions_total{target="first.small",from="closed",to="open",why="consecutive"}"#;
         let seen = eventually(|| world.metrics().count(series) == 1);
         assert!(seen, "{io:?}: a tick sees the change");
     }
