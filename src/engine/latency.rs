@@ -155,7 +155,11 @@ impl Latencies {
         let above = self.ranges().map(|(low, high, n)| {
             let width = u128::from(high.saturating_sub(low).max(1));
             let beyond = u128::from(high.saturating_sub(limit.max(low)));
-            if limit < low { u128::from(n) * 1_000 } else { u128::from(n) * 1_000 * beyond / width }
+            if limit < low {
+                u128::from(n) * 1_000
+            } else {
+                u128::from(n) * 1_000 * beyond / width
+            }
         });
         u64::try_from(above.sum::<u128>() / 1_000).unwrap_or(u64::MAX)
     }
@@ -166,7 +170,11 @@ impl Latencies {
         let counts = self.buckets.iter().enumerate();
         counts.map(|(index, &n)| {
             let low = index.checked_sub(1).map_or(0, bound_of);
-            let high = if index >= BUCKETS - 1 { low } else { bound_of(index) };
+            let high = if index >= BUCKETS - 1 {
+                low
+            } else {
+                bound_of(index)
+            };
             (low, high, n)
         })
     }

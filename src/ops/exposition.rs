@@ -210,7 +210,11 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
 
 fn guards(scrape: &Scrape<'_>, page: &mut Page) {
     let routes = &scrape.plan.policy.routes;
-    let of = |status: &GuardStatus| routes.get(status.route.index()).map_or(OTHER, |it| &*it.name);
+    let of = |status: &GuardStatus| {
+        routes
+            .get(status.route.index())
+            .map_or(OTHER, |it| &*it.name)
+    };
     page.family(&ROUTE_WITHDRAWN);
     for status in scrape.guards {
         let withdrawn = u8::from(status.withdrawn.is_some());

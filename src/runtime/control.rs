@@ -118,7 +118,12 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
                 let page = match request.method.as_str(&bytes) {
                     "POST" => {
                         let from_a_page = fields.value(&bytes, "origin").is_some();
-                        Some(orders::carry_out(&operators.shared.board, &operators.shared.plan, path, from_a_page))
+                        Some(orders::carry_out(
+                            &operators.shared.board,
+                            &operators.shared.plan,
+                            path,
+                            from_a_page,
+                        ))
                     }
                     _ => operators.monitor.page(path, query).await,
                 };

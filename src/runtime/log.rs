@@ -63,7 +63,11 @@ pub(super) fn key_change(plan: &Plan, change: KeyChange) {
 pub(super) fn guard_change(plan: &Plan, change: &GuardChange) {
     let route = plan.policy.routes.get(change.route.index());
     let name = route.map_or("?", |route| &*route.name);
-    let compared = route.and_then(|route| plan.policy.routes.get(route.guard.as_ref()?.compare.index()));
+    let compared = route.and_then(|route| {
+        plan.policy
+            .routes
+            .get(route.guard.as_ref()?.compare.index())
+    });
     let baseline = compared.map_or("?", |route| &*route.name);
     note(&match (change.withdrawn, change.rule) {
         (None, _) => format!("route {name} serves again"),
@@ -90,7 +94,10 @@ fn counted(counts: &RouteCounts, percentile: u32) -> String {
         let ms = time.as_millis();
         format!(", p{percent}(ttft) {ms} ms of {}", ttft.count())
     });
-    format!("{failures} of {requests} failed{}", slow.unwrap_or_default())
+    format!(
+        "{failures} of {requests} failed{}",
+        slow.unwrap_or_default()
+    )
 }
 
 /// Of the times to first content, where the rule is about something else.

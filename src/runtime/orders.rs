@@ -14,7 +14,8 @@ pub(super) fn carry_out(board: &Board, plan: &Plan, path: &str, from_a_page: boo
     }
     let words: Vec<&str> = path.split('/').skip(1).collect();
     let ["routes", name, order @ ("withdraw" | "resume")] = words.as_slice() else {
-        let known = "unknown order; there are POST /routes/NAME/withdraw and POST /routes/NAME/resume";
+        let known =
+            "unknown order; there are POST /routes/NAME/withdraw and POST /routes/NAME/resume";
         return error(404, known);
     };
     let mut routes = (0_u16..).zip(&plan.policy.routes);
@@ -26,7 +27,10 @@ pub(super) fn carry_out(board: &Board, plan: &Plan, path: &str, from_a_page: boo
         _ => board.resume(RouteId(id)),
     };
     if !done {
-        return error(409, "the route has no `guard`: it can neither be withdrawn nor resumed");
+        return error(
+            409,
+            "the route has no `guard`: it can neither be withdrawn nor resumed",
+        );
     }
     let state = match *order {
         "withdraw" => "withdrawn",

@@ -160,7 +160,8 @@ impl Guards {
 
     /// Whether `route` is withdrawn.
     pub(crate) fn is_withdrawn(&self, route: RouteId) -> bool {
-        self.of(route).is_some_and(|guarded| guarded.standing.is_withdrawn())
+        self.of(route)
+            .is_some_and(|guarded| guarded.standing.is_withdrawn())
     }
 
     fn of(&self, route: RouteId) -> Option<&Guarded> {

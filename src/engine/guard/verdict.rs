@@ -17,9 +17,8 @@ pub(super) fn broken_rule(guard: &Guard, window: &GuardWindow) -> Option<u8> {
     (0_u8..).zip(&guard.stop).find_map(|(index, rule)| {
         let [canary, baseline] = shares(rule, window)?;
         let judged = canary.of >= enough && baseline.of >= enough;
-        let broken = judged
-            && canary.rate() > allowed(rule, baseline)
-            && is_beyond_chance(canary, baseline);
+        let broken =
+            judged && canary.rate() > allowed(rule, baseline) && is_beyond_chance(canary, baseline);
         broken.then_some(index)
     })
 }

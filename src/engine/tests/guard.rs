@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, hash};
-use crate::engine::{
-    Board, Chain, Core, End, Form, GuardChange, GuardStatus, Step, WhyWithdrawn,
-};
+use crate::engine::{Board, Chain, Core, End, Form, GuardChange, GuardStatus, Step, WhyWithdrawn};
 use crate::policy::{Decision, Plan, load};
 
 const CANARY: RouteId = RouteId(0);
@@ -79,7 +77,11 @@ impl World {
             panic!("somebody is well")
         };
         let target = &self.plan.policy.targets[attempt.target.index()];
-        match if target.name.starts_with("a.") { first } else { OK } {
+        match if target.name.starts_with("a.") {
+            first
+        } else {
+            OK
+        } {
             First::Left => chain.abandoned(now, &self.plan, core),
             First::Ok(ms) => {
                 now = now + Span::from_millis(ms);
@@ -123,7 +125,11 @@ impl World {
     }
 
     fn withdrawn(&self) -> bool {
-        let all: Vec<bool> = self.cores.iter().map(|core| core.is_withdrawn(CANARY)).collect();
+        let all: Vec<bool> = self
+            .cores
+            .iter()
+            .map(|core| core.is_withdrawn(CANARY))
+            .collect();
         assert_eq!(all[0], all[1], "all cores at once");
         assert!(!self.cores[0].is_withdrawn(STABLE));
         all[0]
@@ -154,7 +160,10 @@ fn a_canary_that_fails_is_withdrawn_although_its_clients_see_nothing_of_it() {
     assert_eq!(world.status().withdrawals, 1);
     assert!(world.pass(3_600).is_empty(), "it stays withdrawn");
     let kept = world.status().window;
-    assert_eq!(kept.canary.requests, 200, "what the judgement was about is kept");
+    assert_eq!(
+        kept.canary.requests, 200,
+        "what the judgement was about is kept"
+    );
 }
 
 #[test]
@@ -176,7 +185,8 @@ fn what_chance_explains_withdraws_nobody() {
 
 #[test]
 fn a_fault_of_both_routes_withdraws_nobody() {
-    let mut world = World::new("stop when delta(error_rate) > 1%, stop when ratio(error_rate) > 1.5");
+    let mut world =
+        World::new("stop when delta(error_rate) > 1%, stop when ratio(error_rate) > 1.5");
     for _ in 0..20 {
         world.ask_many(STABLE, 50, FAILS);
         world.ask_many(STABLE, 50, OK);
@@ -198,7 +208,11 @@ fn a_slow_canary_is_withdrawn_and_an_equal_one_is_not() {
         world.ask_many(STABLE, 1_000, OK);
         world.ask_many(CANARY, 180, OK);
         world.ask_many(CANARY, 60, First::Ok(ms));
-        assert_eq!(world.pass(1).len(), usize::from(withdrawn), "{ms} ms, {rule}");
+        assert_eq!(
+            world.pass(1).len(),
+            usize::from(withdrawn),
+            "{ms} ms, {rule}"
+        );
     }
 }
 
@@ -254,4 +268,58 @@ fn an_operator_is_obeyed_and_a_resumed_route_begins_anew() {
     assert_eq!(world.pass(100).len(), 1);
     assert!(!world.withdrawn());
     assert_eq!(world.status().withdrawals, 2);
+}
+
+/// Hours of two equal routes, in which no canary may be withdrawn. `SWITCHOVER_DAYS=100` for so many whole days: it prints
+/// how often one was.
+#[test]
+fn an_equal_canary_is_not_withdrawn_by_chance() {
+    let asked = std::env::var("SWITCHOVER_DAYS").ok();
+    let days = asked.as_ref().map_or(3, |days| days.parse().unwrap());
+    let hours = if asked.is_some() { 24 } else { 3 };
+    let mut alarms = 0;
+    for day in 0..days {
+        // Failures in a thousand, and canary requests in ten seconds: 200 to 2,000 in a window.
+        let (failures, rate) = ([1, 10, 50][day % 3], [4, 10, 34][day / 3 % 3]);
+        alarms += false_alarms(day as u64, hours, failures, rate);
+    }
+    if asked.is_some() {
+        eprintln!("{alarms} withdrawals of equal canaries in {days} days");
+    } else {
+        assert_eq!(alarms, 0);
+    }
+}
+
+/// So many hours of a canary that has a twentieth of the requests and is as its baseline.
+fn false_alarms(seed: u64, hours: u64, failures: u64, rate: u64) -> usize {
+    let mut world = World::new(
+        "stop when delta(error_rate) > 1%, stop when ratio(error_rate) > 1.5, \
+         stop when ratio(p95(ttft)) > 1.3",
+    );
+    let mut draws = 0;
+    let mut draw = || {
+        draws += 1;
+        hash::mix(seed ^ 0x6361_6e61, draws)
+    };
+    let mut alarms = 0;
+    for _ in 0..hours * 360 {
+        for (route, count) in [(CANARY, rate), (STABLE, rate * 19)] {
+            let tally = world.board.guards().tally(route, 0).unwrap();
+            for _ in 0..count {
+                if draw() % 1_000 < failures {
+                    tally.failed();
+                } else {
+                    tally.served();
+                    // Times with a heavy tail: 20 ms to minutes, the median at 40 ms.
+                    let place = (draw() % 1_000_000 + 1) as f64 / 1e6;
+                    tally.ttft(Span::from_micros((20_000.0 / place) as u64));
+                }
+            }
+        }
+        for change in world.pass(10) {
+            alarms += usize::from(change.withdrawn.is_some());
+            world.board.resume(CANARY);
+        }
+    }
+    alarms
 }

@@ -98,11 +98,14 @@ impl<'t> Resolver<'t> {
         };
         let delta = *change == "delta";
         let rule = match &measured.expr.kind {
-            Kind::Path("error_rate") if delta && limit.ppm().is_some() => {
-                self.percent(right, limit, 1_000_000).map(StopRule::ErrorDelta)
+            Kind::Path("error_rate") if delta && limit.ppm().is_some() => self
+                .percent(right, limit, 1_000_000)
+                .map(StopRule::ErrorDelta),
+            Kind::Path("error_rate") if !delta => {
+                self.ratio(right, limit).map(StopRule::ErrorRatio)
             }
-            Kind::Path("error_rate") if !delta => self.ratio(right, limit).map(StopRule::ErrorRatio),
-            Kind::Call(name, of) if matches!(of.as_slice(), [of] if of.expr.name() == Some("ttft")) => {
+            Kind::Call(name, of) if matches!(of.as_slice(), [of] if of.expr.name() == Some("ttft")) =>
+            {
                 let Some(percentile) = percentile(name) else {
                     return self.no_stop(stmt);
                 };
