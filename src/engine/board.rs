@@ -29,6 +29,7 @@ use crate::engine::guard::Guards;
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
+use crate::engine::notice::Notice;
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
 use crate::policy::model::{KeyPick, Provider};
@@ -139,6 +140,7 @@ impl Board {
                     key_pick: provider.auth.pick(),
                     pool: many(if pool > 1 { pool } else { 0 }),
                     inflight: Padded::default(),
+                    wrong_path: Notice::default(),
                 })
             })
             .collect::<Box<[_]>>();
@@ -153,7 +155,7 @@ impl Board {
             keys: many(key_count),
             first_keys: first_keys.into(),
             vitals,
-            guards: Guards::new(policy, cores),
+            guards: Guards::new(plan, cores),
             cores,
         }
     }
@@ -326,6 +328,8 @@ pub(crate) struct Cell {
     pub(crate) rules: Rules,
     pub(crate) pause: Padded<Pause>,
     pub(crate) inflight: Padded<AtomicU32>,
+    /// Its provider does not know the path that it is asked at.
+    pub(crate) wrong_path: Notice,
     pub(crate) key_pick: KeyPick,
     /// What it knows of each key of its provider; empty where there is one.
     pub(crate) pool: Box<[Padded<KeyPause>]>,
@@ -372,6 +376,13 @@ impl Cell {
             .get(core)
             .or_else(|| self.gates.first())
             .map(|gate| &**gate)
+    }
+
+    /// Whether requests pass its breaker on all cores.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gates
+            .iter()
+            .all(|gate| gate.word().state == State::Closed)
     }
 
     /// Where `core` counts.

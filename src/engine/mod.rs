@@ -24,6 +24,7 @@ mod guard;
 mod health;
 mod keys;
 mod latency;
+mod notice;
 mod pause;
 #[cfg(test)]
 mod tests;

@@ -97,8 +97,9 @@ fn side(counts: &RouteCounts) -> Value {
     let quantile = |ppm| counts.ttft.quantile(ppm).map(Span::as_millis);
     json!({
         "requests": counts.requests,
+        "asked": counts.asked,
         "failures": counts.failures,
-        "error_rate": rate(counts.failures, counts.requests),
+        "error_rate": rate(counts.failures, counts.asked),
         "ttft_ms": {
             "count": counts.ttft.count(),
             "p50": quantile(500_000),

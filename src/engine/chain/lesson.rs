@@ -1,9 +1,8 @@
 //! What a request that is over says about its route, for the guards that watch it.
 
 use crate::base::Outcome;
-use crate::engine::balance::bit;
 use crate::engine::chain::report::SILENCE;
-use crate::engine::chain::{AttemptRecord, Chain, Form, PassedOver};
+use crate::engine::chain::{AttemptRecord, Chain, Form};
 use crate::engine::core::Core;
 use crate::engine::guard::Tally;
 use crate::policy::Plan;
@@ -19,17 +18,13 @@ impl Chain {
     /// A route is judged by how its first tier took the request at the first attempt: what a repeat, a hedge or a later
     /// tier cured would else hide how the first tier is.
     fn teach(&self, plan: &Plan, core: &Core, tally: &Tally) {
+        tally.over();
         let Some(first) = self.first_tier_attempt(plan) else {
-            if self.first_tier_is_ill(plan) {
-                tally.failed();
-            }
             return;
         };
-        match first.outcome {
-            Some(Outcome::Ok) => tally.served(),
-            Some(_) => tally.failed(),
-            // Its client left, or the hedge beside it answered.
-            None => {}
+        // Without an outcome its client left, or the hedge beside it answered.
+        if let Some(outcome) = first.outcome {
+            tally.asked(outcome == Outcome::Ok);
         }
         if self.form == Form::Stream {
             self.teach_ttft(&first, core, tally);
@@ -67,22 +62,4 @@ impl Chain {
         let last = attempts.take_while(|attempt| attempt.key_change).last();
         (candidate.tier == 0).then(|| last.unwrap_or(first))
     }
-
-    /// Whether the first tier was not asked because something is wrong with it, and not because of the request.
-    fn first_tier_is_ill(&self, plan: &Plan) -> bool {
-        let candidates = plan.program.candidates(self.decision.route).iter();
-        candidates.enumerate().any(|(index, candidate)| {
-            let why = self.passed.at(bit(index));
-            candidate.tier == 0 && why.is_some_and(|why| ILL.contains(&why))
-        })
-    }
 }
-
-/// What passes a target over because of its own state.
-const ILL: [PassedOver; 5] = [
-    PassedOver::KeyOut,
-    PassedOver::ModelGone,
-    PassedOver::Down,
-    PassedOver::BreakerOpen,
-    PassedOver::Throttled,
-];

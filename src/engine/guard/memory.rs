@@ -21,6 +21,10 @@ pub(super) struct Memory {
     pub(super) seen: Option<WhyWithdrawn>,
     pub(super) since: Option<Moment>,
     pub(super) withdrawals: u64,
+    /// How many breakers of the baseline's first tier were not closed at the last look.
+    ill: usize,
+    /// Until then nothing is judged.
+    settling: Moment,
 }
 
 impl Memory {
@@ -37,6 +41,21 @@ impl Memory {
         }
         self.newest = reading;
         self.tenth = self.tenth.max(tenth);
+    }
+
+    /// Looks at the baseline's breakers. One that opens is an incident of the baseline's own: a breaker lets about as many
+    /// failures through whether a route has much traffic or little, so that an incident of both would weigh more on a canary
+    /// that has less. The window begins anew a tenth of its length later.
+    pub(super) fn look(&mut self, now: Moment, ill: usize, length: Span) {
+        if ill > self.ill {
+            self.settling = now + Span::from_nanos(length.as_nanos() / TENTHS as u64);
+        }
+        self.ill = ill;
+    }
+
+    /// Whether an incident was just now.
+    pub(super) fn is_settling(&self, now: Moment) -> bool {
+        now < self.settling
     }
 
     /// Forgets everything before this reading.

@@ -10,15 +10,14 @@
 mod memory;
 mod verdict;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::{Moment, RouteId, Span};
+use crate::base::{Moment, RouteId, Span, TargetId};
 use crate::engine::board::{Board, Padded, many};
 use crate::engine::latency::{Histogram, Latencies};
-use crate::policy::Policy;
+use crate::policy::Plan;
 use crate::policy::model::{Guard, StopRule};
 
 use self::memory::{Memory, Reading};
@@ -27,9 +26,11 @@ use self::verdict::broken_rule;
 /// What requests of a route came to, within a window or since the start.
 #[derive(Clone, Debug)]
 pub struct RouteCounts {
-    /// Requests whose first attempt told something.
+    /// Requests that are over.
     pub requests: u64,
-    /// Those that the route's first tier failed.
+    /// Those of which the first attempt was at the first tier, and came to something.
+    pub asked: u64,
+    /// Those of which it failed.
     pub failures: u64,
     /// The times of their first attempts to the first content, streams only.
     pub ttft: Latencies,
@@ -101,6 +102,8 @@ pub(crate) struct Guards {
 struct Guarded {
     route: RouteId,
     rules: Guard,
+    /// The first tier of the baseline.
+    compared: Box<[TargetId]>,
     standing: Padded<Standing>,
     /// The tick's own, and the operators'; no request waits for it.
     memory: Mutex<Memory>,
@@ -114,13 +117,15 @@ pub(crate) struct Standing(AtomicU8);
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     requests: AtomicU64,
+    asked: AtomicU64,
     failures: AtomicU64,
     ttft: Histogram,
 }
 
 impl Guards {
-    /// Those of `policy`, for `cores` workers.
-    pub(crate) fn new(policy: &Policy, cores: usize) -> Self {
+    /// Those of `plan`, for `cores` workers.
+    pub(crate) fn new(plan: &Plan, cores: usize) -> Self {
+        let policy = &plan.policy;
         let mut guards = Self::default();
         let guarded = (0_u16..).zip(&policy.routes);
         let guarded = guarded.filter_map(|(id, route)| Some((RouteId(id), route.guard.as_ref()?)));
@@ -137,6 +142,7 @@ impl Guards {
             guards.guarded.push(Guarded {
                 route,
                 rules: rules.clone(),
+                compared: first_tier(plan, rules.compare),
                 standing: Padded::default(),
                 memory: Mutex::default(),
             });
@@ -195,7 +201,11 @@ impl Board {
         let guards = self.guards();
         let judged = guards.guarded.iter();
         judged
-            .filter_map(|guarded| guarded.judge(now, guards.reading(guarded)))
+            .filter_map(|guarded| {
+                let cells = guarded.compared.iter().filter_map(|&id| self.cell(id));
+                let ill = cells.filter(|cell| !cell.is_closed()).count();
+                guarded.judge(now, guards.reading(guarded), ill)
+            })
             .collect()
     }
 
@@ -225,11 +235,13 @@ impl Board {
 }
 
 impl Guarded {
-    fn judge(&self, now: Moment, reading: Reading) -> Option<GuardChange> {
+    /// `ill`: how many breakers of the baseline's first tier are not closed.
+    fn judge(&self, now: Moment, reading: Reading, ill: usize) -> Option<GuardChange> {
         let mut memory = self.memory();
         let length = self.rules.window;
+        memory.look(now, ill, length);
         if self.standing.get().is_none() {
-            if memory.seen.is_some() {
+            if memory.seen.is_some() || memory.is_settling(now) {
                 memory.restart(now, reading, length);
             } else {
                 memory.advance(now, reading, length);
@@ -285,7 +297,7 @@ impl Standing {
     }
 
     fn get(&self) -> Option<WhyWithdrawn> {
-        match self.0.load(Ordering::Acquire) {
+        match self.0.load(Acquire) {
             SERVING => None,
             OPERATOR => Some(WhyWithdrawn::Operator),
             rule => Some(WhyWithdrawn::Rule(rule.saturating_sub(1))),
@@ -297,24 +309,26 @@ impl Standing {
             WhyWithdrawn::Rule(index) => index.saturating_add(1),
             WhyWithdrawn::Operator => OPERATOR,
         };
-        self.0.store(code, Ordering::Release);
+        self.0.store(code, Release);
     }
 
     fn resume(&self) {
-        self.0.store(SERVING, Ordering::Release);
+        self.0.store(SERVING, Release);
     }
 }
 
 impl Tally {
-    /// The first tier did its part.
-    pub(crate) fn served(&self) {
+    /// A request is over.
+    pub(crate) fn over(&self) {
         bump(&self.requests);
     }
 
-    /// It did not.
-    pub(crate) fn failed(&self) {
-        bump(&self.requests);
-        bump(&self.failures);
+    /// It asked the first tier first, which answered or not.
+    pub(crate) fn asked(&self, answered: bool) {
+        bump(&self.asked);
+        if !answered {
+            bump(&self.failures);
+        }
     }
 
     /// A time to the first content, or a time that passed without any.
@@ -324,6 +338,7 @@ impl Tally {
 
     fn add_to(&self, counts: &mut RouteCounts) {
         counts.requests = counts.requests.wrapping_add(self.requests.load(Relaxed));
+        counts.asked = counts.asked.wrapping_add(self.asked.load(Relaxed));
         counts.failures = counts.failures.wrapping_add(self.failures.load(Relaxed));
         counts.ttft.add(&self.ttft);
     }
@@ -334,6 +349,7 @@ impl RouteCounts {
     fn since(&self, earlier: &Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
+            asked: self.asked.saturating_sub(earlier.asked),
             failures: self.failures.saturating_sub(earlier.failures),
             ttft: self.ttft.minus(&earlier.ttft),
         }
@@ -344,10 +360,17 @@ impl Default for RouteCounts {
     fn default() -> Self {
         Self {
             requests: 0,
+            asked: 0,
             failures: 0,
             ttft: Latencies::new(),
         }
     }
+}
+
+fn first_tier(plan: &Plan, route: RouteId) -> Box<[TargetId]> {
+    let candidates = plan.program.candidates(route).iter();
+    let first = candidates.filter(|candidate| candidate.tier == 0);
+    first.map(|candidate| candidate.target).collect()
 }
 
 // PERF: one writer, so a plain load and store do what a locked instruction would.

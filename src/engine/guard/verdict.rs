@@ -14,12 +14,13 @@ use crate::policy::model::{Guard, StopRule};
 /// The first rule that the window breaks.
 pub(super) fn broken_rule(guard: &Guard, window: &GuardWindow) -> Option<u8> {
     let enough = u64::from(guard.min_requests.max(1));
+    if window.canary.requests < enough || window.baseline.requests < enough {
+        return None;
+    }
     (0_u8..).zip(&guard.stop).find_map(|(index, rule)| {
         let [canary, baseline] = shares(rule, window)?;
-        let judged = canary.of >= enough && baseline.of >= enough;
-        let broken =
-            judged && canary.rate() > allowed(rule, baseline) && is_beyond_chance(canary, baseline);
-        broken.then_some(index)
+        let worse = canary.rate() > allowed(rule, baseline);
+        (worse && is_beyond_chance(canary, baseline)).then_some(index)
     })
 }
 
@@ -41,7 +42,7 @@ fn shares(rule: &StopRule, window: &GuardWindow) -> Option<[Share; 2]> {
     let GuardWindow { canary, baseline } = window;
     let failed = |counts: &RouteCounts| Share {
         part: counts.failures,
-        of: counts.requests,
+        of: counts.asked,
     };
     let limit = match *rule {
         StopRule::ErrorDelta(_) | StopRule::ErrorRatio(_) => {

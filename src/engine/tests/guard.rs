@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, hash};
-use crate::engine::{Board, Chain, Core, End, Form, GuardChange, GuardStatus, Step, WhyWithdrawn};
+use crate::engine::{
+    Board, Chain, Core, End, Form, GuardChange, GuardStatus, Rule, Step, WhyWithdrawn,
+};
 use crate::policy::{Decision, Plan, load};
 
 const CANARY: RouteId = RouteId(0);
@@ -118,6 +120,20 @@ impl World {
             changes.extend(self.board.judge_guards(self.now));
         }
         changes
+    }
+
+    fn open_breaker_of_stable(&self) {
+        let target = self.plan.program.candidates(STABLE)[0].target;
+        let cell = self.board.cell(target).unwrap();
+        let gate = cell.gate(0).unwrap();
+        gate.refuse(gate.word(), Rule::ErrorRate, self.now, &cell.rules);
+    }
+
+    fn probe_stable(&self) {
+        let target = self.plan.program.candidates(STABLE)[0].target;
+        let cell = self.board.cell(target).unwrap();
+        let gate = cell.gate(0).unwrap();
+        gate.probe(gate.word(), self.now, &cell.rules);
     }
 
     fn status(&self) -> GuardStatus {
@@ -239,16 +255,62 @@ fn a_window_forgets() {
 }
 
 #[test]
-fn a_client_that_leaves_tells_nothing_and_a_first_tier_that_is_out_does() {
+fn a_client_that_leaves_tells_nothing() {
     let mut world = World::new(ERRORS);
     world.ask_many(CANARY, 10, First::Left);
     world.pass(1);
-    assert_eq!(world.status().window.canary.requests, 0);
-    // The model is gone: the requests that pass it over are failed by the first tier, too.
-    world.ask_many(CANARY, 10, First::Fails(Outcome::ModelGone));
-    world.pass(1);
     let canary = world.status().window.canary;
-    assert_eq!((canary.requests, canary.failures), (10, 10));
+    assert_eq!((canary.requests, canary.asked), (10, 0));
+}
+
+#[test]
+fn a_canary_that_is_not_asked_any_more_is_judged_by_what_it_was_asked() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(STABLE, 2_000, OK);
+    // The model is gone: all others pass it over.
+    world.ask_many(CANARY, 1, First::Fails(Outcome::ModelGone));
+    world.ask_many(CANARY, 150, OK);
+    assert!(world.pass(1).is_empty());
+    let canary = world.status().window.canary;
+    assert_eq!(
+        (canary.requests, canary.asked, canary.failures),
+        (151, 1, 1)
+    );
+    for _ in 0..20 {
+        world.pass(60);
+        world.ask_many(STABLE, 2_000, OK);
+        world.ask_many(CANARY, 40, First::Fails(Outcome::ModelGone));
+    }
+    assert!(
+        world.withdrawn(),
+        "{:?}",
+        world.status().window.canary.asked
+    );
+}
+
+#[test]
+fn an_incident_of_the_baseline_is_left_out() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 195, OK);
+    assert!(world.pass(300).is_empty());
+    // Both fail until their breakers open: the same number of failures, of ten times and of a tenth of the traffic.
+    world.ask_many(STABLE, 30, FAILS);
+    world.ask_many(CANARY, 30, FAILS);
+    world.open_breaker_of_stable();
+    assert!(world.pass(60).is_empty());
+    assert_eq!(
+        world.status().window.canary.requests,
+        0,
+        "the window begins anew"
+    );
+    world.ask_many(STABLE, 2_000, OK);
+    world.ask_many(CANARY, 200, FAILS);
+    assert!(world.pass(1).is_empty(), "there is nothing to compare with");
+    assert_eq!(world.status().window.baseline.asked, 0);
+    world.probe_stable();
+    world.ask_many(STABLE, 2_000, OK);
+    assert_eq!(world.pass(1).len(), 1);
 }
 
 #[test]
@@ -306,10 +368,10 @@ fn false_alarms(seed: u64, hours: u64, failures: u64, rate: u64) -> usize {
         for (route, count) in [(CANARY, rate), (STABLE, rate * 19)] {
             let tally = world.board.guards().tally(route, 0).unwrap();
             for _ in 0..count {
-                if draw() % 1_000 < failures {
-                    tally.failed();
-                } else {
-                    tally.served();
+                let fails = draw() % 1_000 < failures;
+                tally.over();
+                tally.asked(!fails);
+                if !fails {
                     // Times with a heavy tail: 20 ms to minutes, the median at 40 ms.
                     let place = (draw() % 1_000_000 + 1) as f64 / 1e6;
                     tally.ttft(Span::from_micros((20_000.0 / place) as u64));

@@ -17,7 +17,8 @@ use super::policy;
 
 /// Half of the users go to `first`, and to `second` where it fails; the others to `second` at once.
 fn start(io: Io, canary: &Upstream, stable: &Upstream) -> Gateway {
-    let text = policy(&[canary.address, stable.address], "");
+    let text = policy(&[canary.address, stable.address], "breaker = never");
+    let text = "breaker never { open when consecutive >= 100000 }\n".to_owned() + &text;
     let routes = text.find("route default").unwrap();
     let text = text[..routes].to_owned()
         + "route canary when hash_pct(req.header[\"x-user\"], salt = \"live\") < 50% {\n\
@@ -111,24 +112,35 @@ fn an_operator_withdraws_a_canary_and_lets_it_serve_again() {
         let user = (0..64)
             .find(|&user| ask(&mut client, user).text().contains("canary"))
             .unwrap();
-        for (path, fields, status, who) in [
+        for (path, fields, status, who, log) in [
             (
                 "/routes/canary/withdraw",
                 "origin: http://evil.test\r\n",
                 403,
                 "canary",
+                "",
             ),
-            ("/routes/stable/withdraw", "", 409, "canary"),
-            ("/routes/none/withdraw", "", 404, "canary"),
-            ("/routes/canary/withdraw", "", 200, "stable"),
-            ("/routes/canary/resume", "", 200, "canary"),
+            ("/routes/stable/withdraw", "", 409, "canary", ""),
+            ("/routes/none/withdraw", "", 404, "canary", ""),
+            (
+                "/routes/canary/withdraw",
+                "",
+                200,
+                "stable",
+                "route canary is withdrawn: an operator ordered it",
+            ),
+            (
+                "/routes/canary/resume",
+                "",
+                200,
+                "canary",
+                "route canary serves again",
+            ),
         ] {
             assert_eq!(order(&gateway, path, fields), status, "{path}");
             let answer = ask(&mut client, user);
             assert!(answer.text().contains(who), "{path}: {}", answer.text());
+            assert!(eventually(|| gateway.log().contains(log)), "{path}");
         }
-        assert!(eventually(|| gateway
-            .log()
-            .contains("route canary serves again")));
     }
 }

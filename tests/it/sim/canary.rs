@@ -31,7 +31,7 @@ route canary when req.model == "canary" {
 route default { tier 1 { old.m } }
 "#;
 
-/// A request of the canary's in ten, for six minutes: so many seconds until it is withdrawn, why, and what came of all.
+/// Two requests a second of the canary's beside ten, for four minutes: so many seconds until it is withdrawn, why, and what came of all.
 fn live(seed: u64, spells: Vec<Spell>, canary: Nature) -> (Option<(u64, u8)>, u64, Report) {
     let plan = plan("canary", POLICY);
     let crowd = |model: &str, apart| Crowd {
@@ -47,7 +47,7 @@ fn live(seed: u64, spells: Vec<Spell>, canary: Nature) -> (Option<(u64, u8)>, u6
         cores: 2,
         natures: vec![canary, Nature::default()],
         spells,
-        crowds: vec![crowd("canary", 200), crowd("stable", 22)],
+        crowds: vec![crowd("canary", 500), crowd("stable", 100)],
     };
     let mut world = World::new(&plan, scenario, seed);
     let mut withdrawn = None;
@@ -85,7 +85,7 @@ fn failing(share: u32) -> Vec<Spell> {
 
 #[test]
 fn a_canary_with_ten_percent_of_errors_is_withdrawn_within_its_window() {
-    for seed in 0..10 {
+    for seed in 0..2 {
         let (withdrawn, withdrawals, report) = live(seed, failing(100_000), Nature::default());
         let (second, rule) = withdrawn.unwrap_or_else(|| panic!("seed {seed}: never"));
         assert!(second <= 120 && rule == 0, "seed {seed}: {second} {rule}");
@@ -93,7 +93,7 @@ fn a_canary_with_ten_percent_of_errors_is_withdrawn_within_its_window() {
         assert_eq!(report.clients.errors, 0, "seed {seed}: tier 2 answers");
         // From then on nobody asks it.
         let asked = report.targets[0].attempts;
-        assert!(asked < 120 * 7, "seed {seed}: {asked}");
+        assert!(asked < 120 * 3, "seed {seed}: {asked}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_canary_that_is_half_as_slow_again_is_withdrawn_within_its_window() {
         ttft: Latency::Uniform(longer(low), longer(high)),
         ..Nature::default()
     };
-    for seed in 0..5 {
+    for seed in 0..1 {
         let (withdrawn, ..) = live(seed, Vec::new(), slow);
         let (second, rule) = withdrawn.unwrap_or_else(|| panic!("seed {seed}: never"));
         assert!(second <= 120 && rule == 1, "seed {seed}: {second} {rule}");
@@ -117,7 +117,7 @@ fn a_canary_that_is_half_as_slow_again_is_withdrawn_within_its_window() {
 
 #[test]
 fn a_canary_as_good_as_its_baseline_stays() {
-    for seed in 0..10 {
+    for seed in 0..3 {
         // Both fail a little, and both are down for half a minute.
         let everyone = |share, from, to| Spell {
             share,
@@ -129,4 +129,4 @@ fn a_canary_as_good_as_its_baseline_stays() {
     }
 }
 
-const SECONDS: u64 = 360;
+const SECONDS: u64 = 240;
