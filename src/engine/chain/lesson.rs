@@ -27,27 +27,7 @@ impl Chain {
             tally.asked(outcome == Outcome::Ok);
         }
         if self.form == Form::Stream {
-            self.teach_ttft(&first, core, tally);
-        }
-    }
-
-    fn teach_ttft(&self, first: &AttemptRecord, core: &Core, tally: &Tally) {
-        if let Some(ttft) = first.ttft {
-            return tally.ttft(ttft);
-        }
-        let Some(waited) = first.ended.map(|ended| ended.saturating_sub(first.started)) else {
-            return;
-        };
-        let silent = match first.outcome {
-            Some(outcome) => SILENCE.has(outcome),
-            // Cut off by somebody: less than usual says nothing about how long it would have been.
-            None => {
-                let usual = core.usual_ttft(first.target);
-                usual.is_none_or(|usual| waited > usual)
-            }
-        };
-        if silent {
-            tally.ttft(waited);
+            teach_ttft(&first, core, tally);
         }
     }
 
@@ -61,5 +41,22 @@ impl Chain {
             .find(|candidate| candidate.target == first.target)?;
         let last = attempts.take_while(|attempt| attempt.key_change).last();
         (candidate.tier == 0).then(|| last.unwrap_or(first))
+    }
+}
+
+fn teach_ttft(first: &AttemptRecord, core: &Core, tally: &Tally) {
+    if let Some(ttft) = first.ttft {
+        return tally.ttft(ttft);
+    }
+    let Some(ended) = first.ended else { return };
+    let waited = ended.saturating_sub(first.started);
+    let usual = core.usual_ttft(first.target);
+    let silent = first.outcome.map_or_else(
+        // Cut off by somebody: less than usual says nothing about how long it would have been.
+        || usual.is_none_or(|usual| waited > usual),
+        |outcome| SILENCE.has(outcome),
+    );
+    if silent {
+        tally.ttft(waited);
     }
 }

@@ -97,7 +97,7 @@ impl<'t> Resolver<'t> {
             return self.no_stop(stmt);
         };
         let delta = *change == "delta";
-        let rule = match &measured.expr.kind {
+        match &measured.expr.kind {
             Kind::Path("error_rate") if delta && limit.ppm().is_some() => self
                 .percent(right, limit, 1_000_000)
                 .map(StopRule::ErrorDelta),
@@ -120,7 +120,7 @@ impl<'t> Resolver<'t> {
                     times.map(|times| StopRule::TtftRatio { percentile, times })
                 }
             }
-            Kind::Path("error_rate") => return self.no_stop(stmt),
+            Kind::Path("error_rate") => self.no_stop(stmt),
             _ => {
                 let text = self.files.slice(measured.expr.place);
                 let known = ["error_rate", "p50(ttft)", "p95(ttft)"];
@@ -132,8 +132,7 @@ impl<'t> Resolver<'t> {
                 ));
                 None
             }
-        };
-        rule
+        }
     }
 
     /// How many millionths of the baseline's: never below one whole, or a canary that does as well would be withdrawn.

@@ -19,8 +19,8 @@ use super::policy;
 fn start(io: Io, canary: &Upstream, stable: &Upstream) -> Gateway {
     let text = policy(&[canary.address, stable.address], "breaker = never");
     let text = "breaker never { open when consecutive >= 100000 }\n".to_owned() + &text;
-    let routes = text.find("route default").unwrap();
-    let text = text[..routes].to_owned()
+    let (providers, _) = text.split_once("route default").unwrap();
+    let text = providers.to_owned()
         + "route canary when hash_pct(req.header[\"x-user\"], salt = \"live\") < 50% {\n\
              tier 1 { first.small }, tier 2 { second.small }\n\
              guard { compare = route.stable, min_requests = 25, stop when delta(error_rate) > 1% }\n}\n\
