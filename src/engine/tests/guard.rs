@@ -126,14 +126,15 @@ impl World {
         let target = self.plan.program.candidates(STABLE)[0].target;
         let cell = self.board.cell(target).unwrap();
         let gate = cell.gate(0).unwrap();
-        gate.refuse(gate.word(), Rule::ErrorRate, self.now, &cell.rules);
+        gate.open(gate.word(), Rule::ErrorRate, self.now, &cell.rules);
     }
 
-    fn probe_stable(&self) {
+    fn close_breaker_of_stable(&self) {
         let target = self.plan.program.candidates(STABLE)[0].target;
         let cell = self.board.cell(target).unwrap();
         let gate = cell.gate(0).unwrap();
-        gate.probe(gate.word(), self.now, &cell.rules);
+        gate.half_open(gate.word(), self.now, &cell.rules);
+        gate.close(gate.word(), self.now, &cell.rules);
     }
 
     fn status(&self) -> GuardStatus {
@@ -308,7 +309,7 @@ fn an_incident_of_the_baseline_is_left_out() {
     world.ask_many(CANARY, 200, FAILS);
     assert!(world.pass(1).is_empty(), "there is nothing to compare with");
     assert_eq!(world.status().window.baseline.asked, 0);
-    world.probe_stable();
+    world.close_breaker_of_stable();
     world.ask_many(STABLE, 2_000, OK);
     assert_eq!(world.pass(1).len(), 1);
 }
