@@ -1,17 +1,25 @@
-//! What operators can order at the admin address. The thread that ticks tells of what came of it, as of every change.
+//! What operators can order about routes at the admin address. The thread that ticks tells of what came of it, as of every
+//! change.
 
 use serde_json::json;
 
 use crate::base::RouteId;
 use crate::engine::Board;
 use crate::policy::Plan;
+use crate::runtime::generation::Generation;
 use crate::runtime::monitor::{Page, error, ok};
 
-/// Carries out `POST path`. `from_a_page`: a browser says that some site's page sent it.
-pub(super) fn carry_out(board: &Board, plan: &Plan, path: &str, from_a_page: bool) -> Page {
-    if from_a_page {
-        return error(403, "orders are not taken from web pages");
-    }
+/// Whether `path` is one of these.
+pub(super) fn is_about_a_route(path: &str) -> bool {
+    path.starts_with("/routes/")
+}
+
+/// Carries out `POST path`.
+pub(super) fn carry_out(generation: &Generation, path: &str) -> Page {
+    order(&generation.board, &generation.plan, path)
+}
+
+fn order(board: &Board, plan: &Plan, path: &str) -> Page {
     let words: Vec<&str> = path.split('/').skip(1).collect();
     let ["routes", name, order @ ("withdraw" | "resume")] = words.as_slice() else {
         let known =
@@ -41,7 +49,7 @@ pub(super) fn carry_out(board: &Board, plan: &Plan, path: &str, from_a_page: boo
 
 #[cfg(test)]
 mod tests {
-    use super::carry_out;
+    use super::order;
     use crate::base::RouteId;
     use crate::engine::{Board, WhyWithdrawn};
     use crate::policy::{Plan, load};
@@ -57,18 +65,17 @@ mod tests {
         let (policy, _) = load(&[("p.policy", POLICY)], "p.policy", &[]).unwrap();
         let plan = Plan::new(policy).unwrap();
         let board = Board::new(&plan, 1);
-        let order = |path: &str, page| carry_out(&board, &plan, path, page).status;
+        let order = |path: &str| order(&board, &plan, path).status;
         let standing = || board.guard_status().first().unwrap().withdrawn;
-        for (path, page, status, withdrawn) in [
-            ("/routes/canary/withdraw", true, 403, false),
-            ("/routes/canary/withdraw", false, 200, true),
-            ("/routes/canary/pause", false, 404, true),
-            ("/routes/other/resume", false, 404, true),
-            ("/routes/default/resume", false, 409, true),
-            ("/routes/canary/resume", false, 200, false),
-            ("/", false, 404, false),
+        for (path, status, withdrawn) in [
+            ("/routes/canary/withdraw", 200, true),
+            ("/routes/canary/pause", 404, true),
+            ("/routes/other/resume", 404, true),
+            ("/routes/default/resume", 409, true),
+            ("/routes/canary/resume", 200, false),
+            ("/routes/", 404, false),
         ] {
-            assert_eq!(order(path, page), status, "{path}");
+            assert_eq!(order(path), status, "{path}");
             let expected = withdrawn.then_some(WhyWithdrawn::Operator);
             assert_eq!(standing(), expected, "{path}");
         }

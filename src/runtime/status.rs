@@ -5,47 +5,58 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use crate::base::{Moment, Outcome, RouteId, Span};
-use crate::engine::{GuardStatus, KeyStatus, PassedOver, RouteCounts, Rule, TargetStatus};
+use crate::engine::{Board, GuardStatus, KeyStatus, PassedOver, RouteCounts, Rule, TargetStatus};
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
-use crate::policy::Policy;
+use crate::policy::{Plan, Policy};
 use crate::runtime::clock::Anchor;
+use crate::runtime::generation::Generation;
 use crate::runtime::monitor::VERSION;
 use crate::runtime::shared::Shared;
 
 /// Everything about targets and requests, as of `now`.
-pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
-    let totals = shared.counters.totals();
+pub(super) fn json(
+    shared: &Shared,
+    generation: &Generation,
+    now: Moment,
+    changes: &Changes,
+) -> Value {
+    let Generation {
+        plan,
+        board,
+        counters,
+        ..
+    } = generation;
+    let totals = counters.totals();
     let requests: Map<String, Value> = Count::ALL
         .into_iter()
         .map(|(count, name)| (name.to_owned(), totals.of(count).into()))
         .collect();
-    let sums = shared.counters.targets();
+    let sums = counters.targets();
     let view = View {
-        shared,
+        plan,
+        board,
         now,
         changes,
         totals: &totals,
         anchor: Anchor::now(),
     };
-    let board = shared.board.status(now);
-    let out: Vec<Value> = board
+    let standings = board.status(now);
+    let out: Vec<Value> = standings
         .iter()
         .zip(&sums)
         .filter_map(|(status, sums)| view.out(status, sums))
         .collect();
-    let targets: Vec<Value> = board
+    let targets: Vec<Value> = standings
         .iter()
         .zip(&sums)
         .map(|(status, sums)| view.target(status, sums))
         .collect();
-    let keys: Vec<Value> = shared
-        .board
+    let keys: Vec<Value> = board
         .key_status(now)
         .iter()
-        .filter_map(|status| key(&shared.plan.policy, status, now))
+        .filter_map(|status| key(&plan.policy, status, now))
         .collect();
-    let routes: Vec<Value> = shared
-        .board
+    let routes: Vec<Value> = board
         .guard_status()
         .iter()
         .map(|status| view.route(status))
@@ -53,11 +64,18 @@ pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
     json!({
         "schema": "switchover.status/1",
         "version": VERSION,
-        "policy": format!("{:016x}", shared.plan.policy.hash),
+        "policy": format!("{:016x}", plan.policy.hash),
+        "generation": generation.number,
+        "loaded": view.anchor.rfc3339(generation.loaded),
+        "older_generations": shared.older(),
+        "refused_reload": shared.refused().map(|refused| json!({
+            "time": view.anchor.rfc3339(refused.at),
+            "why": &*refused.why,
+        })),
         "started": view.anchor.rfc3339(Moment::START),
         "uptime_ms": now.since(Moment::START).as_millis(),
         "draining": shared.draining.load(Ordering::Relaxed),
-        "connections": shared.counters.connections().1,
+        "connections": counters.connections().1,
         "out": out,
         "requests": requests,
         "targets": targets,
@@ -116,7 +134,8 @@ fn rate(part: u64, of: u64) -> f64 {
 
 /// What targets are told from.
 struct View<'a> {
-    shared: &'a Shared,
+    plan: &'a Plan,
+    board: &'a Board,
     now: Moment,
     changes: &'a Changes,
     totals: &'a Totals,
@@ -125,7 +144,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn policy(&self) -> &Policy {
-        &self.shared.plan.policy
+        &self.plan.policy
     }
 
     fn name(&self, status: &TargetStatus) -> Option<&str> {
@@ -157,7 +176,7 @@ impl View<'_> {
     }
 
     fn target(&self, status: &TargetStatus, sums: &TargetSums) -> Value {
-        let ttft = self.shared.board.latencies(status.target);
+        let ttft = self.board.latencies(status.target);
         let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
         let out = why_out(self.policy(), status);
         let since = self.changes.since(status.target);

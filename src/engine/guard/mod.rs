@@ -12,7 +12,7 @@ mod verdict;
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU64};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Moment, RouteId, Span, TargetId};
 use crate::engine::board::{Board, Padded, many};
@@ -94,7 +94,7 @@ pub(crate) struct Guards {
     /// By [`RouteId`]: where in `guarded` its guard stands. Empty where there is none.
     places: Box<[Option<u16>]>,
     /// Of each watched route, one for each core.
-    tallies: Vec<Box<[Padded<Tally>]>>,
+    tallies: Vec<Arc<[Padded<Tally>]>>,
     guarded: Vec<Guarded>,
 }
 
@@ -104,6 +104,12 @@ struct Guarded {
     rules: Guard,
     /// The first tier of the baseline.
     compared: Box<[TargetId]>,
+    /// The next plan's board goes on with it.
+    state: Arc<GuardState>,
+}
+
+#[derive(Debug, Default)]
+struct GuardState {
     standing: Padded<Standing>,
     /// The tick's own, and the operators'; no request waits for it.
     memory: Mutex<Memory>,
@@ -143,8 +149,7 @@ impl Guards {
                 route,
                 rules: rules.clone(),
                 compared: first_tier(plan, rules.compare),
-                standing: Padded::default(),
-                memory: Mutex::default(),
+                state: Arc::default(),
             });
         }
         guards
@@ -154,6 +159,33 @@ impl Guards {
         if let Some(place @ None) = self.watched.get_mut(route.index()) {
             *place = u16::try_from(self.tallies.len()).ok();
             self.tallies.push(many(cores));
+        }
+    }
+
+    /// Goes on with the guards of `old` that judge the same: the route of the same name takes the same requests to the same
+    /// first tier, and is compared by the same rules with the route of the same name and first tier.
+    pub(crate) fn take_over(&mut self, plan: &Plan, old: &Self, before: &Plan) {
+        for guarded in &mut self.guarded {
+            let known = old.guarded.iter().find(|known| {
+                is_same_route((plan, guarded.route), (before, known.route))
+                    && is_same_route((plan, guarded.rules.compare), (before, known.rules.compare))
+                    && judges_alike(&guarded.rules, &known.rules)
+            });
+            let Some(known) = known else { continue };
+            guarded.state = Arc::clone(&known.state);
+            let routes = [
+                (guarded.route, known.route),
+                (guarded.rules.compare, known.rules.compare),
+            ];
+            for (route, was) in routes {
+                let place = self.watched.get(route.index()).copied().flatten();
+                let mine = place.and_then(|place| self.tallies.get_mut(usize::from(place)));
+                let theirs = old.watched.get(was.index()).copied().flatten();
+                let theirs = theirs.and_then(|place| old.tallies.get(usize::from(place)));
+                if let (Some(mine), Some(theirs)) = (mine, theirs) {
+                    *mine = Arc::clone(theirs);
+                }
+            }
         }
     }
 
@@ -167,7 +199,7 @@ impl Guards {
     /// Whether `route` is withdrawn.
     pub(crate) fn is_withdrawn(&self, route: RouteId) -> bool {
         self.of(route)
-            .is_some_and(|guarded| guarded.standing.is_withdrawn())
+            .is_some_and(|guarded| guarded.state.standing.is_withdrawn())
     }
 
     fn of(&self, route: RouteId) -> Option<&Guarded> {
@@ -187,7 +219,7 @@ impl Guards {
         let mut counts = RouteCounts::default();
         let place = self.watched.get(route.index()).copied().flatten();
         let tallies = place.and_then(|place| self.tallies.get(usize::from(place)));
-        for tally in tallies.into_iter().flatten() {
+        for tally in tallies.into_iter().flat_map(|cores| &**cores) {
             tally.add_to(&mut counts);
         }
         counts
@@ -218,7 +250,7 @@ impl Board {
     pub fn withdraw(&self, route: RouteId) -> bool {
         let guarded = self.guards().of(route);
         if let Some(guarded) = guarded {
-            guarded.standing.withdraw(WhyWithdrawn::Operator);
+            guarded.state.standing.withdraw(WhyWithdrawn::Operator);
         }
         guarded.is_some()
     }
@@ -228,7 +260,7 @@ impl Board {
     pub fn resume(&self, route: RouteId) -> bool {
         let guarded = self.guards().of(route);
         if let Some(guarded) = guarded {
-            guarded.standing.resume();
+            guarded.state.standing.resume();
         }
         guarded.is_some()
     }
@@ -240,18 +272,18 @@ impl Guarded {
         let mut memory = self.memory();
         let length = self.rules.window;
         memory.look(now, ill, length);
-        if self.standing.get().is_none() {
+        if self.state.standing.get().is_none() {
             if memory.seen.is_some() || memory.is_settling(now) {
                 memory.restart(now, reading, length);
             } else {
                 memory.advance(now, reading, length);
                 let window = memory.window();
                 if let Some(rule) = broken_rule(&self.rules, &window) {
-                    self.standing.withdraw(WhyWithdrawn::Rule(rule));
+                    self.state.standing.withdraw(WhyWithdrawn::Rule(rule));
                 }
             }
         }
-        let standing = self.standing.get();
+        let standing = self.state.standing.get();
         if standing == memory.seen {
             return None;
         }
@@ -266,7 +298,7 @@ impl Guarded {
 
     fn status(&self) -> GuardStatus {
         let memory = self.memory();
-        let withdrawn = self.standing.get();
+        let withdrawn = self.state.standing.get();
         GuardStatus {
             route: self.route,
             baseline: self.rules.compare,
@@ -287,7 +319,10 @@ impl Guarded {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // What a panic may leave behind is a window, and windows pass.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state
+            .memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -365,6 +400,28 @@ impl Default for RouteCounts {
             ttft: Latencies::new(),
         }
     }
+}
+
+/// Whether what is known of one route holds for the other.
+fn is_same_route(new: (&Plan, RouteId), old: (&Plan, RouteId)) -> bool {
+    let of = |(plan, route): (&Plan, RouteId)| {
+        let route = plan.policy.routes.get(route.index())?;
+        Some((route.name.clone(), route.when.clone()))
+    };
+    let models = |(plan, route): (&Plan, RouteId)| -> Vec<_> {
+        let targets = first_tier(plan, route);
+        let targets = targets
+            .iter()
+            .filter_map(|id| plan.policy.targets.get(id.index()));
+        targets
+            .map(|target| (target.name.clone(), target.model.clone()))
+            .collect()
+    };
+    of(new) == of(old) && models(new) == models(old)
+}
+
+fn judges_alike(new: &Guard, old: &Guard) -> bool {
+    new.window == old.window && new.min_requests == old.min_requests && new.stop == old.stop
 }
 
 fn first_tier(plan: &Plan, route: RouteId) -> Box<[TargetId]> {

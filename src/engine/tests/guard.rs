@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, hash};
 use crate::engine::{
-    Board, Chain, Core, End, Form, GuardChange, GuardStatus, Rule, Step, WhyWithdrawn,
+    Board, Chain, Core, End, Form, GuardChange, GuardStatus, Predecessor, Rule, Step, WhyWithdrawn,
 };
 use crate::policy::{Decision, Plan, load};
 
@@ -12,6 +12,7 @@ const CANARY: RouteId = RouteId(0);
 const STABLE: RouteId = RouteId(1);
 
 struct World {
+    text: String,
     plan: Plan,
     board: Arc<Board>,
     cores: Vec<Core>,
@@ -52,6 +53,7 @@ impl World {
         let cores = (0..2).map(|index| Core::new(Arc::clone(&board), &plan, index));
         Self {
             cores: cores.collect(),
+            text,
             plan,
             board,
             now: Moment::START,
@@ -328,6 +330,41 @@ fn an_operator_is_obeyed_and_a_resumed_route_begins_anew() {
     assert_eq!(world.pass(100).len(), 1);
     assert!(!world.withdrawn());
     assert_eq!(world.status().withdrawals, 2);
+}
+
+#[test]
+fn a_reload_keeps_what_a_guard_knows_while_it_judges_the_same() {
+    let mut world = World::new(ERRORS);
+    world.ask_many(CANARY, 30, OK);
+    world.pass(1);
+    world.board.withdraw(CANARY);
+    for (rules, model, kept) in [
+        (ERRORS, "n", true),
+        ("stop when delta(error_rate) > 2%", "n", false),
+        (ERRORS, "n2", false),
+    ] {
+        let text = world.text.replace(ERRORS, rules);
+        let text = text.replace("model new = \"n\"", &format!("model new = \"{model}\""));
+        let (policy, _) = load(&[("p.policy", text.as_str())], "p.policy", &[]).unwrap();
+        let plan = Plan::new(policy).unwrap();
+        let predecessor = Predecessor {
+            board: &world.board,
+            plan: &world.plan,
+            same_key: &|_| None,
+        };
+        let next = Board::following(&plan, &predecessor);
+        next.judge_guards(world.now + Span::from_secs(1));
+        let status = next.guard_status().remove(0);
+        assert_eq!(status.withdrawn.is_some(), kept, "{rules} {model}");
+        let requests = if kept { 30 } else { 0 };
+        assert_eq!(status.window.canary.requests, requests, "{rules} {model}");
+        // Requests of the old plan that are over now count for both.
+        if kept {
+            let tally = world.board.guards().tally(CANARY, 0).unwrap();
+            let mine = next.guards().tally(CANARY, 0).unwrap();
+            assert!(std::ptr::eq(tally, mine));
+        }
+    }
 }
 
 /// Hours of two equal routes, in which no canary may be withdrawn. `SWITCHOVER_DAYS=100` for so many whole days: it prints
