@@ -26,6 +26,7 @@ use crate::runtime::reload::{Reloaded, Reloader, Unchanged};
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::spawn;
+use crate::runtime::withdrawals;
 use crate::wire::h1;
 use crate::wire::h1::request::RequestHead;
 use crate::wire::h1::write as head;
@@ -110,6 +111,15 @@ struct Operators {
     workers: usize,
 }
 
+impl Operators {
+    /// Carries out an order about targets. Who is out changes with it, and since when.
+    fn order(&self, path: &str) -> Page {
+        let page = orders::carry_out(&self.shared.generation(), path);
+        self.monitor.look(clock::now());
+        page
+    }
+}
+
 async fn answer_operators(listener: Rc<TcpListener>, operators: Operators) {
     loop {
         match listener.accept().await {
@@ -129,11 +139,17 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
                 let (path, query) = (request.path(&bytes), request.query(&bytes));
-                if path == RELOAD || orders::is_about_a_route(path) {
+                if path == RELOAD
+                    || path.starts_with(orders::PATH)
+                    || path.starts_with(withdrawals::PATH)
+                {
                     let ordered = may_order(&request, &bytes, &fields);
                     break reply_with(&match ordered {
                         Ok(()) if path == RELOAD => reload(&operators.reloader).await,
-                        Ok(()) => orders::carry_out(&operators.shared.generation(), path),
+                        Ok(()) if path.starts_with(withdrawals::PATH) => {
+                            withdrawals::carry_out(&operators.shared.generation(), path)
+                        }
+                        Ok(()) => operators.order(path),
                         Err(page) => page,
                     });
                 }
@@ -256,7 +272,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID and POST /reload\"}",
+            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }

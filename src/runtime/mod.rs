@@ -40,6 +40,7 @@ mod status;
 mod sweep;
 mod tls;
 mod view;
+mod withdrawals;
 mod worker;
 
 use std::io;

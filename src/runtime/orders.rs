@@ -1,84 +1,83 @@
-//! What operators can order about routes at the admin address. The thread that ticks tells of what came of it, as of every
-//! change.
+//! Orders of operators about targets: `POST /targets/NAME/drain`, `open`, `close` or `auto` at the admin address.
 
-use serde_json::json;
+use std::fmt::Write as _;
 
-use crate::base::RouteId;
-use crate::engine::Board;
-use crate::policy::Plan;
+use serde_json::{Value, json};
+
+use crate::base::TargetId;
+use crate::engine::Order;
+use crate::policy::{Policy, nearest};
 use crate::runtime::generation::Generation;
+use crate::runtime::log;
 use crate::runtime::monitor::{Page, error, ok};
 
-/// Whether `path` is one of these.
-pub(super) fn is_about_a_route(path: &str) -> bool {
-    path.starts_with("/routes/")
-}
-
-/// Carries out `POST path`.
+/// Carries out what a request to a path below [`PATH`] asks for.
 pub(super) fn carry_out(generation: &Generation, path: &str) -> Page {
-    order(&generation.board, &generation.plan, path)
-}
-
-fn order(board: &Board, plan: &Plan, path: &str) -> Page {
-    let words: Vec<&str> = path.split('/').skip(1).collect();
-    let ["routes", name, order @ ("withdraw" | "resume")] = words.as_slice() else {
-        let known =
-            "unknown order; there are POST /routes/NAME/withdraw and POST /routes/NAME/resume";
-        return error(404, known);
-    };
-    let mut routes = (0_u16..).zip(&plan.policy.routes);
-    let Some((id, _)) = routes.find(|(_, route)| *route.name == **name) else {
-        return error(404, "the policy has no route of this name");
-    };
-    let done = match *order {
-        "withdraw" => board.withdraw(RouteId(id)),
-        _ => board.resume(RouteId(id)),
-    };
-    if !done {
+    let parts = path
+        .strip_prefix(PATH)
+        .and_then(|rest| rest.rsplit_once('/'));
+    let Some((name, word)) = parts else {
         return error(
-            409,
-            "the route has no `guard`: it can neither be withdrawn nor resumed",
+            404,
+            "an order is POST /targets/NAME/drain, open, close or auto",
         );
-    }
-    let state = match *order {
-        "withdraw" => "withdrawn",
-        _ => "serving",
     };
-    ok(&json!({ "route": name, "state": state }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::order;
-    use crate::base::RouteId;
-    use crate::engine::{Board, WhyWithdrawn};
-    use crate::policy::{Plan, load};
-
-    const POLICY: &str = "policy 1\nprovider openai { model a = \"a\", model b = \"b\" }\n\
-        route canary when req.model == \"a\" {\n\
-          tier 1 { openai.b }\n\
-          guard { compare = route.default, stop when delta(error_rate) > 1% }\n}\n\
-        route default { tier 1 { openai.a } }\n";
-
-    #[test]
-    fn orders_are_carried_out_or_refused() {
-        let (policy, _) = load(&[("p.policy", POLICY)], "p.policy", &[]).unwrap();
-        let plan = Plan::new(policy).unwrap();
-        let board = Board::new(&plan, 1);
-        let order = |path: &str| order(&board, &plan, path).status;
-        let standing = || board.guard_status().first().unwrap().withdrawn;
-        for (path, status, withdrawn) in [
-            ("/routes/canary/withdraw", 200, true),
-            ("/routes/canary/pause", 404, true),
-            ("/routes/other/resume", 404, true),
-            ("/routes/default/resume", 409, true),
-            ("/routes/canary/resume", 200, false),
-            ("/routes/", 404, false),
-        ] {
-            assert_eq!(order(path), status, "{path}");
-            let expected = withdrawn.then_some(WhyWithdrawn::Operator);
-            assert_eq!(standing(), expected, "{path}");
-        }
-        assert!(!board.withdraw(RouteId(9)));
+    let Some(order) = Order::from_word(word) else {
+        return error(404, "there are the orders drain, open, close and auto");
+    };
+    let policy = &generation.plan.policy;
+    let targets = named(policy, name);
+    if targets.is_empty() {
+        return error(404, &unknown(policy, name));
     }
+    let told: Vec<Value> = targets
+        .into_iter()
+        .filter_map(|target| one(generation, target, order))
+        .collect();
+    ok(&json!({ "schema": "switchover.order/1", "order": order.as_str(), "targets": told }))
 }
+
+fn one(generation: &Generation, target: TargetId, order: Order) -> Option<Value> {
+    let before = generation.board.order(target, order)?;
+    let name = &*generation.plan.policy.targets.get(target.index())?.name;
+    if before != order {
+        log::order(name, before, order);
+    }
+    Some(json!({ "target": name, "before": before.as_str() }))
+}
+
+/// The target of that name, or all of the provider's, whose name may have a `.*` behind it.
+fn named(policy: &Policy, name: &str) -> Vec<TargetId> {
+    let provider = name.strip_suffix(".*").unwrap_or(name);
+    let provider = policy.providers.iter().position(|it| &*it.name == provider);
+    (0_u16..)
+        .zip(&policy.targets)
+        .filter(|(_, target)| match provider {
+            Some(provider) => target.provider.index() == provider,
+            None => &*target.name == name,
+        })
+        .map(|(id, _)| TargetId(id))
+        .collect()
+}
+
+fn unknown(policy: &Policy, name: &str) -> String {
+    let targets = policy.targets.iter().map(|target| &*target.name);
+    let providers = policy.providers.iter().map(|provider| &*provider.name);
+    let mut text = format!("there is no target and no provider `{name}`");
+    let near = nearest(name, targets.clone().chain(providers));
+    if let Some(near) = near {
+        let _ = write!(text, "; did you mean `{near}`?");
+        return text;
+    }
+    let names: Vec<_> = targets.take(NAMES_MAX).collect();
+    let _ = write!(text, "; there are {}", names.join(", "));
+    if policy.targets.len() > NAMES_MAX {
+        text.push_str(", …");
+    }
+    text
+}
+
+/// What their paths begin with.
+pub(super) const PATH: &str = "/targets/";
+/// Longer lists are read at `/status`.
+const NAMES_MAX: usize = 20;

@@ -8,6 +8,7 @@ mod guard;
 mod hedge;
 mod journeys;
 mod keys;
+mod orders;
 mod pauses;
 mod sequences;
 mod threads;

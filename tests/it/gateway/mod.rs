@@ -12,6 +12,7 @@ mod health;
 mod hedging;
 mod keys;
 mod lifetime;
+mod orders;
 mod patience;
 mod relaying;
 mod reloading;
