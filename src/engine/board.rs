@@ -10,6 +10,7 @@
 //!     windows   what the tick remembers                       the tick's own
 //!   key = one credential of one provider                      read by every pick, written at 401
 //!   vitals = one provider's endpoints                         read where the policy checks health
+//!   guards = routes that may be withdrawn                     read where such a route matches
 //! ```
 //! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
 //! has no clock and no thread: somebody calls [`Board::tick`] about every [`crate::base::limits::TICK`].
@@ -29,6 +30,7 @@ use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::breaker::{Order, Rules};
+use crate::engine::guard::Guards;
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
@@ -46,6 +48,7 @@ pub struct Board {
     /// Where a provider's keys begin.
     first_keys: Box<[usize]>,
     pub(super) vitals: Box<[Arc<Padded<Vitals>>]>,
+    pub(super) guards: Guards,
     cores: usize,
     seed: u64,
 }
@@ -162,6 +165,7 @@ impl Board {
             keys: many(key_count),
             first_keys: first_keys.into(),
             vitals,
+            guards: Guards::new(plan, cores),
             cores,
             seed,
         }
@@ -250,6 +254,10 @@ impl Board {
         slots.fold(0, |sum, totals| {
             sum.saturating_add(totals.requests.saturating_sub(totals.failures))
         })
+    }
+
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     pub(crate) fn vitals(&self, provider: ProviderId) -> Option<&Vitals> {
@@ -401,6 +409,13 @@ impl Cell {
             .map(|gate| &**gate)
     }
 
+    /// Whether requests pass its breaker on all cores.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gates
+            .iter()
+            .all(|gate| gate.word().state == State::Closed)
+    }
+
     /// The breaker's packed state as `core` goes by it, under the order that holds.
     pub(crate) fn packed(&self, core: usize, order: Order) -> u64 {
         order.over(self.gate(core).map_or(Word::FRESH, Gate::packed))
@@ -478,6 +493,6 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-fn many<T: Default, C: FromIterator<T>>(count: usize) -> C {
+pub(crate) fn many<T: Default, C: FromIterator<T>>(count: usize) -> C {
     std::iter::repeat_with(T::default).take(count).collect()
 }

@@ -6,6 +6,7 @@
 //!   rate limit, model gone            while the target is the same model of the same provider
 //!   keys                              while the secret is the same; another secret is another key
 //!   health                            by the endpoint's address
+//!   guards                            while the route, its baseline and the rules are the same
 //! ```
 //! Nothing is copied that can be shared: both boards hold the same words. So an attempt that began under the old plan
 //! ends in the new one's counts, its probe is settled where it was taken, and its place in flight is given back where
@@ -68,6 +69,7 @@ impl Board {
         for place in 0..policy.providers.len() {
             board.take_over_provider(place, policy, old);
         }
+        board.guards.take_over(plan, &old.board.guards, old.plan);
         board
     }
 

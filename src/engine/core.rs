@@ -68,6 +68,11 @@ impl Core {
         &self.board
     }
 
+    /// Whether a guard or an operator has withdrawn the route.
+    pub fn is_withdrawn(&self, route: RouteId) -> bool {
+        self.board.guards().is_withdrawn(route)
+    }
+
     /// The turns of a route's candidates.
     pub(crate) fn turns(&mut self, route: RouteId) -> &mut [i64] {
         let first = self

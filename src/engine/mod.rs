@@ -21,6 +21,7 @@ mod budget;
 mod carry;
 mod chain;
 mod core;
+mod guard;
 mod health;
 mod keys;
 mod latency;
@@ -36,6 +37,7 @@ pub use self::chain::{
     Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,
 };
 pub use self::core::Core;
+pub use self::guard::{GuardChange, GuardStatus, GuardWindow, RouteCounts, WhyWithdrawn};
 pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::limits::DEADLINE_RESERVE;
-use crate::base::{Moment, Span};
+use crate::base::{Moment, RouteId, Span};
 use crate::dialect::openai::{Patience, Refusal};
 use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
@@ -30,14 +30,15 @@ impl Exchange {
             .value(Key::Stream)
             .and_then(|place| value::bool(body, place))
             .unwrap_or(false);
-        let decision = match self.facts(&model, body, context) {
-            Ok(decision) => decision,
+        let (decision, withdrawn) = match self.facts(&model, body, context) {
+            Ok(decided) => decided,
             Err(error) => return self.refuse_body(now, error, context),
         };
         self.request.notes.set_model(body, place, &model);
         let tail = self.request.body.start + place.end as usize;
         self.request.tail = tail..self.request.body.end;
         self.request.route = Some(decision.route);
+        self.request.withdrawn = withdrawn;
         let form = if self.request.stream {
             Form::Stream
         } else {
@@ -51,13 +52,14 @@ impl Exchange {
         self.next_step(now, context);
     }
 
-    /// Collects what the plan reads, and asks it.
+    /// Collects what the plan reads, and asks it. With the decision comes the first route that would have taken the request
+    /// and is withdrawn.
     fn facts(
         &self,
         model: &str,
         body: &[u8],
         context: &mut Context<'_>,
-    ) -> Result<Decision, BadJson> {
+    ) -> Result<(Decision, Option<RouteId>), BadJson> {
         let program = &context.plan.program;
         let needs = program.needs();
         let scratch = &mut *context.scratch;
@@ -83,7 +85,7 @@ impl Exchange {
         let scan = self.request.scan();
         let number = |key| scan.value(key).and_then(|place| value::u64(body, place));
         let max_out = number(Key::MaxCompletionTokens).or_else(|| number(Key::MaxTokens));
-        Ok(program.decide(&Facts {
+        let facts = Facts {
             model,
             path: self.request.operation.client_path(),
             method: "POST",
@@ -95,7 +97,14 @@ impl Exchange {
             meta: &meta,
             key: &KeyFacts::default(),
             now: context.wall,
-        }))
+        };
+        let mut decision = program.decide(&facts);
+        let mut withdrawn = None;
+        while context.core.is_withdrawn(decision.route) {
+            withdrawn.get_or_insert(decision.route);
+            decision = program.decide_after(decision.route, &facts);
+        }
+        Ok((decision, withdrawn))
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Request {
     /// When its head was complete; taken by the record.
     pub(super) started: Option<Moment>,
     pub(super) route: Option<RouteId>,
+    /// The first route that would have taken it and is withdrawn.
+    pub(super) withdrawn: Option<RouteId>,
     pub(super) operation: Operation,
     pub(super) stream: bool,
     pub(super) client: Client,
@@ -81,6 +83,7 @@ impl Default for Request {
             id: RequestId::default(),
             started: None,
             route: None,
+            withdrawn: None,
             operation: Operation::Chat,
             stream: false,
             client: Client::default(),

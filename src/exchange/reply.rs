@@ -282,6 +282,7 @@ impl Exchange {
         let mut tried = [None; crate::ops::TRIED_MAX];
         let mut passed = PassedSet::default();
         if let Some(chain) = &self.chain {
+            chain.concluded(context.plan, context.core);
             passed = chain.passed();
             for (slot, attempt) in tried.iter_mut().zip(chain.attempts()) {
                 *slot = Some(attempt);
@@ -293,6 +294,7 @@ impl Exchange {
             started,
             ended: now,
             route: self.request.route,
+            withdrawn: self.request.withdrawn,
             status,
             ending,
             stream: self.request.stream,

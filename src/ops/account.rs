@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::base::{Span, TargetId};
+use crate::base::{RouteId, Span, TargetId};
 use crate::engine::AttemptRecord;
 use crate::ops::journal::Record;
 use crate::policy::{Candidate, Plan};
@@ -37,7 +37,8 @@ impl<'a> Account<'a> {
             "id": hex(record),
             "time": self.time,
             "policy": format!("{:016x}", record.policy),
-            "route": self.route(),
+            "route": self.route(record.route),
+            "withdrawn": self.route(record.withdrawn),
             "status": (record.status != 0).then_some(record.status),
             "ending": record.ending.as_str(),
             "stream": record.stream,
@@ -72,12 +73,15 @@ impl<'a> Account<'a> {
             hex(record),
             record.status,
             record.ending.as_str(),
-            self.route().as_str().unwrap_or("-"),
+            self.route(record.route).as_str().unwrap_or("-"),
             millis(record.ended.since(record.started)),
             record.bytes_in,
             record.bytes_out,
         );
         // Writing to a string cannot fail.
+        if let Some(withdrawn) = self.route(record.withdrawn).as_str() {
+            let _ = write!(line, " withdrawn={withdrawn}");
+        }
         for tried in self.attempts() {
             let target = self.target(tried.target);
             let _ = write!(line, " {}={}", plain(&target), outcome(tried));
@@ -119,8 +123,8 @@ impl<'a> Account<'a> {
         all.map(|(target, why)| (target, why.as_str()))
     }
 
-    fn route(&self) -> Value {
-        let route = self.plan.zip(self.record.route);
+    fn route(&self, route: Option<RouteId>) -> Value {
+        let route = self.plan.zip(route);
         let route = route.and_then(|(plan, route)| plan.policy.routes.get(route.index()));
         route.map(|route| &*route.name).into()
     }
@@ -192,6 +196,7 @@ pub(super) mod tests {
             started: Moment::START,
             ended: Moment::START + Span::from_micros(3_250),
             route: Some(RouteId(0)),
+            withdrawn: None,
             status: 200,
             ending: Ending::Answered,
             stream: false,

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::base::{Outcome, ProviderId, Span};
-use crate::engine::{Board, KeyStatus, Order, PassedOver, State, TargetStatus};
+use crate::engine::{Board, GuardStatus, KeyStatus, Order, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -43,6 +43,8 @@ pub struct Scrape<'a> {
     pub targets: &'a [TargetStatus],
     /// The providers' keys as they stand.
     pub keys: &'a [KeyStatus],
+    /// The guarded routes.
+    pub guards: &'a [GuardStatus],
     /// What the cores counted.
     pub counters: &'a Counters,
     /// What the control thread saw.
@@ -59,6 +61,7 @@ pub fn exposition(scrape: &Scrape<'_>) -> String {
     attempts(scrape, &mut page);
     breakers(scrape, &mut page);
     rests(scrape, &mut page);
+    guards(scrape, &mut page);
     providers(scrape, &mut page);
     page.text
 }
@@ -228,6 +231,24 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
     }
 }
 
+fn guards(scrape: &Scrape<'_>, page: &mut Page) {
+    let routes = &scrape.plan.policy.routes;
+    let of = |status: &GuardStatus| {
+        routes
+            .get(status.route.index())
+            .map_or(OTHER, |it| &*it.name)
+    };
+    page.family(&ROUTE_WITHDRAWN);
+    for status in scrape.guards {
+        let withdrawn = u8::from(status.withdrawn.is_some());
+        page.sample("", &[("route", of(status))], withdrawn);
+    }
+    page.family(&ROUTE_WITHDRAWALS);
+    for status in scrape.guards {
+        page.sample("", &[("route", of(status))], status.withdrawals);
+    }
+}
+
 /// What belongs to providers and not to one of their targets: keys by their place in the policy, never a part of them,
 /// and endpoints.
 fn providers(scrape: &Scrape<'_>, page: &mut Page) {
@@ -389,6 +410,8 @@ families! {
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
+    ROUTE_WITHDRAWN = "gauge" "switchover_route_withdrawn" "1 while a guarded route is withdrawn.";
+    ROUTE_WITHDRAWALS = "counter" "switchover_route_withdrawals_total" "How often a guarded route was withdrawn.";
     KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
     PROVIDER_KEY_OUT = "gauge" "switchover_provider_key_out" "1 while the provider refuses this key or its quota is used up; the label is its place in the policy.";
     ENDPOINT_UP = "gauge" "switchover_endpoint_up" "0 while health checks find the endpoint down. Only providers whose health is checked.";

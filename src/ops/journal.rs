@@ -57,6 +57,8 @@ pub struct Record {
     pub ended: Moment,
     /// The route that matched; `None` if it never came so far.
     pub route: Option<RouteId>,
+    /// The first route that would have taken it and was withdrawn.
+    pub withdrawn: Option<RouteId>,
     /// The status that the client got; 0 if it left before.
     pub status: u16,
     /// How it ended.

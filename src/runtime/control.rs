@@ -26,6 +26,7 @@ use crate::runtime::reload::{Reloaded, Reloader, Unchanged};
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::spawn;
+use crate::runtime::withdrawals;
 use crate::wire::h1;
 use crate::wire::h1::request::RequestHead;
 use crate::wire::h1::write as head;
@@ -81,6 +82,11 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
                 log::key_change(&generation.plan, change);
             }
         }
+        for change in generation.board.judge_guards(now) {
+            if transitions.is_none() {
+                log::guard_change(&generation.plan, &change);
+            }
+        }
         for target in generation.board.wrong_paths(now) {
             if transitions.is_none() {
                 log::wrong_path(&generation.plan, target);
@@ -133,10 +139,16 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
                 let (path, query) = (request.path(&bytes), request.query(&bytes));
-                if path == RELOAD || path.starts_with(orders::PATH) {
+                if path == RELOAD
+                    || path.starts_with(orders::PATH)
+                    || path.starts_with(withdrawals::PATH)
+                {
                     let ordered = may_order(&request, &bytes, &fields);
                     break reply_with(&match ordered {
                         Ok(()) if path == RELOAD => reload(&operators.reloader).await,
+                        Ok(()) if path.starts_with(withdrawals::PATH) => {
+                            withdrawals::carry_out(&operators.shared.generation(), path)
+                        }
                         Ok(()) => operators.order(path),
                         Err(page) => page,
                     });

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::base::{Outcome, TargetId};
-use crate::engine::{KeyChange, Order, Transition};
+use crate::engine::{GuardChange, KeyChange, Order, RouteCounts, Transition, WhyWithdrawn};
 use crate::policy::Plan;
 use crate::policy::model::Endpoint;
 
@@ -82,3 +82,45 @@ pub(super) fn key_change(plan: &Plan, change: KeyChange) {
     };
     note(&format!("provider {name}: key {key}{from} is {what}"));
 }
+
+/// A route was withdrawn, or came back.
+pub(super) fn guard_change(plan: &Plan, change: &GuardChange) {
+    let route = plan.policy.routes.get(change.route.index());
+    let name = route.map_or("?", |route| &*route.name);
+    let compared = route.and_then(|route| {
+        plan.policy
+            .routes
+            .get(route.guard.as_ref()?.compare.index())
+    });
+    let baseline = compared.map_or("?", |route| &*route.name);
+    note(&match (change.withdrawn, change.rule) {
+        (None, _) => format!("route {name} serves again"),
+        (Some(WhyWithdrawn::Operator), _) | (_, None) => {
+            format!("route {name} is withdrawn: an operator ordered it")
+        }
+        (Some(WhyWithdrawn::Rule(_)), Some(rule)) => {
+            let percentile = rule.percentile().unwrap_or(P95);
+            let [canary, base] = [&change.window.canary, &change.window.baseline]
+                .map(|counts| counted(counts, percentile));
+            format!("route {name} is withdrawn: {rule} ({name}: {canary}; {baseline}: {base})")
+        }
+    });
+}
+
+fn counted(counts: &RouteCounts, percentile: u32) -> String {
+    let RouteCounts {
+        requests: _,
+        asked,
+        failures,
+        ttft,
+    } = counts;
+    let slow = ttft.quantile(percentile).map(|time| {
+        let percent = percentile / 10_000;
+        let ms = time.as_millis();
+        format!(", p{percent}(ttft) {ms} ms of {}", ttft.count())
+    });
+    format!("{failures} of {asked} failed{}", slow.unwrap_or_default())
+}
+
+/// Of the times to first content, where the rule is about something else.
+const P95: u32 = 950_000;

@@ -42,6 +42,7 @@ mod sweep;
 mod tls;
 mod view;
 mod watcher;
+mod withdrawals;
 mod worker;
 
 use std::io;

@@ -108,6 +108,7 @@ impl Monitor {
             board,
             targets: &targets,
             keys: &board.key_status(now),
+            guards: &board.guard_status(),
             counters,
             changes: &self.changes.borrow(),
             process: Process {

@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{Moment, Outcome, Span};
-use crate::engine::{Board, KeyStatus, Order, PassedOver, Rule, TargetStatus};
+use crate::base::{Moment, Outcome, RouteId, Span};
+use crate::engine::{
+    Board, GuardStatus, KeyStatus, Order, PassedOver, RouteCounts, Rule, TargetStatus,
+};
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
 use crate::policy::{Plan, Policy};
 use crate::runtime::clock::Anchor;
@@ -56,6 +58,11 @@ pub(super) fn json(
         .iter()
         .filter_map(|status| key(&plan.policy, status, now))
         .collect();
+    let routes: Vec<Value> = board
+        .guard_status()
+        .iter()
+        .map(|status| view.route(status))
+        .collect();
     json!({
         "schema": "switchover.status/1",
         "version": VERSION,
@@ -74,6 +81,7 @@ pub(super) fn json(
         "out": out,
         "requests": requests,
         "targets": targets,
+        "routes": routes,
         "keys": keys,
     })
 }
@@ -102,6 +110,28 @@ fn key(policy: &Policy, status: &KeyStatus, now: Moment) -> Option<Value> {
         "out_left_ms": status.out_until.map(|until| until.since(now).as_millis()),
         "kept_from": kept_from,
     }))
+}
+
+/// What a guard knows of one of its two routes.
+fn side(counts: &RouteCounts) -> Value {
+    let quantile = |ppm| counts.ttft.quantile(ppm).map(Span::as_millis);
+    json!({
+        "requests": counts.requests,
+        "asked": counts.asked,
+        "failures": counts.failures,
+        "error_rate": rate(counts.failures, counts.asked),
+        "ttft_ms": {
+            "count": counts.ttft.count(),
+            "p50": quantile(500_000),
+            "p95": quantile(950_000),
+        },
+    })
+}
+
+/// To the thousandth.
+fn rate(part: u64, of: u64) -> f64 {
+    let thousandths = part.saturating_mul(1_000) / of.max(1);
+    f64::from(u32::try_from(thousandths).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 /// What targets are told from.
@@ -151,8 +181,6 @@ impl View<'_> {
     fn target(&self, status: &TargetStatus, sums: &TargetSums) -> Value {
         let ttft = self.board.latencies(status.target);
         let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
-        let failed = status.failures.saturating_mul(1_000) / status.requests.max(1);
-        let error_rate = f64::from(u32::try_from(failed).unwrap_or(u32::MAX)) / 1_000.0;
         let out = why_out(self.policy(), status);
         let since = self.changes.since(status.target);
         json!({
@@ -174,11 +202,37 @@ impl View<'_> {
             "window": {
                 "requests": status.requests,
                 "failures": status.failures,
-                "error_rate": error_rate,
+                "error_rate": rate(status.failures, status.requests),
             },
             "ttft_ms": { "p50": percentile(500_000), "p95": percentile(950_000) },
             "last_failure": self.failure(sums),
             "answered": self.totals.answered.get(status.target.index()),
+        })
+    }
+
+    /// A guarded route, and what it is compared with.
+    fn route(&self, status: &GuardStatus) -> Value {
+        let name = |route: RouteId| {
+            let route = self.policy().routes.get(route.index());
+            route.map(|route| &*route.name)
+        };
+        let why = match (status.withdrawn, status.rule) {
+            (None, _) => None,
+            (Some(_), Some(rule)) => Some(rule.to_string()),
+            (Some(_), None) => Some("operator".to_owned()),
+        };
+        json!({
+            "route": name(status.route),
+            "state": if status.withdrawn.is_some() { "withdrawn" } else { "serving" },
+            "why": why,
+            "since": status.since.map(|since| self.anchor.rfc3339(since)),
+            "since_ms": status.since.map(|since| self.now.since(since).as_millis()),
+            "withdrawals": status.withdrawals,
+            "compare": name(status.baseline),
+            "window": {
+                "canary": side(&status.window.canary),
+                "baseline": side(&status.window.baseline),
+            },
         })
     }
 

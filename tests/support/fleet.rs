@@ -200,6 +200,7 @@ fn route(number: u64) -> Route {
         name: format!("route_{number}").into(),
         at: At::default(),
         when: Cond::All(parts),
+        guard: None,
         action: Action::Serve(Serve {
             tiers: vec![tier([0, 5]), tier([11, 18])],
             fallback: Vec::new(),

@@ -14,6 +14,7 @@
 mod finish;
 mod hedge;
 mod keys;
+mod lesson;
 mod record;
 mod repeat;
 mod report;

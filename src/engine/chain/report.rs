@@ -275,4 +275,4 @@ const ANSWERED: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::ContextExceeded)
     .with(Outcome::ContentFilter);
 /// Ends that mean a wait without content: the time is at least what it would have been.
-const SILENCE: OutcomeSet = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);
+pub(super) const SILENCE: OutcomeSet = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);

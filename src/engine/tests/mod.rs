@@ -4,6 +4,7 @@ mod balance;
 mod breaker;
 mod carry;
 mod chain;
+mod guard;
 mod hedge;
 mod journeys;
 mod keys;

@@ -179,6 +179,7 @@ impl Setup {
             at: At::default(),
             when: Cond::Always,
             action,
+            guard: None,
         };
         Plan::new(Policy {
             files: vec!["test.policy".into()],

@@ -99,6 +99,7 @@ codes! {
     P2011 Error "tier numbers repeat or skip";
     P2012 Error "an alias leads to another alias";
     P2013 Warning "a provider or model is never reached from a route";
+    P2015 Error "a guard can never judge, or could withdraw what must stay";
     P3001 Error "a `fallback` has no `else`";
     P3002 Error "a fallback only leads back to where it came from";
     P3005 Error "a route requires what a target lacks";

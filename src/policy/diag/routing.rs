@@ -289,3 +289,56 @@ pub(in crate::policy) fn nobody_continues(place: Place) -> Diagnostic {
          that ends in `/beta`; else write `mid_stream = error`",
     )
 }
+
+pub(in crate::policy) fn guard_without(place: Place, what: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2015,
+        place,
+        format!("this guard has no {what}"),
+        "it would never judge",
+    )
+    .help(
+        "`guard { compare = route.NAME, stop when delta(error_rate) > 1% }`: a route to compare with, \
+         and what ends it",
+    )
+}
+
+pub(in crate::policy) fn guard_on_itself(place: Place, route: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2015,
+        place,
+        format!("this guard compares `{route}` with itself"),
+        "the difference would always be zero",
+    )
+    .help("name the route that takes the other requests")
+}
+
+pub(in crate::policy) fn guard_on_reject(place: Place, route: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2015,
+        place,
+        format!("`{route}` has no targets"),
+        "nothing can be measured there",
+    )
+    .help("a guard stands in a route with targets, and compares it with one that has some")
+}
+
+pub(in crate::policy) fn guard_on_default(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P2015,
+        place,
+        "`route default` cannot be withdrawn",
+        "no route after it would take its requests",
+    )
+    .help("put the canary into a route of its own, before the one that it is compared with")
+}
+
+pub(in crate::policy) fn too_many_stops(place: Place, most: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        format!("more than {most} rules in one guard"),
+        "",
+    )
+    .help("keep the strictest of each measurement")
+}

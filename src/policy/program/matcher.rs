@@ -82,8 +82,8 @@ pub(super) enum Dimension {
 }
 
 impl Matcher {
-    /// The first route that matches, if one does.
-    pub(super) fn first(&self, facts: &Facts<'_>, branches: &Branches) -> Option<u16> {
+    /// The first route that matches and is not before `from`, if one does.
+    pub(super) fn first(&self, from: u16, facts: &Facts<'_>, branches: &Branches) -> Option<u16> {
         let mut rows = [0_u32; DIMENSIONS_MAX];
         let mut block = 0;
         for (row, dimension) in rows.iter_mut().zip(&self.dimensions) {
@@ -94,9 +94,9 @@ impl Matcher {
         }
         let rows = rows.get(..self.dimensions.len())?;
         let own = self.blocks.get(block as usize).cloned().unwrap_or(0..0);
-        let first = self.scan(rows, own, u16::MAX, facts, branches);
+        let first = self.scan(rows, own, from..u16::MAX, facts, branches);
         let bound = first.unwrap_or(u16::MAX);
-        self.scan(rows, self.common.clone(), bound, facts, branches)
+        self.scan(rows, self.common.clone(), from..bound, facts, branches)
             .or(first)
     }
 
@@ -154,13 +154,13 @@ impl Matcher {
         }
     }
 
-    /// The first route below `bound` in the chunks `range`.
+    /// The first of the routes `wanted` in the chunks `range`.
     #[inline]
     fn scan(
         &self,
         rows: &[u32],
         range: Range<u32>,
-        bound: u16,
+        wanted: Range<u16>,
         facts: &Facts<'_>,
         branches: &Branches,
     ) -> Option<u16> {
@@ -170,8 +170,11 @@ impl Matcher {
             };
             for bit in set_bits(chunk) {
                 let rule = self.rules.get(at as usize * CHUNK_BITS + bit)?;
-                if rule.route >= bound {
+                if rule.route >= wanted.end {
                     return None;
+                }
+                if rule.route < wanted.start {
+                    continue;
                 }
                 if rule.check == ACCEPT || passes(rule.check, facts, branches) {
                     return Some(rule.route);

@@ -234,7 +234,16 @@ impl Program {
 
     /// The first route that matches, and what the request says about its targets.
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let first = self.matcher.first(facts, &self.branches);
+        self.decide_from(0, facts)
+    }
+
+    /// The same as if `route` and all before it did not match: what a request gets in place of a route that is withdrawn.
+    pub fn decide_after(&self, route: RouteId, facts: &Facts<'_>) -> Decision {
+        self.decide_from(route.0.saturating_add(1), facts)
+    }
+
+    fn decide_from(&self, from: u16, facts: &Facts<'_>) -> Decision {
+        let first = self.matcher.first(from, facts, &self.branches);
         let route = first.map_or(self.default_route, RouteId);
         let mut decision = Decision {
             route,

@@ -17,7 +17,7 @@ const STATES: [&str; 6] = [
     "throttled",
     "drained",
 ];
-/// What a breaker, a guard or a drill can measure.
+/// What a drill can measure.
 const MEASURES: [&str; 3] = ["error_rate", "live.error_rate", "saturation"];
 /// What a test or a drill can expect.
 const EXPECTS: [&str; 12] = [
@@ -60,7 +60,7 @@ impl<'t> Resolver<'t> {
     pub(super) fn check_later(&mut self, block: &'static Block, fields: &Fields<'t>) {
         for (row, stmt) in fields.others.clone() {
             match (block.word, row.word) {
-                ("guard", "stop") | ("drill", "abort") => self.metric_clause(stmt, &MEASURES),
+                ("drill", "abort") => self.metric_clause(stmt, &MEASURES),
                 ("limit", "over") | ("budget", "at") => self.consequence(stmt),
                 _ => {}
             }

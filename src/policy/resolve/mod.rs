@@ -12,6 +12,7 @@ mod compare;
 mod cond;
 mod connection;
 mod fallback;
+mod guard;
 mod health;
 mod hedge;
 mod later;

@@ -84,7 +84,9 @@ impl<'t> Resolver<'t> {
                 default = Some(decl.place);
             }
             let when = self.when(decl);
-            let action = self.action(decl);
+            let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
+            let action = self.action(decl, &fields);
+            let guard = self.guard(decl, &fields);
             if u16::try_from(self.routes.len()).is_err() {
                 self.report(say::too_many(decl.place, "routes"));
                 return;
@@ -95,6 +97,7 @@ impl<'t> Resolver<'t> {
                     at: self.at(decl.place),
                     when,
                     action,
+                    guard,
                 });
             }
         }
@@ -127,11 +130,10 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn action(&mut self, decl: Decl<'t>) -> Option<Action> {
-        let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
-        self.route_later(&fields);
-        let reject = self.plain_reject(&fields);
-        let tiers = self.route_tiers(&fields);
+    fn action(&mut self, decl: Decl<'t>, fields: &Fields<'t>) -> Option<Action> {
+        self.route_later(fields);
+        let reject = self.plain_reject(fields);
+        let tiers = self.route_tiers(fields);
         match (reject, tiers) {
             (Some(reject), None) => {
                 if let Some(stmt) = fields.of("fallback").next() {
@@ -146,7 +148,7 @@ impl<'t> Resolver<'t> {
                 ));
                 None
             }
-            (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, &fields, tiers))),
+            (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, fields, tiers))),
             (None, None) => {
                 let written = ["tier", "use", "reject"]
                     .into_iter()

@@ -394,7 +394,7 @@ pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
 }
 
 /// `p95` in parts per million.
-fn percentile(name: &str) -> Option<u32> {
+pub(super) fn percentile(name: &str) -> Option<u32> {
     let digits = name.strip_prefix('p')?;
     let percent: u32 = digits.parse().ok().filter(|_| digits.len() <= 2)?;
     (percent > 0).then_some(percent * 10_000)

@@ -472,10 +472,10 @@ pub(in crate::policy) const ROUTE: Block = Block {
             Form::Free("shadow provider.model { … }"),
             "a copy whose answer is thrown away",
         ),
-        later(
+        row(
             "guard",
-            Form::Block(&super::later::GUARD),
-            "withdraws a canary",
+            Form::Block(&GUARD),
+            "withdraws the route when it does worse than another one",
         ),
     ],
 };
@@ -489,6 +489,36 @@ pub(in crate::policy) const HEDGE: Block = Block {
         Value::Ppm(50_000),
         "second attempts as a part of the route's requests",
     )],
+};
+
+/// `guard { … }`
+pub(in crate::policy) const GUARD: Block = Block {
+    word: "guard",
+    rows: &[
+        open(
+            "compare",
+            Type::Name(Space::Route),
+            "the route that it is measured against, over the same time; compulsory",
+        ),
+        field(
+            "window",
+            Type::Span(Span::from_secs(10), Span::from_secs(86_400)),
+            Value::Span(Span::from_secs(600)),
+            "what is looked back on",
+        ),
+        field(
+            "min_requests",
+            Type::Int(10, 1_000_000_000),
+            Value::Int(200),
+            "below it, on either side, nothing is judged",
+        ),
+        row(
+            "stop",
+            Form::Free("stop when delta(error_rate) > 1%"),
+            "what withdraws the route: `delta` or `ratio` of `error_rate`, `p50(ttft)`, `p95(ttft)` and \
+             their like",
+        ),
+    ],
 };
 
 /// `fallback { … }`

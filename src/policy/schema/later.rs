@@ -1,7 +1,7 @@
 //! Blocks that are checked now and take effect in a later release. A data table.
 
 use crate::base::Span;
-use crate::policy::schema::{Block, Form, Row, Space, Type};
+use crate::policy::schema::{Block, Form, Row, Type};
 
 const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
     Row {
@@ -46,29 +46,6 @@ pub(in crate::policy) const BUDGET: Block = Block {
         open("by", BY, "who shares the budget"),
         open("max", Type::Money, "dollars in a time"),
         row("at", Form::Free("at 80% -> warn"), "what follows"),
-    ],
-};
-
-/// `guard { … }`
-pub(in crate::policy) const GUARD: Block = Block {
-    word: "guard",
-    rows: &[
-        open(
-            "compare",
-            Type::Name(Space::Route),
-            "the route to compare with",
-        ),
-        open("window", ANY_SPAN, "what is looked back on"),
-        open(
-            "min_requests",
-            Type::Int(1, 1_000_000_000),
-            "below it nothing is judged",
-        ),
-        row(
-            "stop",
-            Form::Free("stop when delta(error_rate) > 1%"),
-            "what ends the canary",
-        ),
     ],
 };
 

@@ -10,8 +10,8 @@ mod settings;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
-    CAPACITY, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, HEDGE, MODEL, POOL, PRICE, PROVIDER,
-    ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, TIER, TLS,
+    CAPACITY, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, GUARD, HEDGE, MODEL, POOL, PRICE,
+    PROVIDER, ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
 pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, THROTTLE};

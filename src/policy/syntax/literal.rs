@@ -112,6 +112,14 @@ impl Number {
         }
     }
 
+    /// Millionths of a plain number: `1.3` has 1,300,000.
+    pub(in crate::policy) fn millionths(self) -> Option<u64> {
+        match self.unit {
+            Unit::Plain => self.times(1_000_000),
+            _ => None,
+        }
+    }
+
     /// A time.
     pub(in crate::policy) fn span(self) -> Option<Span> {
         match self.unit {

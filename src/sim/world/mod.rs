@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use crate::base::limits::TICK;
 use crate::base::{Moment, Span, hash};
-use crate::engine::{Board, State};
+use crate::engine::{Board, GuardStatus, State};
 use crate::exchange::{Input, Outlets};
 use crate::ops::{Counters, Totals};
 use crate::policy::Plan;
@@ -245,6 +245,11 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The guarded routes as they stand.
+    pub fn guards(&self) -> Vec<GuardStatus> {
+        self.board.guard_status()
+    }
+
     fn totals(&self) -> Totals {
         self.counters.totals()
     }
@@ -269,6 +274,9 @@ impl<'p> World<'p> {
     fn tick(&mut self) -> Result<(), Broken> {
         self.agenda.enter(self.now + TICK, Event::Tick);
         let changed = self.board.tick(self.now);
+        for change in self.board.judge_guards(self.now) {
+            self.note(u64::from(change.route.0) << 8 | u64::from(change.withdrawn.is_some()));
+        }
         for transition in &changed {
             self.note(u64::from(transition.target.0) << 8 | transition.to as u64);
         }

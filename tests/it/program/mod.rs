@@ -44,6 +44,12 @@ fn agrees(
                 attempt: AttemptFacts::default(),
             };
             prop_assert_eq!(decision.route, world.route(), "{:?}", request);
+            let mut before = decision.route;
+            for route in world.routes().skip(1) {
+                let after = program.decide_after(before, facts).route;
+                prop_assert_eq!(after, route, "after {:?}: {:?}", before, request);
+                before = route;
+            }
             let candidates = program.candidates(decision.route).iter();
             let candidates = candidates.map(|have| (have.target, have.tier, have.weight));
             let candidates: Vec<_> = candidates.collect();

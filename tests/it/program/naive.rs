@@ -30,9 +30,14 @@ pub(super) struct World<'w> {
 
 impl<'w> World<'w> {
     pub(super) fn route(&self) -> RouteId {
-        let routes = &self.policy.routes;
-        let found = routes.iter().position(|route| self.holds(&route.when));
-        RouteId(u16::try_from(found.unwrap()).unwrap())
+        self.routes().next().unwrap()
+    }
+
+    /// All that match, in order.
+    pub(super) fn routes(self) -> impl Iterator<Item = RouteId> {
+        let routes = (0..).zip(&self.policy.routes);
+        let matching = routes.filter(move |(_, route)| self.holds(&route.when));
+        matching.map(|(id, _)| RouteId(id))
     }
 
     /// Targets with tier and weight.

@@ -140,6 +140,7 @@ pub(super) fn route(when: Cond, action: Action) -> Route {
         name: "route".into(),
         at: At::default(),
         when,
+        guard: None,
         action,
     }
 }

@@ -9,6 +9,7 @@
 //! A world that breaks a rule names the last of these commands for itself, and is kept in `tests/corpus/sim/seeds.txt`
 //! once it is understood.
 
+mod canary;
 mod named;
 mod seeds;
 
