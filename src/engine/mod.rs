@@ -23,6 +23,7 @@ mod core;
 mod health;
 mod keys;
 mod latency;
+mod load;
 mod pause;
 #[cfg(test)]
 mod tests;
@@ -36,3 +37,4 @@ pub use self::core::Core;
 pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;
+pub use self::load::{Bound, BoundStatus, Bounds, Load};

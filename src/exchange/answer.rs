@@ -13,7 +13,7 @@ use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
     ClientError, is_of_model, outcome_of, reclassify, response_field_passes, retry_after,
 };
-use crate::engine::End;
+use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
 use crate::exchange::relay::Stream;
@@ -41,6 +41,10 @@ pub(super) struct Answer {
     /// Body bytes that came, also those that have been passed on.
     pub(super) bytes: u64,
     retry_after: Option<Span>,
+    /// What has been taken of `body_memory` for this side's answers.
+    pub(super) held: u64,
+    /// There is no memory to hold it back any longer.
+    unheld: bool,
     /// Field lines for the client.
     pub(super) fields: Vec<u8>,
     pub(super) stream: Stream,
@@ -55,6 +59,7 @@ impl Answer {
         *self = Self {
             fields,
             stream,
+            held: self.held,
             ..Self::default()
         };
     }
@@ -106,6 +111,7 @@ impl Exchange {
             Err(Broken::ClientGone) => return self.client_gone(now, context),
             Err(Broken::TimedOut) => return self.answer_late(now, context),
             Err(Broken::Overtaken) => return,
+            Err(Broken::Drained) => return self.drained(now, context),
             Err(Broken::Reset) => return self.answer_cut(now, context),
         };
         if count == 0 {
@@ -195,7 +201,9 @@ impl Exchange {
                     .unwrap_or(usize::MAX)
                     .min(ANSWER_BYTES_MAX);
                 let there = self.outbox.end() - body_at;
-                self.outbox.expect(length.saturating_sub(there));
+                if self.hold_answer(length, context) {
+                    self.outbox.expect(length.saturating_sub(there));
+                }
             }
         }
         self.take_answer(now, context);
@@ -209,6 +217,10 @@ impl Exchange {
             return self.answer_cut(now, context);
         }
         self.outbox.truncate(self.answer.body.end);
+        let room = self.answer.body.len() * 2;
+        if room > UNCOUNTED_BYTES && !self.hold_answer(room, context) && self.is_stream() {
+            return self.shed_running(now, Bound::BodyMemory, context);
+        }
         match self.state {
             State::AwaitAnswer => self.take_whole(now, context),
             _ => self.take_events(now, context),
@@ -224,16 +236,34 @@ impl Exchange {
         };
         if self.answer.ended {
             self.judge(now, context);
-        } else if length <= max {
+        } else if length <= max && !self.answer.unheld {
             self.await_more(now);
         } else if is_success(self.answer.status) {
-            // Too large to be held back: what is good so far goes out, and the rest as it comes.
+            // Too large to be held back, or there is no room for it: what is good so far goes out, and the rest as it comes.
             self.answer.stream.set_raw();
             self.commit(now, context);
         } else {
             // Enough of an error to know it by.
             self.judge(now, context);
         }
+    }
+
+    /// Takes memory for an answer of so many bytes; tells whether there is enough.
+    fn hold_answer(&mut self, bytes: usize, context: &Context<'_>) -> bool {
+        let bytes = bytes as u64;
+        let more = bytes.saturating_sub(self.answer.held);
+        if more > 0 {
+            self.answer.unheld = !self.hold.memory(more, context.core);
+            if !self.answer.unheld {
+                self.answer.held = bytes;
+            }
+        }
+        !self.answer.unheld
+    }
+
+    /// Whether the answer goes out, or is to go out, event by event.
+    const fn is_stream(&self) -> bool {
+        matches!(self.state, State::AwaitContent | State::Relay) && !self.answer.stream.is_raw()
     }
 
     /// The next read may take as long as two contents may lie apart.
@@ -348,6 +378,9 @@ impl Exchange {
         }
     }
 }
+
+/// An answer up to this size needs no more memory than the buffer that each request has.
+const UNCOUNTED_BYTES: usize = 16 * 1024;
 
 const fn is_success(status: u16) -> bool {
     200 <= status && status < 300

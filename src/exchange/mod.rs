@@ -21,6 +21,7 @@ mod buffer;
 mod context;
 mod decide;
 mod hedge;
+mod hold;
 mod intake;
 mod notes;
 mod outbound;
@@ -37,10 +38,12 @@ use crate::ops::Ending;
 
 pub use self::context::{Context, Outlet, Outlets, Scratch};
 pub use self::hedge::Cuts;
+pub use self::hold::turned_away;
 
 use self::answer::Answer;
 use self::buffer::Buffer;
 use self::hedge::Hedge;
+use self::hold::Hold;
 use self::intake::Request;
 use self::outbound::Upstream;
 use self::resume::Resume;
@@ -120,6 +123,8 @@ pub enum Broken {
     ClientGone,
     /// Its owner cut it: nobody wants the result any more ([`Exchange::cuts`]).
     Overtaken,
+    /// The process ends, and its patience with what is under way is over.
+    Drained,
 }
 
 /// Why there is no connection.
@@ -135,6 +140,10 @@ pub enum DialFailure {
     ClientGone,
     /// Its owner cut it.
     Overtaken,
+    /// The process ends.
+    Drained,
+    /// The process has no descriptor left: no fault of the provider's.
+    Exhausted,
 }
 
 /// What became of an action.
@@ -239,6 +248,8 @@ pub struct Exchange {
     drained: usize,
     /// Half-close before the next read.
     finish_client: bool,
+    /// What it has taken of the gateway's bounds.
+    hold: Hold,
 }
 
 impl Exchange {
@@ -262,6 +273,16 @@ impl Exchange {
             ending: (0, Ending::Refused),
             drained: 0,
             finish_client: false,
+            hold: Hold::default(),
+        }
+    }
+
+    /// A machine for a connection that is one too many: it tells the client so, and closes.
+    pub fn turning_away(now: Moment) -> Self {
+        Self {
+            until: now + TURN_AWAY_TIMEOUT,
+            hold: Hold::turned_away(),
+            ..Self::new(now)
         }
     }
 
@@ -329,11 +350,13 @@ impl Exchange {
     /// Takes what became of the last action.
     pub fn handle(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
         if self.hedge.is_none() {
-            return self.handle_any(now, input, context);
-        }
-        if let Some(input) = self.take_lost(input, context) {
+            self.handle_any(now, input, context);
+        } else if let Some(input) = self.take_lost(input, context) {
             self.handle_any(now, input, context);
             self.settle_hedge();
+        }
+        if self.state == State::Closed {
+            self.hold.let_go(context.core);
         }
     }
 
@@ -360,6 +383,7 @@ impl Exchange {
                 self.upstream_read(now, read, context);
             }
             Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
+            Input::Waited(Err(Broken::Drained)) => self.drained(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
         }
     }
@@ -408,8 +432,10 @@ impl Exchange {
     fn begin_next(&mut self, now: Moment, context: &mut Context<'_>) {
         self.outbox.unstock(context.scratch);
         self.inbox.advance_to(self.request.next());
+        self.hold.let_go(context.core);
         self.request.reset();
         self.answer.reset();
+        self.answer.held = 0;
         self.chain = None;
         self.resume = None;
         self.last_error = None;
@@ -418,6 +444,7 @@ impl Exchange {
             self.inbox.rest();
             self.until = now + IDLE_TIMEOUT;
         } else {
+            self.inbox.shrink();
             self.until = now + HEAD_TIMEOUT;
             self.look_for_head(now, context);
         }
@@ -426,6 +453,8 @@ impl Exchange {
 
 /// A client may take this long from the first byte of a head to its last.
 const HEAD_TIMEOUT: Span = Span::from_secs(10);
+/// The same on a connection that is one too many: it takes a place from others that are to be told so.
+const TURN_AWAY_TIMEOUT: Span = Span::from_secs(1);
 /// A kept connection may rest this long between two requests; just above the 60 s that load balancers commonly use.
 const IDLE_TIMEOUT: Span = Span::from_secs(75);
 /// A client may pause this long inside a body.

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::base::{Outcome, Span};
-use crate::engine::{Board, PassedOver, State, TargetStatus};
+use crate::engine::{Board, BoundStatus, Load, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -37,6 +37,8 @@ pub struct Scrape<'a> {
     pub board: &'a Board,
     /// The targets as they stand, in the order of their ids.
     pub targets: &'a [TargetStatus],
+    /// What all cores hold together.
+    pub load: &'a Load,
     /// What the cores counted.
     pub counters: &'a Counters,
     /// What the control thread saw.
@@ -49,6 +51,7 @@ pub struct Scrape<'a> {
 pub fn exposition(scrape: &Scrape<'_>) -> String {
     let mut page = Page::default();
     process(scrape, &mut page);
+    load(scrape, &mut page);
     requests(scrape, &mut page);
     attempts(scrape, &mut page);
     breakers(scrape, &mut page);
@@ -83,6 +86,21 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
     page.sample("", &[], open);
     page.family(&LOG_DROPPED);
     page.sample("", &[], scrape.counters.unlogged_total());
+}
+
+fn load(scrape: &Scrape<'_>, page: &mut Page) {
+    let bounds = scrape.load.status();
+    let gauges: [(&Family, fn(&BoundStatus) -> u64); 3] = [
+        (&LOAD, |status| status.held),
+        (&LOAD_MAX, |status| status.max),
+        (&SHED, |status| status.shed),
+    ];
+    for (family, read) in gauges {
+        page.family(family);
+        for status in &bounds {
+            page.sample("", &[("bound", status.bound.as_str())], read(status));
+        }
+    }
 }
 
 fn requests(scrape: &Scrape<'_>, page: &mut Page) {
@@ -313,6 +331,9 @@ families! {
     CONNECTIONS = "counter" "switchover_connections_total" "Connections of clients.";
     CONNECTIONS_OPEN = "gauge" "switchover_connections_open" "Connections of clients that are open.";
     LOG_DROPPED = "counter" "switchover_access_log_dropped_total" "Requests whose line found no room on its way to the access log.";
+    LOAD = "gauge" "switchover_load" "How much of what a bound counts is held now: connections, requests, bytes.";
+    LOAD_MAX = "gauge" "switchover_load_max" "The bound.";
+    SHED = "counter" "switchover_shed_total" "Connections and requests that were turned away because of a bound.";
     REQUESTS = "counter" "switchover_requests_total" "Requests by route and how they ended for their client.";
     REQUEST_SECONDS = "histogram" "switchover_request_duration_seconds" "From the end of a request's head to the last byte of its answer.";
     REQUEST_BYTES = "counter" "switchover_request_bytes_total" "Bytes of requests' bodies.";

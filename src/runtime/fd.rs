@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::{SendFlags, Shutdown};
 
 /// The number of a socket that its owner keeps open for as long as this value is registered with a sweeper.
@@ -49,6 +49,11 @@ impl Socket {
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    /// A program that the process may start does not inherit it. `io_uring` accepts without this flag.
+    pub(super) fn close_on_exec(self) {
+        let _ = rustix::io::fcntl_setfd(self.borrow(), FdFlags::CLOEXEC);
     }
 
     /// Sends an interim answer that means nothing (RFC 9110 section 15.2.1). A peer that only ended its sending

@@ -76,6 +76,7 @@ impl Monitor {
             plan,
             board,
             counters,
+            load,
             draining,
             ..
         } = &*self.shared;
@@ -86,6 +87,7 @@ impl Monitor {
             board,
             targets: &targets,
             counters,
+            load,
             changes: &self.changes.borrow(),
             process: Process {
                 version: VERSION,

@@ -47,6 +47,17 @@ impl Pool {
         }
     }
 
+    /// Closes everything.
+    pub(super) fn clear(&self) {
+        let idle: Vec<_> = self
+            .stacks
+            .borrow_mut()
+            .iter_mut()
+            .map(std::mem::take)
+            .collect();
+        drop(idle);
+    }
+
     /// Closes what has rested too long.
     pub(super) fn expire(&self, now: Moment) {
         let mut expired = Vec::new();

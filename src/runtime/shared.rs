@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rustls::ServerConfig;
 
-use crate::base::Secret;
-use crate::engine::Board;
+use crate::base::{Moment, Secret, Span};
+use crate::engine::{Board, Load};
 use crate::exchange::{Outlet, Outlets};
 use crate::ops::Counters;
 use crate::policy::model::Auth;
 use crate::policy::{Plan, Policy, WallTime};
 use crate::runtime::clock;
+use crate::runtime::machine;
 use crate::runtime::peer::Peers;
 use crate::runtime::secrets;
 use crate::runtime::tls;
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) peers: Peers,
     pub(super) server_tls: Option<Arc<ServerConfig>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) load: Arc<Load>,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -33,6 +35,10 @@ pub(super) struct Shared {
     pub(super) ready: AtomicUsize,
     /// No new requests on old connections; the process is about to end.
     pub(super) draining: AtomicBool,
+    /// When what is still under way then is ended, in nanoseconds of [`Moment`].
+    drained_at: AtomicU64,
+    /// When the operator was last told that descriptors are short.
+    noted_shortage: AtomicU64,
     wall: AtomicU64,
     unix: AtomicU64,
 }
@@ -60,16 +66,41 @@ impl Shared {
                 plan.policy.targets.len(),
                 plan.policy.routes.len(),
             )),
+            load: Arc::new(Load::new(machine::bounds(&plan.policy.server), cores)),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            drained_at: AtomicU64::new(u64::MAX),
+            noted_shortage: AtomicU64::new(0),
             wall: AtomicU64::new(0),
             unix: AtomicU64::new(0),
             plan,
         };
         shared.refresh_time();
         Ok(shared)
+    }
+
+    /// Nothing new from now on; what is under way is ended at `until`.
+    pub(super) fn drain(&self, until: Moment) {
+        self.drained_at.store(until.as_nanos(), Ordering::Relaxed);
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the patience with what is under way is over.
+    pub(super) fn is_drained(&self, now: Moment) -> bool {
+        now.as_nanos() >= self.drained_at.load(Ordering::Relaxed)
+    }
+
+    /// Whether the operator is to be told that descriptors are short: once in a while, by one worker.
+    pub(super) fn may_note_shortage(&self, now: Moment) -> bool {
+        let due = |noted: u64| {
+            let silent = noted != 0 && now.since(Moment::from_nanos(noted)) < SHORTAGE_NOTE_EVERY;
+            (!silent).then_some(now.as_nanos().max(1))
+        };
+        self.noted_shortage
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due)
+            .is_ok()
     }
 
     /// The wall clock as of the last refresh.
@@ -135,3 +166,6 @@ fn server_tls(policy: &Policy, errors: &mut Vec<String>) -> Option<Arc<ServerCon
         .map_err(|error| errors.push(error))
         .ok()
 }
+
+/// How often the operator is told of the same shortage.
+const SHORTAGE_NOTE_EVERY: Span = Span::from_secs(60);

@@ -160,7 +160,7 @@ impl Watch {
     pub(super) fn cut_short(&self) -> Option<Broken> {
         self.fired
             .get()
-            .filter(|fired| matches!(fired, Broken::ClientGone | Broken::Overtaken))
+            .filter(|fired| !matches!(fired, Broken::TimedOut | Broken::Reset))
     }
 
     /// A connect or a pause has given up, or was over before it could.
@@ -209,6 +209,20 @@ impl Watch {
             Side::ClientSend => self.client.shut_down(),
             Side::Upstream => self.upstream.get().into_iter().for_each(Socket::shut_down),
             Side::Neither => {}
+        }
+    }
+
+    fn drain(&self) {
+        match self.side.get() {
+            Side::ClientRead => self.client.shut_down(),
+            // What is on its way may arrive.
+            Side::ClientSend => {}
+            Side::Upstream | Side::Neither if self.fired.get().is_none() => {
+                self.set_until(Moment::NEVER);
+                self.fired.set(Some(Broken::Drained));
+                self.upstream.get().into_iter().for_each(Socket::shut_down);
+            }
+            Side::Upstream | Side::Neither => {}
         }
     }
 
@@ -338,6 +352,14 @@ impl Sweeper {
                 watch.client.shut_down();
             }
         }
+    }
+
+    /// Ends what waits for a provider, and clients that are still sending their requests: the process ends.
+    pub(super) fn end_waiting(&self) {
+        for watch in self.watches.borrow().iter().filter(|watch| !watch.second) {
+            watch.drain();
+        }
+        self.beats.nudge();
     }
 
     /// Looks for ever: closely while requests are under way, at leisure otherwise.
