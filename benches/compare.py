@@ -15,8 +15,6 @@ docs/BENCHMARKS.md says how to read the result.
 Needs nginx, wrk and taskset; strace for `syscalls`. Python 3.9+, standard library only.
 """
 import argparse
-import csv
-import datetime
 import json
 import os
 import re
@@ -30,6 +28,8 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+
+import record
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -365,53 +365,17 @@ def open_idle(stack, port, count):
             answer += more
 
 
-def markdown(table):
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in table]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
-
-
-def machine():
-    """The class of machine, without a name that leads to it."""
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        text = info.read()
-    field = {key: (re.search(rf"^{key}\s*: (.*)$", text, re.M) or [None, "unknown"])[1]
-             for key in ("model name", "cpu family", "model")}
-    kernel = re.match(r"\d+\.\d+(\.\d+)?", os.uname().release)
-    guest = ", virtual machine" if re.search(r"^flags\s*:.*\bhypervisor\b", text, re.M) else ""
-    return (f"{field['model name']} (family {field['cpu family']}, model {field['model']}){guest}, {os.cpu_count()} cores; "
-            f"Linux {kernel.group(0) if kernel else 'unknown'}; {version('nginx', '-v')}; {version('wrk', '-v')}")
-
-
 def version(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     first = (done.stdout + done.stderr).splitlines()[0]
     return re.sub(r"^nginx version: |\s*\[.*|\s*Copyright.*", "", first).strip()
 
 
-def revision():
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def write_record(settings, parts):
-    folder = os.path.join(HERE, "records")
-    os.makedirs(folder, exist_ok=True)
-    stem = os.path.join(folder, f"{datetime.date.today():%Y-%m-%d}-{settings.record}")
-    words = [f"# {os.path.basename(stem)}", "", machine() + ".",
-             f"Revision {revision()}; `benches/compare.py --rounds {settings.rounds} --seconds {settings.seconds}`; "
-             "ratios are medians of ratios inside a round, with quartiles.", ""]
-    for title, table in parts:
-        words += [f"## {title}", "", markdown(table), ""]
-    with open(stem + ".md", "w", encoding="utf-8") as page:
-        page.write("\n".join(words))
-    columns = list(dict.fromkeys(key for row in settings.slices for key in row))
-    with open(stem + ".csv", "w", encoding="utf-8", newline="") as sheet:
-        writer = csv.DictWriter(sheet, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(settings.slices)
-    print(f"record: {os.path.relpath(stem, ROOT)}.md and .csv")
+    said = f"{version('nginx', '-v')}; {version('wrk', '-v')}. Ratios are medians of ratios inside a round, with quartiles."
+    command = f"benches/compare.py --rounds {settings.rounds} --seconds {settings.seconds}"
+    shown = (f"## {title}\n\n{record.table(*table)}" for title, table in parts)
+    record.csv_beside(record.write(settings.record, command, said, *shown), settings.slices)
 
 
 def newest_loopback():
@@ -478,7 +442,7 @@ def run(settings):
                 title, job = jobs[part]
                 with Rig(cpu, settings.binary, newest_loopback(), folder) as rig:
                     parts.append((title, job(rig)))
-                print(f"\n## {title}\n\n{markdown(parts[-1][1])}\n", flush=True)
+                print(f"\n## {title}\n\n{record.table(*parts[-1][1])}\n", flush=True)
     if not settings.no_record:
         write_record(settings, parts)
 

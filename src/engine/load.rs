@@ -284,20 +284,20 @@ mod tests {
         let (max, cores) = (50_u64, 4);
         let load = load(max, cores);
         let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let work = |core| {
+            for count in (0..20_000_u64).map(|round| round % 7 + 1) {
+                if load.take(core, Bound::Requests, count) {
+                    let held = now.fetch_add(count, SeqCst) + count;
+                    most.fetch_max(held, SeqCst);
+                    now.fetch_sub(count, SeqCst);
+                    load.give(core, Bound::Requests, count);
+                }
+            }
+        };
         std::thread::scope(|scope| {
             for core in 0..cores {
-                let (load, now, most) = (&load, &now, &most);
-                scope.spawn(move || {
-                    for round in 0..20_000_u64 {
-                        let count = round % 7 + 1;
-                        if load.take(core, Bound::Requests, count) {
-                            let held = now.fetch_add(count, SeqCst) + count;
-                            most.fetch_max(held, SeqCst);
-                            now.fetch_sub(count, SeqCst);
-                            load.give(core, Bound::Requests, count);
-                        }
-                    }
-                });
+                let work = &work;
+                scope.spawn(move || work(core));
             }
         });
         let most = most.load(SeqCst);

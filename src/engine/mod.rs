@@ -24,6 +24,7 @@ mod health;
 mod keys;
 mod latency;
 mod load;
+mod notice;
 mod pause;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use std::ops::Range;
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, is_of_model, outcome_of, reclassify, response_field_passes, retry_after,
+    ClientError, is_of_model, is_wrong_path, outcome_of, reclassify, response_field_passes,
+    retry_after,
 };
 use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
@@ -41,16 +42,28 @@ pub(super) struct Answer {
     /// Body bytes that came, also those that have been passed on.
     pub(super) bytes: u64,
     retry_after: Option<Span>,
-    /// What has been taken of `body_memory` for this side's answers.
-    pub(super) held: u64,
-    /// There is no memory to hold it back any longer.
-    unheld: bool,
+    memory: Memory,
     /// Field lines for the client.
     pub(super) fields: Vec<u8>,
     pub(super) stream: Stream,
 }
 
+/// What holding an answer back takes of `body_memory`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    /// Bytes, for all answers of this side: its buffer does not shrink.
+    taken: u64,
+    /// There is not enough to hold this one back any longer.
+    lacking: bool,
+}
+
 impl Answer {
+    /// The request is over, and so is what was taken for it.
+    pub(super) fn forget(&mut self) {
+        self.memory = Memory::default();
+        self.reset();
+    }
+
     /// Forgets the answer, but not its memory.
     pub(super) fn reset(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
@@ -59,7 +72,10 @@ impl Answer {
         *self = Self {
             fields,
             stream,
-            held: self.held,
+            memory: Memory {
+                taken: self.memory.taken,
+                lacking: false,
+            },
             ..Self::default()
         };
     }
@@ -236,7 +252,7 @@ impl Exchange {
         };
         if self.answer.ended {
             self.judge(now, context);
-        } else if length <= max && !self.answer.unheld {
+        } else if length <= max && !self.answer.memory.lacking {
             self.await_more(now);
         } else if is_success(self.answer.status) {
             // Too large to be held back, or there is no room for it: what is good so far goes out, and the rest as it comes.
@@ -251,14 +267,15 @@ impl Exchange {
     /// Takes memory for an answer of so many bytes; tells whether there is enough.
     fn hold_answer(&mut self, bytes: usize, context: &Context<'_>) -> bool {
         let bytes = bytes as u64;
-        let more = bytes.saturating_sub(self.answer.held);
+        let memory = &mut self.answer.memory;
+        let more = bytes.saturating_sub(memory.taken);
         if more > 0 {
-            self.answer.unheld = !self.hold.memory(more, context.core);
-            if !self.answer.unheld {
-                self.answer.held = bytes;
+            memory.lacking = !self.hold.memory(more, context.core);
+            if !memory.lacking {
+                memory.taken = bytes;
             }
         }
-        !self.answer.unheld
+        !memory.lacking
     }
 
     /// Whether the answer goes out, or is to go out, event by event.
@@ -287,6 +304,9 @@ impl Exchange {
             let hint = self.answer.retry_after;
             let hint = hint.or_else(|| retry_after(std::iter::empty(), status, body, context.unix));
             let error = ClientError::of_answer(outcome, status, body);
+            if let Some(attempt) = self.attempt.filter(|_| is_wrong_path(outcome, status)) {
+                context.core.board().path_was_wrong(attempt.target);
+            }
             return self.attempt_failed(
                 now,
                 Failure {

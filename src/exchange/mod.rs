@@ -434,8 +434,7 @@ impl Exchange {
         self.inbox.advance_to(self.request.next());
         self.hold.let_go(context.core);
         self.request.reset();
-        self.answer.reset();
-        self.answer.held = 0;
+        self.answer.forget();
         self.chain = None;
         self.resume = None;
         self.last_error = None;

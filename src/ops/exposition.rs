@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use crate::base::{Outcome, Span};
-use crate::engine::{Board, BoundStatus, Load, PassedOver, State, TargetStatus};
+use crate::base::{Outcome, ProviderId, Span};
+use crate::engine::{Board, BoundStatus, KeyStatus, Load, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -39,6 +39,8 @@ pub struct Scrape<'a> {
     pub targets: &'a [TargetStatus],
     /// What all cores hold together.
     pub load: &'a Load,
+    /// The providers' keys as they stand.
+    pub keys: &'a [KeyStatus],
     /// What the cores counted.
     pub counters: &'a Counters,
     /// What the control thread saw.
@@ -56,6 +58,7 @@ pub fn exposition(scrape: &Scrape<'_>) -> String {
     attempts(scrape, &mut page);
     breakers(scrape, &mut page);
     rests(scrape, &mut page);
+    providers(scrape, &mut page);
     page.text
 }
 
@@ -90,12 +93,12 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
 
 fn load(scrape: &Scrape<'_>, page: &mut Page) {
     let bounds = scrape.load.status();
-    let gauges: [(&Family, fn(&BoundStatus) -> u64); 3] = [
+    let families: [(&Family, ReadBound); 3] = [
         (&LOAD, |status| status.held),
         (&LOAD_MAX, |status| status.max),
         (&SHED, |status| status.shed),
     ];
-    for (family, read) in gauges {
+    for (family, read) in families {
         page.family(family);
         for status in &bounds {
             page.sample("", &[("bound", status.bound.as_str())], read(status));
@@ -178,7 +181,7 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
 fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
     page.family(&BREAKER_STATE);
     for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        for state in [State::Passing, State::Probing, State::Refusing] {
+        for state in [State::Closed, State::HalfOpen, State::Open] {
             let labels = [("target", target), ("state", state.as_str())];
             page.sample("", &labels, u8::from(status.state == state));
         }
@@ -219,6 +222,39 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
         }
     }
 }
+
+/// What belongs to providers and not to one of their targets: keys by their place in the policy, never a part of them,
+/// and endpoints.
+fn providers(scrape: &Scrape<'_>, page: &mut Page) {
+    let providers = &scrape.plan.policy.providers;
+    page.family(&PROVIDER_KEY_OUT);
+    for status in scrape.keys {
+        let provider = providers.get(status.provider.index());
+        let held = provider.filter(|it| it.auth.secrets().len() > usize::from(status.key));
+        let Some(provider) = held else {
+            // Who has no key has nothing that could go out.
+            continue;
+        };
+        let key = status.key.to_string();
+        let labels = [("provider", &*provider.name), ("key", &key)];
+        page.sample("", &labels, u8::from(status.out.is_some()));
+    }
+    page.family(&ENDPOINT_UP);
+    for (id, provider) in (0_u16..).map(ProviderId).zip(providers) {
+        if provider.health.is_none() {
+            continue;
+        }
+        for (index, endpoint) in (0_u16..).zip(&provider.endpoints) {
+            let place = format!("{}:{}", endpoint.host, endpoint.port);
+            let labels = [("provider", &*provider.name), ("endpoint", &place)];
+            let up = scrape.board.is_up(id, index);
+            page.sample("", &labels, u8::from(up));
+        }
+    }
+}
+
+/// What a family shows of a bound.
+type ReadBound = fn(&BoundStatus) -> u64;
 
 /// What a gauge shows of a target.
 type Read = fn(&TargetStatus) -> u64;
@@ -344,13 +380,15 @@ families! {
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
     BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
-    BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker began to refuse.";
+    BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker opened.";
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";
     USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
+    PROVIDER_KEY_OUT = "gauge" "switchover_provider_key_out" "1 while the provider refuses this key or its quota is used up; the label is its place in the policy.";
+    ENDPOINT_UP = "gauge" "switchover_endpoint_up" "0 while health checks find the endpoint down. Only providers whose health is checked.";
 }
 
 #[cfg(test)]

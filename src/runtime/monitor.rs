@@ -86,6 +86,7 @@ impl Monitor {
             plan,
             board,
             targets: &targets,
+            keys: &board.key_status(now),
             counters,
             load,
             changes: &self.changes.borrow(),

@@ -215,14 +215,13 @@ impl Watch {
     fn drain(&self) {
         match self.side.get() {
             Side::ClientRead => self.client.shut_down(),
-            // What is on its way may arrive.
-            Side::ClientSend => {}
             Side::Upstream | Side::Neither if self.fired.get().is_none() => {
                 self.set_until(Moment::NEVER);
                 self.fired.set(Some(Broken::Drained));
                 self.upstream.get().into_iter().for_each(Socket::shut_down);
             }
-            Side::Upstream | Side::Neither => {}
+            // What is on its way to a client may arrive.
+            Side::ClientSend | Side::Upstream | Side::Neither => {}
         }
     }
 

@@ -1,6 +1,8 @@
 //! More than the gateway may take on: what is one too many is told so at once, what is under way goes on.
 
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::client::Answer;
 use crate::support::client::Client;
@@ -58,7 +60,7 @@ fn held(gateway: &Gateway, bound: &str) -> u64 {
 }
 
 /// A stream that waits for the test after its first content.
-fn held_stream(gate: std::sync::Arc<Gate>) -> Script {
+fn held_stream(gate: Arc<Gate>) -> Script {
     vec![
         Step::Read,
         Step::send(format!("{STREAM_HEAD}{}", event(&delta("one")))),
@@ -227,8 +229,8 @@ fn an_answer_without_memory_goes_out_at_once() {
                 )
             } else {
                 let whole = upstream::answer("200 OK", "", &body);
-                let at = whole.len() - rest.len();
-                (whole[..at].to_owned(), whole[at..].to_owned())
+                let (start, end) = whole.split_at(whole.len() - rest.len());
+                (start.to_owned(), end.to_owned())
             };
             let upstream = Upstream::start(vec![vec![
                 Step::Read,
@@ -275,20 +277,18 @@ fn running_out_of_descriptors_is_survived() {
             gateway.log().contains("no descriptor is left")
         });
         assert!(noted, "{name}: {}", gateway.log());
-        let (cpu, begun) = (gateway.cpu_time(), std::time::Instant::now());
-        // Each of these takes a pause of 20 ms at least. Not all are told: for some there is no descriptor at all.
+        let before = gateway.cpu_time();
+        // Each of these takes a pause of 20 ms: 400 ms, which a loop without pauses would burn. Not all are told: for
+        // some there is no descriptor at all.
         let (mut told, mut served) = (0, Vec::new());
-        while told < 3 {
+        while told < 20 {
             let mut client = Client::connect(gateway.address);
             client.send(chat(false));
             told += usize::from(client.brings(b"\r\n\r\n") && client.answer().status == 503);
             served.push(client);
         }
-        let (cpu, wall) = (gateway.cpu_time() - cpu, begun.elapsed());
-        assert!(
-            cpu < wall / 2 + std::time::Duration::from_millis(50),
-            "{name}: {cpu:?} of CPU in {wall:?}"
-        );
+        let burnt = gateway.cpu_time().saturating_sub(before);
+        assert!(burnt < Duration::from_millis(200), "{name}: {burnt:?}");
         drop((crowd, served));
         let recovered = eventually(|| {
             let mut client = Client::connect(gateway.address);
