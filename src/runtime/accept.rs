@@ -34,6 +34,8 @@ use crate::runtime::worker::Worker;
 
 /// Accepts clients of `worker` from now on, until the listener is shut down.
 pub(super) fn begin(listener: &Rc<TcpListener>, worker: &Rc<Worker>) {
+    // Before there is a client: later it may be too late.
+    let _ = worker.spare.is_at_hand();
     for _ in 0..ACCEPTS {
         monoio::spawn(accept(Rc::clone(listener), Rc::clone(worker)));
     }

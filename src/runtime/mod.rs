@@ -362,7 +362,7 @@ fn spawn_workers(
             pin(cpu);
             // Made on its own thread: it is not shared, and its memory shall lie near its core.
             let beats = Beats::new(pulse, heart);
-            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log);
+            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log)?;
             driver.run(worker.run(beaten, questions))?
         }));
     }

@@ -70,18 +70,21 @@ impl Ids {
 
 impl Worker {
     /// The worker of core `index`, which writes records to `log` too.
+    ///
+    /// # Errors
+    /// No descriptor is left.
     pub(super) fn new(
         shared: Arc<Shared>,
         index: usize,
         seed: u64,
         beats: Beats,
         log: Option<LogSink>,
-    ) -> Rc<Self> {
+    ) -> io::Result<Rc<Self>> {
         let core = Core::new(Arc::clone(&shared.board), &shared.plan, index)
             .within(Arc::clone(&shared.load));
         let journal = Journal::new(Arc::clone(&shared.counters), index).logging(log);
-        Rc::new(Self {
-            sweeper: Rc::new(Sweeper::new(beats)),
+        Ok(Rc::new(Self {
+            sweeper: Rc::new(Sweeper::new(beats)?),
             pool: Pool::new(shared.peers.len()),
             desk: RefCell::new(Desk {
                 core,
@@ -95,7 +98,7 @@ impl Worker {
             spare: Spare::default(),
             index,
             shared,
-        })
+        }))
     }
 
     /// The time as of the last completed operation: near enough for deadlines, and free.
@@ -191,6 +194,7 @@ impl Worker {
         let beating = Rc::clone(&self.sweeper);
         monoio::spawn(async move { beating.beats.listen(pulse).await });
         monoio::spawn(Rc::clone(&self.sweeper).run());
+        monoio::spawn(Rc::clone(&self.sweeper).listen());
         monoio::spawn(Rc::clone(&self).answer_questions(questions));
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {

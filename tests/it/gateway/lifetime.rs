@@ -18,6 +18,7 @@ use crate::support::upstream::delta;
 use crate::support::upstream::event;
 
 use super::healthy;
+use super::metric;
 use super::policy;
 
 /// An upstream that closed a kept connection has done no wrong: the request goes out again, and nobody is told.
@@ -172,39 +173,67 @@ fn clients_do_not_mix() {
     }
 }
 
-/// Clients that leave in the middle of their streams take everything with them.
+/// Two thousand clients that leave, in each phase of their requests: no descriptor, no buffer and no place is lost.
 #[test]
 fn a_storm_of_leaving_clients_leaks_nothing() {
-    let script = vec![
-        Step::Read,
-        Step::send(format!("{STREAM_HEAD}{}", event(&delta("one")))),
-        Step::UntilClosed,
-    ];
+    let head = Step::send(STREAM_HEAD);
+    let content = Step::send(format!("{STREAM_HEAD}{}", event(&delta("one"))));
+    let phases = [None, Some(head), Some(content)];
     for io in Io::BOTH {
-        let upstream = Upstream::start(vec![script.clone()]);
-        let gateway = Gateway::start(io, "", &policy(&[upstream.address], ""));
-        let storm = |size: usize| {
-            let mut clients: Vec<_> = (0..size)
-                .map(|_| Client::connect(gateway.address))
-                .collect();
-            for client in &mut clients {
-                client.send(chat(true)).until(delta("one").as_bytes());
+        let scripts = phases.iter().map(|says| {
+            let mut script = vec![Step::Read];
+            script.extend(says.clone());
+            script.push(Step::UntilClosed);
+            Upstream::start(vec![script])
+        });
+        let upstreams: Vec<_> = scripts.collect();
+        let addresses: Vec<_> = upstreams.iter().map(|up| up.address).collect();
+        let patient = policy(&addresses, "").replace("idle_timeout = 5s", "idle_timeout = 60s");
+        for (phase, upstream) in upstreams.iter().enumerate() {
+            let only = ["tier 1 { first.small }", "tier 2 { second.small }", "tier 3 { third.small }"];
+            let mut policy = patient.clone();
+            for (index, tier) in only.into_iter().enumerate() {
+                let own = if index == phase { tier.replace(['2', '3'], "1") } else { String::new() };
+                policy = policy.replace(tier, &own);
             }
-            drop(clients);
-            for _ in 0..size {
-                assert!(upstream.saw_close(), "{io:?}: still open");
+            let gateway = Gateway::start(io, "max_connections = 200", &policy);
+            let storm = |size: usize| {
+                let mut clients: Vec<_> = (0..size)
+                    .map(|_| Client::connect(gateway.address))
+                    .collect();
+                for client in &mut clients {
+                    client.send(chat(true));
+                }
+                for client in &mut clients {
+                    if phase == 2 {
+                        client.until(delta("one").as_bytes());
+                    } else {
+                        upstream.await_request();
+                    }
+                }
+                drop(clients);
+                for _ in 0..size {
+                    assert!(upstream.saw_close(), "{io:?}, {phase}: still open");
+                }
+            };
+            // What the first one opens for good, such as a log, is no leak.
+            storm(1);
+            let before = gateway.descriptors();
+            for _ in 0..7 {
+                storm(100);
+                let free = eventually(|| metric(&gateway, "switchover_load{bound=\"max_connections\"}") == 0);
+                assert!(free, "{io:?}, {phase}: connections are still held");
             }
-        };
-        // What the first one opens for good, such as a log, is no leak.
-        storm(1);
-        let before = gateway.descriptors();
-        storm(100);
-        let even = eventually(|| gateway.descriptors() <= before);
-        assert!(
-            even,
-            "{io:?}: {before} before, {} after",
-            gateway.descriptors()
-        );
+            for held in ["max_requests", "body_memory"] {
+                let series = format!("switchover_load{{bound=\"{held}\"}}");
+                assert_eq!(metric(&gateway, &series), 0, "{io:?}, {phase}");
+            }
+            assert!(
+                eventually(|| gateway.descriptors() <= before),
+                "{io:?}, {phase}: {before} before, {} after",
+                gateway.descriptors()
+            );
+        }
     }
 }
 

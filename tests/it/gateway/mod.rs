@@ -125,6 +125,16 @@ fn policy_at(bases: &[String], extra: &str, more: &str) -> String {
     )
 }
 
+/// The value of a metric.
+fn metric(gateway: &Gateway, series: &str) -> u64 {
+    let mut client = Client::connect(gateway.admin);
+    client.send("GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n");
+    let text = client.answer().text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    let value = line.unwrap_or_else(|| panic!("no {series} in {text}"));
+    value.trim().parse().unwrap()
+}
+
 /// A healthy answer of an upstream.
 fn healthy(content: &str) -> String {
     upstream::answer("200 OK", "", &upstream::completion(content))

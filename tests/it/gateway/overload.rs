@@ -26,6 +26,7 @@ use crate::support::upstream::event;
 
 use super::assert_envelope;
 use super::healthy;
+use super::metric;
 use super::policy;
 
 /// The answer of a gateway that has enough to do.
@@ -36,16 +37,6 @@ fn assert_shed(answer: &Answer, reason: &str, name: &str) {
     assert!((1..=3).contains(&seconds), "{name}: {answer:?}");
     assert_eq!(answer.field("x-switchover-reason"), Some(reason), "{name}");
     assert_eq!(answer.field("x-should-retry"), None, "{name}");
-}
-
-/// The value of a metric.
-fn metric(gateway: &Gateway, series: &str) -> u64 {
-    let mut client = Client::connect(gateway.admin);
-    client.send("GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n");
-    let text = client.answer().text();
-    let line = text.lines().find_map(|line| line.strip_prefix(series));
-    let value = line.unwrap_or_else(|| panic!("no {series} in {text}"));
-    value.trim().parse().unwrap()
 }
 
 fn shed(gateway: &Gateway, bound: &str) -> u64 {
