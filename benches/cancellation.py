@@ -3,8 +3,8 @@
 
 A client with a raw socket leaves, by a reset or by ending its direction, while its request is in one of the phases of a request. The
 provider, a thread of this script, notes when its own connection ends. Both clocks are the machine's monotonic one, so that the
-difference is the time in which a model still works for nobody. A connect that is under way has no provider to ask: the kernel's
-table of sockets says when the gateway has given it up, so that figure has the time of a look at it in it (about 0.2 ms).
+difference is the time in which a model still works for nobody. A connect that is under way has no provider to ask: that figure ends
+when the gateway's process has closed both of the request's sockets.
 
     cargo build --release
     benches/cancellation.py                   60 departures in each phase, half a minute; writes a record
@@ -16,7 +16,6 @@ Needs Python 3.9+, standard library only; Linux.
 import argparse
 import os
 import pathlib
-import re
 import socket
 import statistics
 import struct
@@ -113,11 +112,8 @@ def full_port():
     return listener.getsockname()[1], (listener, fillers)
 
 
-def connecting(port):
-    """Connects under way to this port."""
-    wanted = f":{port:04X} 02 "
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        return sum(wanted in line for line in table)
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
 def wait(holds, seconds=10):
@@ -126,6 +122,13 @@ def wait(holds, seconds=10):
         if time.monotonic() > end:
             sys.exit("cancellation.py: it did not come to pass")
     return time.monotonic()
+
+
+def quiet(process):
+    """Until the last departure has closed everything that it closes."""
+    seen = None
+    while seen != (seen := descriptors(process)):
+        time.sleep(0.01)
 
 
 def leave(client, how):
@@ -137,20 +140,20 @@ def leave(client, how):
     return now
 
 
-def depart(phase, how, ports, provider):
+def depart(phase, how, ports, provider, process):
     """One departure; how long it took to be heard, in milliseconds, at the last connection that ends."""
     says, flows, ends = PHASES[phase]
     provider.says, provider.flows, provider.ended = says, flows, []
+    idle = descriptors(process)
     body = b'{"model":"%s","stream":true,"messages":[{"role":"user","content":"hello"}]}' % MODEL.get(phase, "m").encode()
     client = socket.create_connection(("127.0.0.1", ports["front"]))
     client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
                    b"content-length: %d\r\n\r\n%s" % (len(body), body))
     if phase == "connecting":
-        before = 2
-        wait(lambda: connecting(ports["full"]) >= before)
+        wait(lambda: descriptors(process) >= idle + 2)
         time.sleep(0.03)
         left = leave(client, how)
-        return (wait(lambda: connecting(ports["full"]) < before) - left) * 1000
+        return (wait(lambda: descriptors(process) <= idle) - left) * 1000
     for _ in range(ends):
         provider.begun.acquire(timeout=10)
     if WORD in says:
@@ -202,11 +205,14 @@ def measure(binary, io, rounds):
     process, _policy = gateway(binary, io, ports)
     times = {phase: [] for phase in PHASES}
     try:
-        # A filler of the full queue repeats its own SYN, and is the second of two.
+        # What the gateway opens with its first request, it keeps.
+        depart("before the head", "close", ports, provider, process)
+        quiet(process)
         for turn in range(rounds):
             for phase in PHASES:
                 how = ("reset", "close")[turn % 2]
-                times[phase].append(depart(phase, how, ports, provider))
+                quiet(process)
+                times[phase].append(depart(phase, how, ports, provider, process))
     finally:
         process.kill()
         process.wait()

@@ -437,7 +437,8 @@ impl Sweeper {
                 self.beats.next().await;
             }
             let now = clock::now();
-            self.departures.take(|key, presence| self.left(key, presence, now));
+            self.departures
+                .take(|key, presence| self.left(key, presence, now));
         }
     }
 

@@ -343,6 +343,19 @@ pub(in crate::policy) fn body_memory_too_small(place: Place, body_max: u64) -> D
     .help("give it room for the largest bodies of several requests, or lower `body_max`")
 }
 
+pub(in crate::policy) fn no_ramp(place: Place, steps_max: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        "this is no ramp from a part to everything",
+        format!(
+            "it must rise with each step, from above 0% to 100%, in at most {} steps",
+            steps_max.saturating_add(1)
+        ),
+    )
+    .help("`[1%, 5%, 25%, 100%]`; `[100%]` is none")
+}
+
 pub(in crate::policy) fn too_many(place: Place, what: &str) -> Diagnostic {
     Diagnostic::new(
         Code::P1009,
