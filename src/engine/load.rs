@@ -10,8 +10,8 @@
 //!     └──── what is spare beyond that
 //! ```
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use crate::engine::board::Padded;
 
@@ -95,6 +95,15 @@ impl Load {
         }
     }
 
+    /// Changes the bounds. Where more is held than may be now, nothing new is taken until enough has come back.
+    pub fn rebound(&self, bounds: Bounds) {
+        for bound in Bound::ALL {
+            if let Some(permits) = self.of(bound) {
+                permits.set_max(bounds.of(bound));
+            }
+        }
+    }
+
     /// Takes `count` for `core`, or nothing; tells which. Only ever called by the core itself.
     pub fn take(&self, core: usize, bound: Bound, count: u64) -> bool {
         self.of(bound)
@@ -125,7 +134,7 @@ impl Load {
             };
             BoundStatus {
                 bound,
-                max: permits.map_or(u64::MAX, |permits| permits.max),
+                max: permits.map_or(u64::MAX, |permits| permits.max.load(Relaxed)),
                 held: sum(|share| &share.held),
                 shed: sum(|share| &share.shed),
             }
@@ -139,10 +148,11 @@ impl Load {
 
 #[derive(Debug)]
 struct Permits {
-    max: u64,
+    max: AtomicU64,
     /// How many a core takes beyond what it needs.
-    batch: u64,
-    stock: Padded<AtomicU64>,
+    batch: AtomicU64,
+    /// Below zero after the bound was lowered, until so many have come back.
+    stock: Padded<AtomicI64>,
     cores: Box<[Padded<Share>]>,
 }
 
@@ -156,17 +166,26 @@ struct Share {
 
 impl Permits {
     fn new(max: u64, cores: usize) -> Self {
-        let shares = u64::try_from(cores).unwrap_or(u64::MAX).max(1);
         let permits = Self {
-            max,
-            batch: max / shares.saturating_mul(IDLE_PART),
+            max: AtomicU64::new(0),
+            batch: AtomicU64::new(0),
             stock: Padded::default(),
             cores: std::iter::repeat_with(Padded::default)
                 .take(cores)
                 .collect(),
         };
-        permits.stock.store(max, Relaxed);
+        permits.set_max(max);
         permits
+    }
+
+    fn set_max(&self, max: u64) {
+        let max = max.min(PERMITS_MAX);
+        let before = self.max.swap(max, Relaxed);
+        let shares = u64::try_from(self.cores.len()).unwrap_or(u64::MAX).max(1);
+        self.batch
+            .store(max / shares.saturating_mul(IDLE_PART), Relaxed);
+        self.stock
+            .fetch_add(max.cast_signed() - before.cast_signed(), Relaxed);
     }
 
     fn take(&self, core: usize, count: u64) -> bool {
@@ -194,10 +213,10 @@ impl Permits {
         debug_assert!(held >= count, "only what was taken comes back");
         share.held.store(held.saturating_sub(count), Relaxed);
         let spare = share.spare.load(Relaxed) + count.min(held);
-        let most = self.batch * 2;
-        if spare > most {
-            self.stock.fetch_add(spare - self.batch, Relaxed);
-            share.spare.store(self.batch, Relaxed);
+        let batch = self.batch.load(Relaxed);
+        if spare > batch * 2 {
+            self.stock.fetch_add((spare - batch).cast_signed(), Relaxed);
+            share.spare.store(batch, Relaxed);
         } else {
             share.spare.store(spare, Relaxed);
         }
@@ -206,16 +225,19 @@ impl Permits {
     /// At least `missing` from the stock and up to a batch more; 0 if there is not so much.
     #[cold]
     fn fetch(&self, missing: u64) -> u64 {
-        let wanted = missing.saturating_add(self.batch);
-        let left = |stock: u64| {
-            let taken = wanted.min(stock);
-            (taken >= missing).then(|| stock - taken)
+        let wanted = missing.saturating_add(self.batch.load(Relaxed));
+        let taken = |stock: i64| wanted.min(u64::try_from(stock).unwrap_or(0));
+        let left = |stock: i64| {
+            let taken = taken(stock);
+            (taken >= missing).then(|| stock - taken.cast_signed())
         };
         let before = self.stock.fetch_update(Relaxed, Relaxed, left);
-        before.map_or(0, |stock| wanted.min(stock))
+        before.map_or(0, taken)
     }
 }
 
+/// Half of what a signed number holds, so that a stock can be below zero by as much.
+const PERMITS_MAX: u64 = i64::MAX.unsigned_abs() / 2;
 /// All cores together keep at most two batches each idle: a sixteenth of the bound.
 const IDLE_PART: u64 = 32;
 
@@ -268,6 +290,27 @@ mod tests {
             .take_while(|_| load.take(0, Bound::Requests, 1))
             .count() as u64;
         assert!(taken >= max - max / 16, "{taken}");
+    }
+
+    #[test]
+    fn a_lowered_bound_holds_as_soon_as_enough_has_come_back() {
+        let load = load(10, 2);
+        assert!(load.take(0, Bound::Requests, 8));
+        load.rebound(Bounds {
+            requests: 5,
+            ..Bounds::NONE
+        });
+        assert!(!load.take(1, Bound::Requests, 1));
+        load.give(0, Bound::Requests, 3);
+        assert!(!load.take(0, Bound::Requests, 1));
+        load.give(0, Bound::Requests, 1);
+        assert!(load.take(1, Bound::Requests, 1) && !load.take(0, Bound::Requests, 1));
+        load.rebound(Bounds {
+            requests: 20,
+            ..Bounds::NONE
+        });
+        assert!(load.take(0, Bound::Requests, 15) && !load.take(0, Bound::Requests, 1));
+        assert_eq!(load.status()[Bound::Requests as usize].max, 20);
     }
 
     #[test]

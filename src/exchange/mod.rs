@@ -108,6 +108,9 @@ pub enum Action {
         /// Report with [`Input::Waited`].
         until: Moment,
     },
+    /// The next request has arrived with the one before it. Nothing is left of that one: another plan may decide from
+    /// here on.
+    NextRequest,
     /// The client's connection is over. The last action.
     Close,
 }
@@ -161,6 +164,8 @@ pub enum Input {
     UpstreamRead(Vec<u8>, Result<usize, Broken>),
     /// After [`Action::Wait`]: whether the client is still there.
     Waited(Result<(), Broken>),
+    /// After [`Action::NextRequest`].
+    NextRequest,
 }
 
 /// Whether a connection has served requests before.
@@ -250,6 +255,8 @@ pub struct Exchange {
     finish_client: bool,
     /// What it has taken of the gateway's bounds.
     hold: Hold,
+    /// The next request is in the inbox, at least in part, and has not been looked at.
+    arrived: bool,
 }
 
 impl Exchange {
@@ -274,6 +281,7 @@ impl Exchange {
             drained: 0,
             finish_client: false,
             hold: Hold::default(),
+            arrived: false,
         }
     }
 
@@ -312,6 +320,9 @@ impl Exchange {
         }
         if std::mem::take(&mut self.finish_client) {
             return Action::FinishClient;
+        }
+        if std::mem::take(&mut self.arrived) {
+            return Action::NextRequest;
         }
         match self.state {
             State::AwaitRequest | State::AwaitBody | State::Linger => Action::ReadClient {
@@ -385,6 +396,7 @@ impl Exchange {
             Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
             Input::Waited(Err(Broken::Drained)) => self.drained(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
+            Input::NextRequest => self.look_for_head(now, context),
         }
     }
 
@@ -406,7 +418,10 @@ impl Exchange {
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
-            After::NextRequest => self.begin_next(now, context),
+            After::NextRequest => {
+                self.hold.let_go(context.core);
+                self.begin_next(now, context.scratch);
+            }
             After::Linger => {
                 self.state = State::Linger;
                 self.finish_client = true;
@@ -429,10 +444,9 @@ impl Exchange {
     }
 
     /// The connection stays: whatever the client sent ahead is the next request.
-    fn begin_next(&mut self, now: Moment, context: &mut Context<'_>) {
-        self.outbox.unstock(context.scratch);
+    fn begin_next(&mut self, now: Moment, scratch: &mut Scratch) {
+        self.outbox.unstock(scratch);
         self.inbox.advance_to(self.request.next());
-        self.hold.let_go(context.core);
         self.request.reset();
         self.answer.forget();
         self.chain = None;
@@ -445,7 +459,7 @@ impl Exchange {
         } else {
             self.inbox.shrink();
             self.until = now + HEAD_TIMEOUT;
-            self.look_for_head(now, context);
+            self.arrived = true;
         }
     }
 }

@@ -95,7 +95,7 @@ impl Spare {
 fn turn_away_now(stream: &TcpStream, worker: &Worker) {
     let shared = worker.shared();
     shared.load.shed(worker.index(), Bound::Connections);
-    if shared.server_tls.is_none() {
+    if worker.newest().generation.server_tls.is_none() {
         let socket = Socket::new(stream.as_raw_fd());
         // If it cannot be sent at once it is not sent.
         let _ = socket.send_now(&turned_away());
@@ -111,9 +111,9 @@ fn welcome(stream: TcpStream, worker: &Rc<Worker>) {
     let Some(connected) = Connected::new(worker) else {
         return;
     };
-    let link = match &worker.shared().server_tls {
+    let link = match &worker.newest().generation.server_tls {
         None => Link::plain(stream),
-        Some(config) => match Session::server(config) {
+        Some(profile) => match Session::server(&profile.config) {
             Ok(session) => Link::secured(stream, session),
             Err(_) => return,
         },
@@ -143,7 +143,7 @@ impl Connected {
             }
             worker.turning_away.set(worker.turning_away.get() + 1);
         }
-        shared.counters.connected(index);
+        worker.newest().generation.counters.connected(index);
         Some(Self {
             worker: Rc::clone(worker),
             too_many,
@@ -172,7 +172,8 @@ impl Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         let (shared, index) = (self.worker.shared(), self.worker.index());
-        shared.counters.disconnected(index);
+        let newest = self.worker.newest();
+        newest.generation.counters.disconnected(index);
         if self.too_many {
             let others = self.worker.turning_away.get().saturating_sub(1);
             self.worker.turning_away.set(others);

@@ -13,27 +13,27 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use monoio::net::{ListenerOpts, TcpListener};
 
 use crate::base::{Moment, RequestId, Span, hash};
-use crate::engine::Core;
-use crate::exchange::{Context, Exchange, Input, Reused, Scratch};
+use crate::exchange::{Context, Input, Reused, Scratch};
 use crate::ops::{Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
+use crate::runtime::connection::Conversation;
 use crate::runtime::fd::Socket;
-use crate::runtime::link::Way;
+use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
-use crate::runtime::peer::Peers;
-use crate::runtime::pool::Pool;
 use crate::runtime::pulse::Beats;
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
+use crate::runtime::view::View;
 
 /// The state of one core.
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
     pub(super) sweeper: Rc<Sweeper>,
-    pub(super) pool: Pool,
+    /// Of the newest generation that this core has taken up.
+    view: RefCell<Rc<View>>,
     desk: RefCell<Desk>,
     now: Cell<Moment>,
     /// Connections to providers that are in use.
@@ -44,10 +44,9 @@ pub(super) struct Worker {
     index: usize,
 }
 
-/// What an exchange works with while it handles one input.
+/// What an exchange works with while it handles one input, beside its request's view.
 #[derive(Debug)]
 struct Desk {
-    core: Core,
     scratch: Scratch,
     journal: Journal,
     ids: Ids,
@@ -80,14 +79,13 @@ impl Worker {
         beats: Beats,
         log: Option<LogSink>,
     ) -> io::Result<Rc<Self>> {
-        let core = Core::new(Arc::clone(&shared.board), &shared.plan, index)
-            .within(Arc::clone(&shared.load));
-        let journal = Journal::new(Arc::clone(&shared.counters), index).logging(log);
+        let generation = shared.generation();
+        let journal = Journal::new(Arc::clone(&generation.counters), index).logging(log);
+        let view = View::new(generation, index, Arc::clone(&shared.load));
         Ok(Rc::new(Self {
             sweeper: Rc::new(Sweeper::new(beats)?),
-            pool: Pool::new(shared.peers.len()),
+            view: RefCell::new(Rc::new(view)),
             desk: RefCell::new(Desk {
-                core,
                 scratch: Scratch::default(),
                 journal,
                 ids: Ids { seed, count: 0 },
@@ -125,27 +123,65 @@ impl Worker {
         }
     }
 
-    /// The providers' endpoints.
-    pub(super) fn peers(&self) -> &Peers {
-        &self.shared.peers
+    /// The view of the newest generation, which a request that begins now keeps to its end.
+    pub(super) fn newest(&self) -> Rc<View> {
+        let mut view = self.view.borrow_mut();
+        if view.generation.number != self.shared.number() {
+            self.take_up(&mut view);
+        }
+        Rc::clone(&view)
+    }
+
+    #[cold]
+    fn take_up(&self, view: &mut Rc<View>) {
+        *view = Rc::new(View::following(self.shared.generation(), view));
+    }
+
+    /// An idle connection to the endpoint at `index` of `view`.
+    pub(super) fn pooled(&self, view: &Rc<View>, index: usize) -> Option<Link> {
+        let newest = self.view.borrow();
+        let place = place_in(&newest, view, index)?;
+        newest.pool.take(place, self.now())
+    }
+
+    /// Keeps a connection to the endpoint at `index` of `view`, unless the newest generation has no such endpoint.
+    pub(super) fn keep(&self, view: &Rc<View>, index: usize, link: Link) {
+        let newest = self.view.borrow();
+        if let Some(place) = place_in(&newest, view, index) {
+            newest.pool.put(place, link, self.now());
+        }
     }
 
     /// Lets the exchange take an input in.
-    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+    pub(super) fn handle(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        self.with_context(|now, context| exchange.handle(now, input, context));
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| exchange.handle(now, input, context));
+        if exchange.is_idle() {
+            conversation.leave();
+        }
     }
 
     /// Lets the exchange take an input of its hedge in.
-    pub(super) fn handle_hedge(&self, exchange: &mut Exchange, input: Input) {
+    pub(super) fn handle_hedge(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        self.with_context(|now, context| exchange.handle_hedge(now, input, context));
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| {
+            exchange.handle_hedge(now, input, context);
+        });
+        if exchange.is_idle() {
+            conversation.leave();
+        }
     }
 
     /// It is time for a hedge; tells whether one begins.
-    pub(super) fn begin_hedge(&self, exchange: &mut Exchange) -> bool {
+    pub(super) fn begin_hedge(&self, conversation: &Conversation) -> bool {
         self.now.set(clock::now());
-        self.with_context(|now, context| exchange.begin_hedge(now, context))
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| exchange.begin_hedge(now, context))
     }
 
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
@@ -160,12 +196,14 @@ impl Worker {
         }
     }
 
-    fn with_context<T>(&self, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
+    fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
+        let generation = &*view.generation;
+        desk.journal.count_in(&generation.counters);
         let mut context = Context {
-            plan: &self.shared.plan,
-            outlets: &self.shared.outlets,
-            core: &mut desk.core,
+            plan: &generation.plan,
+            outlets: &generation.outlets,
+            core: &mut view.core(),
             scratch: &mut desk.scratch,
             journal: &mut desk.journal,
             next_id: &mut || desk.ids.next(),
@@ -199,7 +237,8 @@ impl Worker {
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
             self.sweeper.beats.until(clock::now() + CARE).await;
-            self.pool.expire(clock::now());
+            // A core without requests takes the newest generation up here, so that the old one can go.
+            self.newest().pool.expire(clock::now());
             if self.shared.draining.load(Ordering::Relaxed) {
                 // Ends the pending accepts; from now on connections are refused.
                 Socket::new(listener.as_raw_fd()).shut_down();
@@ -228,7 +267,7 @@ impl Worker {
 
     /// There is no descriptor left: gives up those that are not in use, and tells the operator once in a while.
     pub(super) fn make_room(&self) {
-        self.pool.clear();
+        self.newest().pool.clear();
         if self.shared.may_note_shortage(clock::now()) {
             log::note(
                 "no descriptor is left (`LimitNOFILE`, `ulimit -n`): clients are turned away until some are closed",
@@ -246,6 +285,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// Where the endpoint at `index` of `view` is in the newest generation.
+fn place_in(newest: &Rc<View>, view: &Rc<View>, index: usize) -> Option<usize> {
+    if Rc::ptr_eq(newest, view) {
+        return Some(index);
+    }
+    let peer = view.generation.peers.at(index)?;
+    newest.generation.peers.find(peer)
 }
 
 /// Connections that wait to be accepted.

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use crate::base::limits::TICK;
 use crate::base::{Moment, Span, hash};
 use crate::engine::{Board, State};
-use crate::exchange::Outlets;
+use crate::exchange::{Input, Outlets};
 use crate::ops::{Counters, Totals};
 use crate::policy::Plan;
 use crate::policy::model::{Action, Breaker};
@@ -435,6 +435,19 @@ fn patience(breaker: &Breaker) -> Span {
         .saturating_mul(4)
         .saturating_add(breaker.step.saturating_mul(steps))
         .saturating_add(breaker.throttle_max)
+}
+
+/// What the trace knows an input by.
+const fn kind_of(input: &Input) -> u64 {
+    match input {
+        Input::ClientRead(..) => 1,
+        Input::ClientSent(..) => 2,
+        Input::Dialed(..) => 3,
+        Input::UpstreamSent(..) => 4,
+        Input::UpstreamRead(..) => 5,
+        Input::Waited(..) => 6,
+        Input::NextRequest => 7,
+    }
 }
 
 /// No world has so much to do at one moment.

@@ -14,12 +14,12 @@ use crate::exchange::{
 use crate::ops;
 use crate::ops::{Counters, Journal};
 use crate::policy::{Plan, WallTime};
-use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::check::{Broken, Rule, Seen};
 use crate::sim::world::client::{Arrivals, Client, reading_time};
 use crate::sim::world::network::{Link, Pool, Sent, Sighting};
 use crate::sim::world::pipe::{Ending, Found};
+use crate::sim::world::{World, kind_of};
 
 /// One core of the gateway.
 #[derive(Debug)]
@@ -216,6 +216,7 @@ impl World<'_> {
             Action::SendClient { range, .. } => due = now + reading_time(range, it.client.rate),
             Action::SendUpstream { bytes, range, .. } => due = self.send(it, bytes, range)?,
             Action::Wait { until } => due = beat_after(*until),
+            Action::NextRequest => {}
             Action::ReadClient { into, .. } | Action::ReadUpstream { into, .. } => {
                 if into.capacity() > BUFFER_MAX {
                     let seen = format!("a buffer of {} bytes", into.capacity());
@@ -351,6 +352,7 @@ impl World<'_> {
                 let waited = ended(now, gone, Moment::NEVER).map(Err).or(done);
                 (wait.due.min(gone), waited.map(Input::Waited))
             }
+            Action::NextRequest => (now, Some(Input::NextRequest)),
             Action::FinishClient | Action::Release { .. } | Action::TakeOver | Action::Close => {
                 (now, None)
             }
@@ -576,17 +578,6 @@ fn ended(now: Moment, gone: Moment, late: Moment) -> Option<Ended> {
         Some(Ended::ClientGone)
     } else {
         (now >= late).then_some(Ended::TimedOut)
-    }
-}
-
-const fn kind_of(input: &Input) -> u64 {
-    match input {
-        Input::ClientRead(..) => 1,
-        Input::ClientSent(..) => 2,
-        Input::Dialed(..) => 3,
-        Input::UpstreamSent(..) => 4,
-        Input::UpstreamRead(..) => 5,
-        Input::Waited(..) => 6,
     }
 }
 

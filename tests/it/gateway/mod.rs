@@ -14,6 +14,7 @@ mod lifetime;
 mod overload;
 mod patience;
 mod relaying;
+mod reloading;
 mod rig;
 mod secrets;
 mod tls;
