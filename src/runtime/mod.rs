@@ -28,6 +28,7 @@ mod log_writer;
 mod machine;
 mod monitor;
 pub mod operator;
+mod orders;
 mod peer;
 mod pool;
 mod pulse;
