@@ -13,6 +13,7 @@ use crate::policy::model::{Provider, Simulation, Telemetry};
 use crate::policy::{self, Plan, Policy};
 use crate::runtime::files::Disk;
 use crate::runtime::generation::Rotation;
+use crate::runtime::machine;
 use crate::runtime::shared::Shared;
 use crate::runtime::simulated::SimulatedServers;
 use crate::runtime::{Options, guard_exposure, log, point_at_simulated};
@@ -162,7 +163,9 @@ impl Reloader {
             policy: next.plan.policy.hash,
             notes: diagnostics.render(false),
         };
+        let bounds = machine::bounds(&next.plan.policy.server);
         self.shared.publish(next);
+        self.shared.load.rebound(bounds);
         Ok(reloaded)
     }
 }
