@@ -15,8 +15,6 @@ docs/BENCHMARKS.md says how to read the result.
 Needs nginx, wrk and taskset; strace for `syscalls`. Python 3.9+, standard library only.
 """
 import argparse
-import csv
-import datetime
 import json
 import os
 import re
@@ -30,6 +28,8 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+
+import record
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -80,8 +80,8 @@ class Trouble(Exception):
 class Rig:
     """Starts processes, and ends every one of them when it is left, however that happens."""
 
-    def __init__(self, cpu, binary, loopback, folder):
-        self.cpu, self.binary, self.loopback, self.folder = str(cpu), binary, loopback, folder
+    def __init__(self, cpu, binaries, loopback, folder):
+        self.cpu, self.binaries, self.loopback, self.folder = str(cpu), binaries, loopback, folder
 
     def __enter__(self):
         self.running = []
@@ -141,8 +141,8 @@ class Rig:
                                         buffering="off" if streaming else "on",
                                         user="user root;\n" if os.geteuid() == 0 else ""))
             return {"command": ["nginx", "-p", folder, "-c", path]}
-        io = {"switchover": "io_uring", "switchover epoll": "epoll"}[name]
-        return {"command": [self.binary, "serve", os.path.join(HERE, "bench.policy"), "--cores", "1", "--io", io,
+        io = "epoll" if name.endswith("epoll") else "io_uring"
+        return {"command": [self.binaries[name.startswith("before")], "serve", os.path.join(HERE, "bench.policy"), "--cores", "1", "--io", io,
                             "--set", f'upstream="http://127.0.0.1:{upstream}/v1"',
                             "--set", f'front="127.0.0.1:{port}"', "--set", f'backdoor="127.0.0.1:{free_port()}"'],
                 "BENCH_KEY": "sk-provider-0000000000000000000000000000000000"}
@@ -240,17 +240,28 @@ def report(table, case, seen, unit):
     """Adds a line for each proxy. `unit` gives what a slice's CPU is divided by."""
     cost = {name: [c["cpu_us"] / unit(c) for c in counts] for name, counts in seen.items()}
     for name, counts in seen.items():
-        base = cost.get("nginx")
-        ratio = spread([mine / theirs for mine, theirs in zip(cost[name], base)]) if base else "–"
+        ratio = spread_of_ratios(cost, name, "nginx")
         middle = {key: statistics.median(c[key] for c in counts) for key in ("p50", "p99")}
         rate = statistics.median(c["requests"] * 1e6 / c["microseconds"] for c in counts)
         failed = sum(c["failed"] for c in counts)
         table.append([case, name, f"{statistics.median(cost[name]):.2f}", ratio, f"{rate:,.0f}",
                       f"{middle['p50']:,.0f} / {middle['p99']:,.0f}", str(failed)])
+        if "before" in seen:
+            table[-1].append(spread_of_ratios(cost, name, name.replace("switchover", "before")))
+
+
+def spread_of_ratios(cost, name, base):
+    """Inside each round."""
+    return spread([mine / theirs for mine, theirs in zip(cost[name], cost[base])]) if base in cost else "–"
+
+
+def heads(unit, rate, settings):
+    head = ["case", "proxy", f"CPU µs/{unit}", "ratio to nginx", f"{rate}/s", "p50 / p99 µs", "failed"]
+    return head + ["ratio to before"] * bool(settings.against)
 
 
 def measure_requests(rig, settings, sizes, connections):
-    table = [["case", "proxy", "CPU µs/request", "ratio to nginx", "requests/s", "p50 / p99 µs", "failed"]]
+    table = [heads("request", "requests", settings)]
     upstream = rig.upstream()
     for size in sizes:
         for count in connections:
@@ -263,7 +274,7 @@ def measure_requests(rig, settings, sizes, connections):
 
 
 def measure_sse(rig, settings):
-    table = [["case", "proxy", "CPU µs/event", "ratio to nginx", "streams/s", "p50 / p99 µs", "failed"]]
+    table = [heads("event", "streams", settings)]
     case = f"{STREAMS} streams, an event of 217 B every 20 ms"
     print(f"{case} ", end="", file=sys.stderr, flush=True)
     # A stream lasts a second: long slices, so that few streams are cut by a slice's ends.
@@ -365,53 +376,17 @@ def open_idle(stack, port, count):
             answer += more
 
 
-def markdown(table):
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in table]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
-
-
-def machine():
-    """The class of machine, without a name that leads to it."""
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        text = info.read()
-    field = {key: (re.search(rf"^{key}\s*: (.*)$", text, re.M) or [None, "unknown"])[1]
-             for key in ("model name", "cpu family", "model")}
-    kernel = re.match(r"\d+\.\d+(\.\d+)?", os.uname().release)
-    guest = ", virtual machine" if re.search(r"^flags\s*:.*\bhypervisor\b", text, re.M) else ""
-    return (f"{field['model name']} (family {field['cpu family']}, model {field['model']}){guest}, {os.cpu_count()} cores; "
-            f"Linux {kernel.group(0) if kernel else 'unknown'}; {version('nginx', '-v')}; {version('wrk', '-v')}")
-
-
 def version(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     first = (done.stdout + done.stderr).splitlines()[0]
     return re.sub(r"^nginx version: |\s*\[.*|\s*Copyright.*", "", first).strip()
 
 
-def revision():
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def write_record(settings, parts):
-    folder = os.path.join(HERE, "records")
-    os.makedirs(folder, exist_ok=True)
-    stem = os.path.join(folder, f"{datetime.date.today():%Y-%m-%d}-{settings.record}")
-    words = [f"# {os.path.basename(stem)}", "", machine() + ".",
-             f"Revision {revision()}; `benches/compare.py --rounds {settings.rounds} --seconds {settings.seconds}`; "
-             "ratios are medians of ratios inside a round, with quartiles.", ""]
-    for title, table in parts:
-        words += [f"## {title}", "", markdown(table), ""]
-    with open(stem + ".md", "w", encoding="utf-8") as page:
-        page.write("\n".join(words))
-    columns = list(dict.fromkeys(key for row in settings.slices for key in row))
-    with open(stem + ".csv", "w", encoding="utf-8", newline="") as sheet:
-        writer = csv.DictWriter(sheet, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(settings.slices)
-    print(f"record: {os.path.relpath(stem, ROOT)}.md and .csv")
+    said = f"{version('nginx', '-v')}; {version('wrk', '-v')}. Ratios are medians of ratios inside a round, with quartiles."
+    command = f"benches/compare.py --rounds {settings.rounds} --seconds {settings.seconds}"
+    shown = (f"## {title}\n\n{record.table(*table)}" for title, table in parts)
+    record.csv_beside(record.write(settings.record, command, said, *shown), settings.slices)
 
 
 def newest_loopback():
@@ -435,6 +410,7 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s; shows that the rig works, not a figure")
     parser.add_argument("--cpu", type=int, help="the core for everything (the last one that is allowed)")
     parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "switchover"))
+    parser.add_argument("--against", metavar="BINARY", help="another build of switchover, as `before` in the same rounds")
     parser.add_argument("--record", metavar="WHAT", help="name of the record, `compare` or the parts of --only")
     parser.add_argument("--no-record", action="store_true")
     settings = parser.parse_args()
@@ -442,7 +418,7 @@ def parse():
         settings.rounds, settings.seconds = 2, 1
         settings.no_record |= settings.record is None
     settings.record = settings.record or ("compare" if len(settings.only) == len(PARTS) else "-".join(settings.only))
-    settings.names, settings.slices = settings.proxies, []
+    settings.names, settings.slices = settings.proxies + ["before", "before epoll"] * bool(settings.against), []
     return settings
 
 
@@ -476,9 +452,9 @@ def run(settings):
         for part in PARTS:
             if part in settings.only:
                 title, job = jobs[part]
-                with Rig(cpu, settings.binary, newest_loopback(), folder) as rig:
+                with Rig(cpu, (settings.binary, settings.against), newest_loopback(), folder) as rig:
                     parts.append((title, job(rig)))
-                print(f"\n## {title}\n\n{markdown(parts[-1][1])}\n", flush=True)
+                print(f"\n## {title}\n\n{record.table(*parts[-1][1])}\n", flush=True)
     if not settings.no_record:
         write_record(settings, parts)
 

@@ -18,11 +18,9 @@ sent again. Recovery is from A's first good moment to its first answer, and to t
 Needs two cores. SWITCHOVER_BIN names another binary, SWITCHOVER_IO=epoll another driver. Python 3.9+, standard library.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import socket
 import struct
 import subprocess
@@ -35,6 +33,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
 import plays  # noqa: E402
+import record  # noqa: E402
 from client import Client  # noqa: E402
 from rig import KEYS, Gateway, ProviderProcess, end, policy, until  # noqa: E402
 
@@ -275,20 +274,6 @@ def micros(values):
     return [f"{pick(0.5):.0f}", f"{pick(0.99):.0f}", f"{pick(1):.0f}"]
 
 
-def table(head, rows):
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
-
-
-def machine():
-    described = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return (f"{(models or [platform.machine()])[0]}, {os.cpu_count()} cores; Linux {platform.release()}; "
-            f"Python {platform.python_version()}.\nRevision {asked.stdout.strip()}; `benches/failover.py`, "
-            f"driver {os.environ.get('SWITCHOVER_IO', 'auto')}.")
-
-
 def measure_added(requests, folders):
     allowed = os.sched_getaffinity(0)
     settled = settle_on(CORE_OTHERS, os.getpid())
@@ -300,7 +285,7 @@ def measure_added(requests, folders):
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.sched_setaffinity(0, allowed)
     priority = "Real-time priority." if settled else "No real-time priority: it is not allowed here."
-    return f"{table(['failure', 'through', 'p50 µs', 'p99 µs', 'longest µs'], rows)}\n\n{requests:,} requests a row. {priority}"
+    return f"{record.table(['failure', 'through', 'p50 µs', 'p99 µs', 'longest µs'], *rows)}\n\n{requests:,} requests a row. {priority}"
 
 
 def measure_outages(quick, folders):
@@ -331,7 +316,7 @@ def measure_outages(quick, folders):
         thread.join()
     head = ["breaker", "requests/s", "outage s", "requests", "failed", "wasted attempts", "requests at A",
             "first answer after s", "all of it after s", "slowest ms"]
-    return table(head, [row for _, row in sorted(rows)])
+    return record.table(head, *(row for _, row in sorted(rows)))
 
 
 def main():
@@ -354,10 +339,8 @@ def main():
         outages = measure_outages(asked.quick, places)
     if asked.quick:
         return None
-    name = f"{datetime.date.today()}-failover"
-    text = f"# {name}\n\n{machine()}\n\n## Added to a request that fails over\n\n{added}\n\n## An outage\n\n{outages}\n"
-    (ROOT / "benches" / "records" / f"{name}.md").write_text(text, encoding="utf-8")
-    print(f"benches/records/{name}.md")
+    command = f"SWITCHOVER_IO={os.environ.get('SWITCHOVER_IO', 'auto')} benches/failover.py"
+    record.write("failover", command, "## Added to a request that fails over", added, "## An outage", outages)
     return None
 
 

@@ -15,8 +15,6 @@ Needs Python 3.9+, standard library only.
 """
 import argparse
 import asyncio
-import csv
-import datetime
 import json
 import os
 import random
@@ -27,6 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import record
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -190,7 +190,7 @@ def measure(settings):
 
 
 def table_of(rows, counts):
-    table = [["route", "requests", "p50 ms", "p95 ms", "p99 ms", "p99 against none", "answered by the hedge", "extra requests"]]
+    table = []
     base = None
     for route in ROUTES:
         times = [row["ms"] for row in rows if row["route"] == route]
@@ -201,38 +201,15 @@ def table_of(rows, counts):
         table.append([{"plain": "no hedge", "fixed": "hedge after 150ms", "p95": "hedge after p95"}[route], f"{len(times):,}",
                       f"{cut[49]:.0f}", f"{cut[94]:.0f}", f"{cut[98]:.0f}", f"{cut[98] / base - 1:+.0%}", f"{won}",
                       f"{extra:.1%}"])
-    return table
-
-
-def markdown(table):
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in table]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
-
-
-def machine():
-    """The class of machine, without a name that leads to it."""
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        model = re.search(r"^model name\s*: (.*)$", info.read(), re.M)
-    kernel = re.match(r"\d+\.\d+(\.\d+)?", os.uname().release)
-    return f"{model.group(1) if model else 'unknown'}, {os.cpu_count()} cores; Linux {kernel.group(0) if kernel else 'unknown'}"
+    head = ["route", "requests", "p50 ms", "p95 ms", "p99 ms", "p99 against none", "answered by the hedge", "extra requests"]
+    return record.table(head, *table)
 
 
 def write_record(settings, rows, table):
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    stem = os.path.join(HERE, "records", f"{datetime.date.today():%Y-%m-%d}-hedging")
-    words = [f"# {os.path.basename(stem)}", "", machine() + ".",
-             f"Revision {done.stdout.strip() or 'unknown'}; `benches/hedging.py --requests {settings.requests} "
-             f"--clients {settings.clients}`; time to the first content at the client. The provider needs 40 to 80 ms, and in "
-             f"{SLOW_SHARE:.0%} of the requests 1.5 to 3 s.", "", markdown(table), ""]
-    with open(stem + ".md", "w", encoding="utf-8") as page:
-        page.write("\n".join(words))
-    with open(stem + ".csv", "w", encoding="utf-8", newline="") as sheet:
-        writer = csv.DictWriter(sheet, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"record: {os.path.relpath(stem, ROOT)}.md and .csv")
+    said = (f"Time to the first content at the client. The provider needs 40 to 80 ms, and in {SLOW_SHARE:.0%} of the requests "
+            "1.5 to 3 s.")
+    command = f"benches/hedging.py --requests {settings.requests} --clients {settings.clients}"
+    record.csv_beside(record.write("hedging", command, said, table), rows)
 
 
 def main():
@@ -250,7 +227,7 @@ def main():
     except Trouble as trouble:
         sys.exit(f"hedging.py: {trouble}")
     table = table_of(rows, counts)
-    print(markdown(table))
+    print(table)
     if settings.requests >= FULL:
         write_record(settings, rows, table)
 

@@ -27,6 +27,7 @@ use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
+use crate::engine::notice::Notice;
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
 use crate::policy::model::{KeyPick, Provider};
@@ -54,7 +55,7 @@ pub struct Transition {
     pub from: State,
     /// What it is now.
     pub to: State,
-    /// The rule that made it refuse in the first place. From probing to refusing it was a probe that failed.
+    /// The rule that made it refuse in the first place. From half-open to open it was a probe that failed.
     pub why: Option<Rule>,
     /// The end of the cool-down, where it refuses now.
     pub until: Option<Moment>,
@@ -136,6 +137,7 @@ impl Board {
                     key_pick: provider.auth.pick(),
                     pool: many(if pool > 1 { pool } else { 0 }),
                     inflight: Padded::default(),
+                    wrong_path: Notice::default(),
                 })
             })
             .collect::<Box<[_]>>();
@@ -170,7 +172,7 @@ impl Board {
                         from: from.state,
                         to: word.state,
                         why: word.rule,
-                        until: (word.state == State::Refusing).then_some(word.until),
+                        until: (word.state == State::Open).then_some(word.until),
                     });
                 }
             }
@@ -285,7 +287,7 @@ impl Board {
         TargetStatus {
             target: cell.target,
             state: worst.state,
-            until: (worst.state == State::Refusing).then_some(worst.until),
+            until: (worst.state == State::Open).then_some(worst.until),
             why: worst.rule,
             opened,
             inflight: cell.inflight.load(Relaxed),
@@ -318,6 +320,8 @@ pub(crate) struct Cell {
     pub(crate) rules: Rules,
     pub(crate) pause: Padded<Pause>,
     pub(crate) inflight: Padded<AtomicU32>,
+    /// Its provider does not know the path that it is asked at.
+    pub(crate) wrong_path: Notice,
     pub(crate) key_pick: KeyPick,
     /// What it knows of each key of its provider; empty where there is one.
     pub(crate) pool: Box<[Padded<KeyPause>]>,
@@ -393,10 +397,10 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
     let from = window.seen();
     let word = gate.word();
     match word.state {
-        State::Passing => {
+        State::Closed => {
             // An epoch that began and ended unseen left counts behind. One that came after a tick that saw the gate
             // refuse or probe starts from that tick's reading, which nothing has been added to before.
-            if from.state == State::Passing && from.epoch != word.epoch {
+            if from.state == State::Closed && from.epoch != word.epoch {
                 window.restart(now, totals, rules.window);
             }
             let counted = window.advance(now, totals, rules.window);
@@ -404,9 +408,9 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
                 gate.refuse(word, rule, now, rules);
             }
         }
-        State::Refusing | State::Probing => {
+        State::Open | State::HalfOpen => {
             window.restart(now, totals, rules.window);
-            if word.state == State::Refusing && now >= word.until {
+            if word.state == State::Open && now >= word.until {
                 gate.probe(word, now, rules);
             }
         }

@@ -23,6 +23,7 @@ mod core;
 mod health;
 mod keys;
 mod latency;
+mod notice;
 mod pause;
 #[cfg(test)]
 mod tests;

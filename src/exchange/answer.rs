@@ -11,7 +11,8 @@ use std::ops::Range;
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, is_of_model, outcome_of, reclassify, response_field_passes, retry_after,
+    ClientError, is_of_model, is_wrong_path, outcome_of, reclassify, response_field_passes,
+    retry_after,
 };
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -257,6 +258,9 @@ impl Exchange {
             let hint = self.answer.retry_after;
             let hint = hint.or_else(|| retry_after(std::iter::empty(), status, body, context.unix));
             let error = ClientError::of_answer(outcome, status, body);
+            if let Some(attempt) = self.attempt.filter(|_| is_wrong_path(outcome, status)) {
+                context.core.board().path_was_wrong(attempt.target);
+            }
             return self.attempt_failed(
                 now,
                 Failure {

@@ -77,7 +77,7 @@ pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
         (status.key_out_until.is_some(), PassedOver::KeyOut),
         (status.gone_until.is_some(), PassedOver::ModelGone),
         (status.down, PassedOver::Down),
-        (status.state != State::Passing, PassedOver::BreakerOpen),
+        (status.state != State::Closed, PassedOver::BreakerOpen),
         (status.throttled_until.is_some(), PassedOver::Throttled),
         (full, PassedOver::AtCapacity),
     ];

@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use crate::base::{Outcome, Span};
-use crate::engine::{Board, PassedOver, State, TargetStatus};
+use crate::base::{Outcome, ProviderId, Span};
+use crate::engine::{Board, KeyStatus, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -37,6 +37,8 @@ pub struct Scrape<'a> {
     pub board: &'a Board,
     /// The targets as they stand, in the order of their ids.
     pub targets: &'a [TargetStatus],
+    /// The providers' keys as they stand.
+    pub keys: &'a [KeyStatus],
     /// What the cores counted.
     pub counters: &'a Counters,
     /// What the control thread saw.
@@ -53,6 +55,7 @@ pub fn exposition(scrape: &Scrape<'_>) -> String {
     attempts(scrape, &mut page);
     breakers(scrape, &mut page);
     rests(scrape, &mut page);
+    providers(scrape, &mut page);
     page.text
 }
 
@@ -160,7 +163,7 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
 fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
     page.family(&BREAKER_STATE);
     for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        for state in [State::Passing, State::Probing, State::Refusing] {
+        for state in [State::Closed, State::HalfOpen, State::Open] {
             let labels = [("target", target), ("state", state.as_str())];
             page.sample("", &labels, u8::from(status.state == state));
         }
@@ -198,6 +201,36 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
         page.family(family);
         for (status, target) in scrape.targets.iter().zip(names(scrape)) {
             page.sample("", &[("target", target)], read(status));
+        }
+    }
+}
+
+/// What belongs to providers and not to one of their targets: keys by their place in the policy, never a part of them,
+/// and endpoints.
+fn providers(scrape: &Scrape<'_>, page: &mut Page) {
+    let providers = &scrape.plan.policy.providers;
+    page.family(&PROVIDER_KEY_OUT);
+    for status in scrape.keys {
+        let provider = providers.get(status.provider.index());
+        let held = provider.filter(|it| it.auth.secrets().len() > usize::from(status.key));
+        let Some(provider) = held else {
+            // Who has no key has nothing that could go out.
+            continue;
+        };
+        let key = status.key.to_string();
+        let labels = [("provider", &*provider.name), ("key", &key)];
+        page.sample("", &labels, u8::from(status.out.is_some()));
+    }
+    page.family(&ENDPOINT_UP);
+    for (id, provider) in (0_u16..).map(ProviderId).zip(providers) {
+        if provider.health.is_none() {
+            continue;
+        }
+        for (index, endpoint) in (0_u16..).zip(&provider.endpoints) {
+            let place = format!("{}:{}", endpoint.host, endpoint.port);
+            let labels = [("provider", &*provider.name), ("endpoint", &place)];
+            let up = scrape.board.is_up(id, index);
+            page.sample("", &labels, u8::from(up));
         }
     }
 }
@@ -323,13 +356,15 @@ families! {
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
     BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
-    BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker began to refuse.";
+    BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker opened.";
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";
     USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
+    PROVIDER_KEY_OUT = "gauge" "switchover_provider_key_out" "1 while the provider refuses this key or its quota is used up; the label is its place in the policy.";
+    ENDPOINT_UP = "gauge" "switchover_endpoint_up" "0 while health checks find the endpoint down. Only providers whose health is checked.";
 }
 
 #[cfg(test)]

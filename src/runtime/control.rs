@@ -72,6 +72,11 @@ async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Tra
                 log::key_change(&shared.plan, change);
             }
         }
+        for target in shared.board.wrong_paths(now) {
+            if transitions.is_none() {
+                log::wrong_path(&shared.plan, target);
+            }
+        }
         if look {
             monitor.look(now);
         }

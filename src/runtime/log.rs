@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::base::Outcome;
+use crate::base::{Outcome, TargetId};
 use crate::engine::{KeyChange, Transition};
 use crate::policy::Plan;
 use crate::policy::model::Endpoint;
@@ -25,6 +25,21 @@ pub(super) fn transition(plan: &Plan, transition: &Transition) {
         "target {name}: {} -> {}{why}",
         from.as_str(),
         to.as_str()
+    ));
+}
+
+/// A provider does not know the path that it was asked at.
+pub(super) fn wrong_path(plan: &Plan, target: TargetId) {
+    let target = plan.policy.targets.get(target.index());
+    let name = target.map_or("?", |target| &*target.name);
+    let provider = target.and_then(|it| plan.policy.providers.get(it.provider.index()));
+    let endpoint = provider.and_then(|provider| provider.endpoints.first());
+    let at = endpoint
+        .map(|it| format!(" at {}:{}{}", it.host, it.port, it.base_path))
+        .unwrap_or_default();
+    note(&format!(
+        "target {name}: its provider has no such path{at} (status 404 or 405), and clients get 502 \
+         `upstream_not_found`; is `base_url` right?"
     ));
 }
 

@@ -85,6 +85,7 @@ impl Monitor {
             plan,
             board,
             targets: &targets,
+            keys: &board.key_status(now),
             counters,
             changes: &self.changes.borrow(),
             process: Process {

@@ -1,6 +1,7 @@
 """Faults 9-27: the provider answers, and says that it will not, or says nothing of worth."""
 from faults import fault
 from plays import DONE, HTML, ROLE, SSE, chunk, compact, error_body, failing, good, head, play, reply
+from rig import until
 from scene import Ask, Scene
 
 FIRST, ALONE = Ask(by="first.m", attempts=1), Ask(by="first.m", model="alone")
@@ -18,7 +19,7 @@ def s500(stream):
     yield Scene("two providers", [failing(500)], failures=1)
     yield Scene("alone", [failing(500), good(stream, "first")], asks=[ALONE], seen=(2, 0), failures=1)
     # On both cores together: the breaker opens once five have failed, wherever they were.
-    yield Scene("again and again", [failing(500)], asks=[Ask()] * 5 + [LATER] * 10, seen=(5, 15), breaker="refusing",
+    yield Scene("again and again", [failing(500)], asks=[Ask()] * 5 + [LATER] * 10, seen=(5, 15), breaker="open",
                 settings={"consecutive": 5}, failures=None)
 
 
@@ -137,7 +138,11 @@ def model_gone(stream):
 
 @fault(21, "404, wrong path")
 def wrong_path(stream):
-    yield Scene("JSON", [failing(404, "Not Found", "not_found")], asks=[stopped(502, "upstream_not_found")], seen=(1, 0))
+    def run(world):
+        for _ in range(2):
+            world.ask(stopped(502, "upstream_not_found"))
+        until(world.gateway.log_text, lambda log: log.count("its provider has no such path") == 1, "one line in the log")
+    yield Scene("JSON", [failing(404, "Not Found", "not_found")], seen=(2, 0), run=run)
     yield Scene("text", [reply(404, "404 page not found", "text/plain")], asks=[stopped(502, "upstream_not_found")], seen=(1, 0))
 
 

@@ -36,7 +36,7 @@ def brownout(percent):
         world.scene.failures, world.scene.breaker = left["window"]["failures"], left["breaker"]
         if percent < 25:
             # A few errors close nobody out: the share of errors is what other targets take over, no more.
-            assert (left["breaker"], len(asked)) == ("passing", 200), left
+            assert (left["breaker"], len(asked)) == ("closed", 200), left
             assert left["window"]["failures"] == 200 * percent // 100, left
         elif percent > 25:
             assert left["opened"] >= 1 and len(asked) < 200, (left, len(asked))
@@ -81,7 +81,7 @@ def recovers(world):
     while whichever(world) != "first.m":
         assert time.monotonic() < healed + 10, "it is well again, and nobody asks it"
         time.sleep(0.01)
-    until(world.state, lambda state: state["breaker"] == "passing", "a breaker that passes")
+    until(world.state, lambda state: state["breaker"] == "closed", "a breaker that passes")
     for _ in range(10):
         assert whichever(world) == "first.m"
     world.scene.failures = world.state()["window"]["failures"]
@@ -103,7 +103,7 @@ def probes_alone(world):
     slow = good(world.stream, "first")
     world.first.play({**slow, "steps": [["sleep", 1000], *slow["steps"]]})
     before = len(world.first.requests())
-    until(world.state, lambda state: state["breaker"] == "probing", "a breaker that probes")
+    until(world.state, lambda state: state["breaker"] == "half_open", "a breaker that probes")
     answered = []
     crowd = [threading.Thread(target=lambda: answered.append(whichever(world, world.gateway.client()))) for _ in range(24)]
     for one in crowd:
@@ -125,10 +125,10 @@ def all_down(stream):
             answer = world.ask(Ask(503, None, 0, code="no_target_available", headers={"retry-after": None,
                                                                                      "x-switchover-reason": "breaker_open"}))
             assert 1 <= int(answer.headers["retry-after"]) <= 33, answer.head
-        assert world.state("second.m")["breaker"] == "refusing"
-    yield Scene("answers", [failing(503)], [failing(503)], run=run, seen=(5, 5), failures=None, breaker="refusing",
+        assert world.state("second.m")["breaker"] == "open"
+    yield Scene("answers", [failing(503)], [failing(503)], run=run, seen=(5, 5), failures=None, breaker="open",
                 settings={"consecutive": 5, "retries": "retries { max = 0 },"})
-    yield Scene("connections", [play(["rst"])], [play(["rst"])], run=run, seen=(5, 5), failures=None, breaker="refusing",
+    yield Scene("connections", [play(["rst"])], [play(["rst"])], run=run, seen=(5, 5), failures=None, breaker="open",
                 settings={"consecutive": 5, "retries": "retries { max = 0 },"})
 
 

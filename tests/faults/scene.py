@@ -61,7 +61,7 @@ class Scene:
     throttled: typing.Union[bool, tuple] = False
     key_out: bool = False
     gone: bool = False
-    breaker: str = "passing"
+    breaker: str = "closed"
     # All requests on one connection, thus on one core.
     one_connection: bool = False
     # Instead of `asks` one after the other; ends with what `asks` would have counted.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -148,16 +147,8 @@ fn split_labels(text: &str) -> Vec<String> {
     labels
 }
 
-/// The status and the body of a page at the admin address.
-fn page(admin: SocketAddr, path: &str) -> (u16, String) {
-    let mut client = Client::connect(admin);
-    client.send(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"));
-    let answer = client.answer();
-    (answer.status, answer.text())
-}
-
-fn json(admin: SocketAddr, path: &str) -> Value {
-    let (status, text) = page(admin, path);
+fn json(gateway: &Gateway, path: &str) -> Value {
+    let (status, text) = gateway.page(path);
     assert_eq!(status, 200, "{path}: {text}");
     serde_json::from_str(&text).unwrap()
 }
@@ -236,7 +227,7 @@ impl World {
     }
 
     fn metrics(&self) -> Metrics {
-        let (status, text) = page(self.gateway.admin, "/metrics");
+        let (status, text) = self.gateway.page("/metrics");
         assert_eq!(status, 200);
         Metrics::parse(&text)
     }
@@ -278,11 +269,11 @@ fn counters_agree_with_client_and_upstreams() {
                 3,
             ),
             (
-                r#"switchover_breaker_state{target="first.small",state="refusing"}"#,
+                r#"switchover_breaker_state{target="first.small",state="open"}"#,
                 1,
             ),
             (
-                r#"switchover_breaker_state{target="second.small",state="passing"}"#,
+                r#"switchover_breaker_state{target="second.small",state="closed"}"#,
                 1,
             ),
             (
@@ -306,7 +297,7 @@ fn counters_agree_with_client_and_upstreams() {
         let sent = chat(false).len() as u64 * 4;
         let bytes = metrics.count(r#"switchover_request_bytes_total{route="chat"}"#);
         assert!(bytes > 0 && bytes < sent * 2, "{bytes}");
-        let series = r#"switchover_breaker_transitions_total{target="first.small",from="passing",to="refusing",why="consecutive"}"#;
+        let series = r#"switchover_breaker_transitions_total{target="first.small",from="closed",to="open",why="consecutive"}"#;
         let seen = eventually(|| world.metrics().count(series) == 1);
         assert!(seen, "{io:?}: a tick sees the change");
     }
@@ -328,7 +319,7 @@ fn gaps_lie_between_contents() {
     client.send(chat(true)).until(delta("one").as_bytes());
     open.send(()).unwrap();
     client.until(b"\r\n0\r\n\r\n");
-    let metrics = Metrics::parse(&page(gateway.admin, "/metrics").1);
+    let metrics = Metrics::parse(&gateway.page("/metrics").1);
     let gaps = r#"switchover_gap_seconds_count{target="first.small"}"#;
     assert_eq!(metrics.count(gaps), 1);
     let first = r#"switchover_ttft_seconds_count{target="first.small"}"#;
@@ -339,21 +330,21 @@ fn gaps_lie_between_contents() {
 fn a_request_is_found_by_its_id() {
     for io in Io::BOTH {
         let world = World::run(io, "");
-        let admin = world.gateway.admin;
-        let first = json(admin, &format!("/requests/{}", world.ids[0]));
+        let gateway = &world.gateway;
+        let first = json(gateway, &format!("/requests/{}", world.ids[0]));
         assert_eq!(first["ending"], "answered");
         assert_eq!(first["route"], "chat");
         assert_eq!(first["attempts"][0]["target"], "first.small");
         assert_eq!(first["attempts"][0]["outcome"], "s5xx");
         assert_eq!(first["attempts"][1]["outcome"], "ok");
         assert_eq!(first["candidates"][1], "second.small");
-        let stream = json(admin, &format!("/requests/{}", world.ids[4]));
+        let stream = json(gateway, &format!("/requests/{}", world.ids[4]));
         assert_eq!(stream["stream"], true);
         assert!(stream["attempts"][0]["ttft_ms"].is_number());
         assert_eq!(stream["passed_over"][0]["target"], "first.small");
         assert_eq!(stream["passed_over"][0]["why"], "breaker_open");
 
-        let list = json(admin, "/requests?limit=3");
+        let list = json(gateway, "/requests?limit=3");
         let newest: Vec<&str> = list["requests"]
             .as_array()
             .unwrap()
@@ -361,7 +352,7 @@ fn a_request_is_found_by_its_id() {
             .map(|record| record["id"].as_str().unwrap())
             .collect();
         assert_eq!(newest, [&world.ids[6], &world.ids[5], &world.ids[4]]);
-        let failed = json(admin, "/requests?failed=true");
+        let failed = json(gateway, "/requests?failed=true");
         assert_eq!(failed["requests"], Value::Array(Vec::new()));
         for (path, status) in [
             ("/requests/abc", 400),
@@ -369,7 +360,7 @@ fn a_request_is_found_by_its_id() {
             ("/requests?what=1", 400),
             ("/requests/00000000000000000000000000000001", 404),
         ] {
-            assert_eq!(page(admin, path).0, status, "{path}");
+            assert_eq!(gateway.page(path).0, status, "{path}");
         }
     }
 }
@@ -378,7 +369,7 @@ fn a_request_is_found_by_its_id() {
 fn the_status_names_what_is_out_and_why() {
     for io in Io::BOTH {
         let world = World::run(io, "");
-        let status = json(world.gateway.admin, "/status");
+        let status = json(&world.gateway, "/status");
         assert_eq!(status["schema"], "switchover.status/1");
         let out = status["out"].as_array().unwrap();
         assert_eq!(out.len(), 1, "{status}");
@@ -451,7 +442,7 @@ fn every_metric_is_documented() {
 #[test]
 fn shown_json_has_the_fields_that_there_are() {
     let world = World::run(Io::Epoll, "");
-    let admin = world.gateway.admin;
+    let gateway = &world.gateway;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operate/monitoring.md");
     let text = fs::read_to_string(path).unwrap();
     let shown: Vec<Value> = text
@@ -459,8 +450,8 @@ fn shown_json_has_the_fields_that_there_are() {
         .skip(1)
         .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
         .collect();
-    let record = json(admin, &format!("/requests/{}", world.ids[0]));
-    let status = json(admin, "/status");
+    let record = json(gateway, &format!("/requests/{}", world.ids[0]));
+    let status = json(gateway, "/status");
     assert_same_shape(&shown[0], &status["out"][0], "out");
     assert_same_shape(&shown[1], &record, "record");
     assert_eq!(shown.len(), 2);

@@ -23,6 +23,7 @@ use rustix::process::Pid;
 use rustix::process::Signal;
 
 use super::PATIENCE;
+use super::client::Client;
 
 /// The key that every provider of a test policy takes from `env("UPSTREAM_KEY")`.
 pub const UPSTREAM_KEY: &str = "sk-upstream-canary";
@@ -144,6 +145,13 @@ impl Gateway {
             status.is_some()
         });
         status
+    }
+
+    /// The page at `path` of the admin address: its status and its body.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        let answer = Client::connect(self.admin).send(ask).answer();
+        (answer.status, answer.text())
     }
 
     /// What it wrote to standard output and standard error so far.

@@ -130,15 +130,15 @@ pub(super) fn describe_transition(target: &str, transition: &Transition, now: Mo
         .map_or(0, |until| until.since(now).as_millis().div_ceil(100));
     let left = format!("{}.{} s", tenths / 10, tenths % 10);
     match (transition.from, transition.to) {
-        (State::Probing, State::Refusing) => {
+        (State::HalfOpen, State::Open) => {
             format!("{target}: a probe failed, breaker open for {left}")
         }
-        (_, State::Refusing) => {
+        (_, State::Open) => {
             let rule = transition.why.map_or("", |rule| rule.as_str());
             format!("{target}: breaker opened ({rule}), for {left}")
         }
-        (_, State::Probing) => format!("{target}: breaker lets probes through"),
-        (_, State::Passing) => format!("{target}: breaker closed"),
+        (_, State::HalfOpen) => format!("{target}: breaker lets probes through"),
+        (_, State::Closed) => format!("{target}: breaker closed"),
     }
 }
 

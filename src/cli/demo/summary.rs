@@ -225,7 +225,7 @@ mod tests {
             ledger,
             targets: vec![TargetSum {
                 name: "a.x",
-                state: State::Passing,
+                state: State::Closed,
                 opened: 1,
             }],
             events,
@@ -278,7 +278,7 @@ mod tests {
             r#""seconds":4.0"#,
             r#""p50":7.2"#,
             r#""events":[{"at":1.2,"what":"alpha mended"}]"#,
-            r#""targets":{"a.x":{"answered":1,"breaker":"passing","opened":1}}"#,
+            r#""targets":{"a.x":{"answered":1,"breaker":"closed","opened":1}}"#,
         ] {
             assert!(json.contains(part), "{part}: {json}");
         }

@@ -119,9 +119,9 @@ fn tenths(value: u64) -> String {
 
 fn row_pieces(row: &Row, name_width: usize, columns: usize, rate: u32) -> Vec<(Paint, String)> {
     let paint = match row.state {
-        State::Passing => Paint::Green,
-        State::Probing => Paint::Yellow,
-        State::Refusing => Paint::Red,
+        State::Closed => Paint::Green,
+        State::HalfOpen => Paint::Yellow,
+        State::Open => Paint::Red,
     };
     // What is known best goes last: first the bar gets narrow, then the note vanishes.
     let taken = name_width + 2 + STATE_WIDTH + 2 + 2 + RATE_WIDTH + TOTAL_WIDTH;
@@ -150,7 +150,7 @@ fn row_pieces(row: &Row, name_width: usize, columns: usize, rate: u32) -> Vec<(P
 
 /// Why it does not pass, and how long that lasts.
 fn note(row: &Row) -> String {
-    if row.state == State::Passing {
+    if row.state == State::Closed {
         return String::new();
     }
     let why = row.why.map_or("", |rule| rule.as_str());
@@ -241,8 +241,8 @@ impl Paint {
     }
 }
 
-/// `refusing`
-const STATE_WIDTH: usize = 8;
+/// `half_open`
+const STATE_WIDTH: usize = 9;
 /// `consecutive, 10.9 s left`
 const NOTE_WIDTH: usize = 24;
 /// `500.0/s`
@@ -263,7 +263,7 @@ mod tests {
             name: name.into(),
             state,
             why: Some(Rule::Consecutive),
-            left: (state == State::Refusing).then_some(Span::from_millis(3_100)),
+            left: (state == State::Open).then_some(Span::from_millis(3_100)),
             tenths_a_second,
             answered: 212,
         };
@@ -273,9 +273,9 @@ mod tests {
             doing: "alpha is broken: status 503".into(),
             rate: 60,
             rows: vec![
-                row("alpha.chat", State::Refusing, 0),
-                row("beta.chat", State::Probing, 600),
-                row("gamma.chat", State::Passing, 300),
+                row("alpha.chat", State::Open, 0),
+                row("beta.chat", State::HalfOpen, 600),
+                row("gamma.chat", State::Closed, 300),
             ],
             clients: Clients {
                 requests: 400,
@@ -294,11 +294,11 @@ mod tests {
         let want = [
             "switchover demo  7.2 s of 20s   alpha is broken: status 503".to_owned(),
             format!(
-                "alpha.chat  refusing  consecutive, 3.1 s left   {:32}    0.0/s     212",
+                "alpha.chat  open       consecutive, 3.1 s left   {:32}    0.0/s     212",
                 ""
             ),
-            format!("beta.chat   probing   consecutive               {bar}{bar}   60.0/s     212"),
-            format!("gamma.chat  passing                             {bar:32}   30.0/s     212"),
+            format!("beta.chat   half_open  consecutive               {bar}{bar}   60.0/s     212"),
+            format!("gamma.chat  closed                               {bar:32}   30.0/s     212"),
             "clients  400 requests, 399 answered, 1 failed, 7 failovers".to_owned(),
             "latency  p50 140 ms, p99 -".to_owned(),
         ];
@@ -310,11 +310,11 @@ mod tests {
         let lines = lines(&scene(), 60, false);
         assert_eq!(
             lines[1],
-            "alpha.chat  refusing                           0.0/s     212"
+            "alpha.chat  open                               0.0/s     212"
         );
         assert_eq!(
             lines[3],
-            "gamma.chat  passing   ██████████▌             30.0/s     212"
+            "gamma.chat  closed     ██████████             30.0/s     212"
         );
     }
 
@@ -359,7 +359,7 @@ mod tests {
     fn one_line_says_the_same() {
         assert_eq!(
             one_line(&scene()),
-            "alpha.chat refusing 0.0/s, beta.chat probing 60.0/s, gamma.chat passing 30.0/s; 400 requests, 399 answered, 1 failed, 7 failovers, p50 140 ms, p99 -"
+            "alpha.chat open 0.0/s, beta.chat half_open 60.0/s, gamma.chat closed 30.0/s; 400 requests, 399 answered, 1 failed, 7 failovers, p50 140 ms, p99 -"
         );
         assert_eq!(
             event(Span::from_millis(6_040), "alpha mended"),

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use crate::base::Outcome;
 use crate::dialect::openai::complaint::Complaint;
+use crate::dialect::openai::outcome::is_wrong_path;
 use crate::dialect::openai::redact::redact;
 use crate::wire::json::{patch, value};
 
@@ -74,8 +75,7 @@ impl<'a> ClientError<'a> {
         ) {
             return own;
         }
-        // COMPAT: a wrong base address answers 404 or 405 to a request that is fine; that is ours, not the client's.
-        if outcome == Outcome::S4xx && matches!(status, 404 | 405) {
+        if is_wrong_path(outcome, status) {
             return ClientError::new(
                 502,
                 SERVER,

@@ -36,6 +36,12 @@ pub fn outcome_of_error(kind: ProviderKind, data: &[u8]) -> Outcome {
     classify(kind, status, &complaint)
 }
 
+/// Whether the provider does not know the path that it was asked at: a wrong base address answers 404 or 405 to a request
+/// that is fine. That is ours, not the client's.
+pub const fn is_wrong_path(outcome: Outcome, status: u16) -> bool {
+    matches!(outcome, Outcome::S4xx) && matches!(status, 404 | 405)
+}
+
 /// Whether a refusal is about the model that was asked for and not about the key: the key is good for others.
 pub fn is_of_model(status: u16, body: &[u8]) -> bool {
     const RIGHTS: [&[u8]; 6] = [

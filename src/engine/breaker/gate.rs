@@ -3,11 +3,11 @@
 //! ```text
 //!                      a rule is broken (tick), or `consecutive` is reached (any core, at once)
 //!            ┌─────────┐ ─────────────────────────────────────────────────────▶ ┌──────────┐
-//!            │ Passing │                                                        │ Refusing │
+//!            │ Closed  │                                                        │   Open   │
 //!            └─────────┘ ◀────────────┐                       ┌───────────────▶ └──────────┘
 //!                        `need` probes succeed         one probe fails                │
 //!                                     └────── ┌─────────┐ ────┘                       │ cool-down over (tick)
-//!                                             │ Probing │ ◀───────────────────────────┘
+//!                                             │HalfOpen │ ◀───────────────────────────┘
 //!                                             └─────────┘
 //! ```
 //! Every change is one compare-exchange from the word that its author saw, and counts the epoch up: whoever comes late
@@ -74,18 +74,15 @@ impl Gate {
         let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
         let word = self.word();
         streak >= limit
-            && word.state == State::Passing
+            && word.state == State::Closed
             && self.refuse(word, Rule::Consecutive, now, rules)
     }
 
-    /// From `seen` to refusing. The cool-down doubles when it was a probe that failed, and also when the breaker had
-    /// been passing for less than the longest cool-down: a target that flaps must not be asked at a fixed beat.
+    /// From `seen` to open. The cool-down doubles when it was a probe that failed, and also when the breaker had
+    /// been closed for less than the longest cool-down: a target that flaps must not be asked at a fixed beat.
     pub(crate) fn refuse(&self, seen: Word, rule: Rule, now: Moment, rules: &Rules) -> bool {
-        assert!(
-            seen.state != State::Refusing,
-            "a gate refuses once in an epoch"
-        );
-        let again = seen.state == State::Probing || (seen.rule.is_some() && now < seen.until);
+        assert!(seen.state != State::Open, "a gate refuses once in an epoch");
+        let again = seen.state == State::HalfOpen || (seen.rule.is_some() && now < seen.until);
         let level = if again {
             seen.level.saturating_add(1).min(Word::LEVEL_MAX)
         } else {
@@ -93,7 +90,7 @@ impl Gate {
         };
         let epoch = seen.next_epoch();
         let next = Word {
-            state: State::Refusing,
+            state: State::Open,
             rule: Some(rule),
             level,
             epoch,
@@ -106,11 +103,11 @@ impl Gate {
         won
     }
 
-    /// The cool-down is over: from `seen` to probing, with a fresh lot of tokens. For the tick alone.
+    /// The cool-down is over: from `seen` to half-open, with a fresh lot of tokens. For the tick alone.
     pub(crate) fn probe(&self, seen: Word, now: Moment, rules: &Rules) -> bool {
-        assert!(seen.state == State::Refusing, "probing follows refusing");
+        assert!(seen.state == State::Open, "half-open follows open");
         let next = Word {
-            state: State::Probing,
+            state: State::HalfOpen,
             epoch: seen.next_epoch(),
             until: now + rules.cool_down.1,
             ..seen
@@ -136,8 +133,8 @@ impl Gate {
         rules: &Rules,
     ) -> Option<Token> {
         assert!(
-            seen.state == State::Probing,
-            "only a probing gate has tokens"
+            seen.state == State::HalfOpen,
+            "only a half-open gate has tokens"
         );
         // Each round that fails is another core's success, and no more than `probes` of those fit in a lot.
         for _ in 0..TAKE_ROUNDS_MAX {
@@ -189,12 +186,12 @@ impl Gate {
             return false;
         }
         let seen = self.word();
-        if seen.state != State::Probing || seen.epoch != token.epoch {
+        if seen.state != State::HalfOpen || seen.epoch != token.epoch {
             return false;
         }
         self.streak.store(0, Relaxed);
         let next = Word {
-            state: State::Passing,
+            state: State::Closed,
             epoch: seen.next_epoch(),
             until: now + rules.cool_down.1,
             ..seen
@@ -206,7 +203,7 @@ impl Gate {
     pub(crate) fn lost(&self, token: Token, now: Moment, rules: &Rules) -> bool {
         let settled = self.settle(token, 0).is_some();
         let seen = self.word();
-        if !settled || seen.state != State::Probing || seen.epoch != token.epoch {
+        if !settled || seen.state != State::HalfOpen || seen.epoch != token.epoch {
             return false;
         }
         let rule = seen.rule.unwrap_or(Rule::Consecutive);

@@ -12,24 +12,24 @@
 
 use crate::base::{Moment, Span};
 
-/// What a breaker does with requests. ("Open" and "closed" mean opposite things in different proxies.)
+/// The state of a breaker, in the words of the pattern: a circuit that is closed conducts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum State {
     /// Requests pass; their outcomes are counted.
-    Passing,
+    Closed,
     /// A few requests pass as probes; each of them decides.
-    Probing,
+    HalfOpen,
     /// No request passes until the cool-down is over.
-    Refusing,
+    Open,
 }
 
 impl State {
     /// The word of logs, of the admin address and of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Passing => "passing",
-            Self::Probing => "probing",
-            Self::Refusing => "refusing",
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
         }
     }
 }
@@ -67,8 +67,8 @@ pub(crate) struct Word {
     pub(crate) level: u8,
     /// Counts changes of state; wraps.
     pub(crate) epoch: u32,
-    /// Refusing: the end of the cool-down. Probing: from then on even a request without another target may probe.
-    /// Passing: from then on the next cool-down starts at its first length again.
+    /// Open: the end of the cool-down. Half-open: from then on even a request without another target may probe.
+    /// Closed: from then on the next cool-down starts at its first length again.
     pub(crate) until: Moment,
 }
 
@@ -89,9 +89,9 @@ impl Word {
     /// Into the one word. `until` is rounded up to milliseconds, so that nothing ends early.
     pub(crate) fn pack(self) -> u64 {
         let state = match self.state {
-            State::Passing => 0_u64,
-            State::Probing => 1,
-            State::Refusing => 2,
+            State::Closed => 0_u64,
+            State::HalfOpen => 1,
+            State::Open => 2,
         };
         let rule = match self.rule {
             None => 0,
@@ -110,9 +110,9 @@ impl Word {
     /// Out of the one word.
     pub(crate) fn unpack(word: u64) -> Self {
         let state = match word >> 62 {
-            0 => State::Passing,
-            1 => State::Probing,
-            _ => State::Refusing,
+            0 => State::Closed,
+            1 => State::HalfOpen,
+            _ => State::Open,
         };
         let rule = match (word >> 59) & 7 {
             0 => None,
@@ -131,7 +131,7 @@ impl Word {
 }
 
 /// The state alone: what the request path asks of a packed word.
-pub(crate) fn passing(word: u64) -> bool {
+pub(crate) fn is_closed(word: u64) -> bool {
     word >> 62 == 0
 }
 
@@ -144,12 +144,12 @@ const MILLI: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
-    use super::{Rule, State, Word, epoch_of, passing};
+    use super::{Rule, State, Word, epoch_of, is_closed};
     use crate::base::{Moment, Span};
 
     #[test]
     fn a_word_survives_packing() {
-        for state in [State::Passing, State::Probing, State::Refusing] {
+        for state in [State::Closed, State::HalfOpen, State::Open] {
             for rule in [
                 None,
                 Some(Rule::Consecutive),
@@ -165,7 +165,7 @@ mod tests {
                         until: Moment::START + Span::from_millis(123_456),
                     };
                     assert_eq!(Word::unpack(word.pack()), word);
-                    assert_eq!(passing(word.pack()), state == State::Passing);
+                    assert_eq!(is_closed(word.pack()), state == State::Closed);
                     assert_eq!(epoch_of(word.pack()), epoch);
                 }
             }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn until_is_rounded_up_and_epochs_wrap() {
         let word = Word {
-            state: State::Refusing,
+            state: State::Open,
             rule: None,
             level: 0,
             epoch: 131_071,

@@ -7,7 +7,7 @@ use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::balance::{Draw, bit, bits, pick, rendezvous, weight_of};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::{Gate, Token};
-use crate::engine::breaker::word::{State, Word, epoch_of, passing};
+use crate::engine::breaker::word::{State, Word, epoch_of, is_closed};
 use crate::engine::chain::record::{Beginning, PassedOver};
 use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
@@ -297,9 +297,9 @@ fn hold(
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
     let packed = gate.packed();
     let mut token = None;
-    if !passing(packed) {
+    if !is_closed(packed) {
         let word = Word::unpack(packed);
-        if word.state == State::Refusing {
+        if word.state == State::Open {
             return Err((PassedOver::BreakerOpen, word.until));
         }
         token = gate.take(word, now, deadline, &cell.rules);

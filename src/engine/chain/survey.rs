@@ -7,7 +7,7 @@ use crate::base::{Moment, Span};
 use crate::engine::balance::bit;
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
-use crate::engine::breaker::word::{State, Word, passing};
+use crate::engine::breaker::word::{State, Word, is_closed};
 use crate::engine::chain::record::{PassedOver, PassedSet};
 use crate::engine::core::Core;
 use crate::engine::keys::KeyStanding;
@@ -152,9 +152,9 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (Pas
     }
     let packed = cell.gate(core.index).map_or(Word::FRESH, Gate::packed);
     let mut half = false;
-    if !passing(packed) {
+    if !is_closed(packed) {
         let word = Word::unpack(packed);
-        if word.state == State::Refusing {
+        if word.state == State::Open {
             return Err((PassedOver::BreakerOpen, word.until));
         }
         half = true;

@@ -21,13 +21,13 @@ fn an_error_rate_opens_at_the_first_tick_after_it() {
         } else {
             Outcome::Ok
         });
-        assert_eq!(world.status('a').state, State::Passing);
+        assert_eq!(world.status('a').state, State::Closed);
     }
     let changed = world.pass(Span::from_millis(100));
     assert_eq!(changed.len(), 1);
     assert_eq!(
         (changed[0].from, changed[0].to),
-        (State::Passing, State::Refusing)
+        (State::Closed, State::Open)
     );
     assert_eq!(changed[0].why, Some(Rule::ErrorRate));
     assert!(world.pass(Span::from_millis(100)).is_empty());
@@ -96,7 +96,7 @@ fn outcomes_that_are_not_ill_health_never_open() {
             assert_eq!(world.once(outcome).unwrap().target, TargetId(0));
         }
         world.pass(SECOND);
-        assert_eq!(world.status('a').state, State::Passing);
+        assert_eq!(world.status('a').state, State::Closed);
         assert_eq!(world.status('a').requests, 0);
     }
 }
@@ -125,10 +125,10 @@ fn a_probe_that_never_reports_does_not_hold_the_breaker() {
     );
     world.pass(Span::from_secs(2));
     assert!(world.once(Outcome::Ok).unwrap().probe);
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
     // The report comes after all: it has no say any more.
     world.end(&mut lost, 0, Outcome::S5xx);
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_quiet_target_is_probed_by_whoever_comes() {
         assert!(world.attempt(&mut chain, 0).probe);
         world.end(&mut chain, 0, Outcome::Ok);
     }
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn cool_downs_grow_to_the_longest_and_shrink_after_a_steady_time() {
     }
     // It closes and opens again soon: still long. After a steady time: short.
     world.once(Outcome::Ok);
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
     assert!(opens(&mut world) > 100);
     world.once(Outcome::Ok);
     world.pass(Span::from_secs(121));
@@ -231,14 +231,14 @@ fn counts_of_an_old_epoch_do_not_count_in_the_new_one() {
         world.attempt(chain, 0);
     }
     world.half_open('a');
-    while world.status('a').state == State::Probing {
+    while world.status('a').state == State::HalfOpen {
         world.once(Outcome::Ok);
     }
     for chain in &mut old {
         world.end(chain, 0, Outcome::Timeout);
     }
     world.pass(Span::from_millis(100));
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
     assert_eq!(world.status('a').failures, 0);
 }
 
@@ -269,7 +269,7 @@ fn a_percentile_is_a_count_of_slow_answers() {
         }
         world.pass(Span::from_millis(100));
         let status = world.status('a');
-        assert_eq!(status.state == State::Refusing, opens, "{slow_ones}");
+        assert_eq!(status.state == State::Open, opens, "{slow_ones}");
         assert!(!opens || status.why == Some(Rule::Slow(1)));
     }
 }

@@ -45,7 +45,7 @@ fn a_request_hedges_once_and_where_the_target_can_be_asked() {
     assert_eq!(hedge(&mut world, &mut chain), Some(target('c')));
     assert_eq!(hedge(&mut world, &mut chain), None);
 
-    // Forbidden, refusing, probing, full, and after content.
+    // Forbidden, open, half-open, full, and after content.
     let mut forbidden = world.masked(0b100);
     world.attempt(&mut forbidden, 0);
     assert_eq!(hedge(&mut world, &mut forbidden), None);

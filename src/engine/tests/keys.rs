@@ -327,14 +327,14 @@ fn a_probe_changes_its_key_and_no_refusal_opens_a_breaker() {
         assert_eq!((status.inflight, status.probes), (0, 0));
     }
     world.finish(&mut chain, 0);
-    assert_eq!(world.status('a').state, State::Probing);
+    assert_eq!(world.status('a').state, State::HalfOpen);
 
     let mut world = pool(2).build();
     for _ in 0..50 {
         play(&mut world, &[Outcome::AuthFailed; 4]);
         world.pass(Span::from_secs(61));
     }
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
     assert_eq!(world.status('a').failures, 0);
 }
 

@@ -21,7 +21,7 @@ fn a_hint_is_obeyed_within_bounds() {
         let mut world = Setup::default().build();
         let pause = paused(&mut world, Some(Span::from_secs(hint)));
         assert!((from..=to).contains(&pause), "{hint}: {pause}");
-        assert_eq!(world.status('a').state, State::Passing);
+        assert_eq!(world.status('a').state, State::Closed);
     }
     let deaf = Breaker {
         obey_retry_after: false,
@@ -89,7 +89,7 @@ fn a_dead_key_is_tried_once_after_its_rest() {
         assert_eq!(world.once(Outcome::Ok).unwrap().target, target('a'));
         assert_eq!(world.status('a').key_out_until, None);
         assert_eq!(world.once(Outcome::Ok).unwrap().target, target('a'));
-        assert_eq!(world.status('a').state, State::Passing);
+        assert_eq!(world.status('a').state, State::Closed);
     }
 }
 
@@ -135,7 +135,7 @@ fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
         world.now = world.now + waits;
         world.abandon(&mut chain, 0);
         world.pass(Span::from_millis(100));
-        assert_eq!(world.status('a').state == State::Refusing, opens);
+        assert_eq!(world.status('a').state == State::Open, opens);
         assert_eq!(world.status('a').failures, 0);
     }
 }
@@ -162,7 +162,7 @@ fn a_slow_answer_that_is_cut_short_counts_once() {
     world.content(&mut chain, 0);
     world.abandon(&mut chain, 0);
     world.pass(Span::from_millis(100));
-    assert_eq!(world.status('a').state, State::Passing);
+    assert_eq!(world.status('a').state, State::Closed);
 }
 
 #[test]

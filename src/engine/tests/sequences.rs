@@ -45,7 +45,7 @@ const OPENED: [Event; 2] = [
     Event::Whole(0, Outcome::S5xx),
     Event::Whole(1, Outcome::S5xx),
 ];
-const PROBING: [Event; 3] = [
+const HALF_OPEN: [Event; 3] = [
     Event::Whole(0, Outcome::S5xx),
     Event::Whole(1, Outcome::S5xx),
     Event::Pass(Span::from_millis(1_150)),
@@ -80,7 +80,7 @@ fn small() -> Breaker {
 fn every_short_sequence_agrees_with_the_model() {
     every(&EVENTS, 4, &[], &small());
     every(&EVENTS, 4, &OPENED, &small());
-    every(&EVENTS, 5, &PROBING, &small());
+    every(&EVENTS, 5, &HALF_OPEN, &small());
     every(&EVENTS, 3, &SLOW_PROBING, &small());
     let patient = Breaker {
         consecutive: None,
@@ -222,7 +222,7 @@ impl<'a> Model<'a> {
     fn new(rules: &'a Breaker) -> Self {
         Self {
             rules,
-            state: State::Passing,
+            state: State::Closed,
             why: None,
             epoch: 0,
             level: 0,
@@ -240,10 +240,10 @@ impl<'a> Model<'a> {
 
     fn begin(&mut self, now: Moment) -> Option<Begun> {
         let probe = match self.state {
-            State::Passing => false,
-            State::Refusing => return None,
-            State::Probing if self.out >= self.rules.probes => return None,
-            State::Probing => true,
+            State::Closed => false,
+            State::Open => return None,
+            State::HalfOpen if self.out >= self.rules.probes => return None,
+            State::HalfOpen => true,
         };
         self.out += u32::from(probe);
         Some(Begun {
@@ -309,7 +309,7 @@ impl<'a> Model<'a> {
     fn win(&mut self, now: Moment) {
         self.wins += 1;
         if self.wins >= self.rules.need {
-            self.state = State::Passing;
+            self.state = State::Closed;
             self.epoch += 1;
             self.streak = 0;
             self.steady = Some(now + self.rules.cool_down.1);
@@ -318,14 +318,14 @@ impl<'a> Model<'a> {
 
     fn refuse(&mut self, now: Moment, why: Option<Rule>) {
         let flaps = self.steady.is_some_and(|steady| now < steady);
-        self.level = if self.state == State::Probing || flaps {
+        self.level = if self.state == State::HalfOpen || flaps {
             self.level + 1
         } else {
             0
         };
         let (first, longest) = self.rules.cool_down;
         self.cool_down = Some((now, first.saturating_mul(1 << self.level).min(longest)));
-        self.state = State::Refusing;
+        self.state = State::Open;
         self.why = why;
         self.epoch += 1;
         self.opened += 1;
@@ -333,14 +333,14 @@ impl<'a> Model<'a> {
 
     fn tick(&mut self, now: Moment) {
         match self.state {
-            State::Passing => self.judge(now),
-            State::Refusing if now >= self.until => {
-                self.state = State::Probing;
+            State::Closed => self.judge(now),
+            State::Open if now >= self.until => {
+                self.state = State::HalfOpen;
                 self.epoch += 1;
                 self.out = 0;
                 self.wins = 0;
             }
-            State::Refusing | State::Probing => {}
+            State::Open | State::HalfOpen => {}
         }
         self.ticks.push(now);
     }
@@ -400,10 +400,10 @@ impl<'a> Model<'a> {
         assert_eq!(status.state, self.state, "{context}");
         assert_eq!(status.opened, self.opened, "{context}");
         assert!(status.probes <= self.rules.probes, "{context}");
-        if self.state == State::Probing {
+        if self.state == State::HalfOpen {
             assert_eq!(status.probes, self.out, "{context}");
         }
-        if self.state == State::Refusing {
+        if self.state == State::Open {
             assert_eq!(status.why, self.why, "{context}");
         }
         if let Some((since, length)) = self.cool_down.take() {

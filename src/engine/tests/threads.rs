@@ -93,7 +93,7 @@ fn the_sum_is_exact() {
     world.pass(Span::from_millis(100));
     let status = world.status('a');
     assert_eq!((status.requests, status.failures), (20_000, 2_000));
-    assert_eq!((status.inflight, status.state), (0, State::Passing));
+    assert_eq!((status.inflight, status.state), (0, State::Closed));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn no_more_probes_than_tokens() {
     let most = storm(&mut world, 5_000, |_, _| Outcome::Ok);
     assert!((1..=2).contains(&most), "{most}");
     assert_eq!(world.status('a').probes, 0);
-    assert_eq!(world.status('a').state, State::Probing);
+    assert_eq!(world.status('a').state, State::HalfOpen);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_streak_opens_once_whoever_gets_there_first() {
     let status = world.status('a');
     assert_eq!(
         (status.state, status.opened, status.inflight),
-        (State::Refusing, 1, 0)
+        (State::Open, 1, 0)
     );
     assert_eq!(world.board.tick(world.now).len(), 1);
 }

@@ -337,7 +337,7 @@ impl World {
     pub(super) fn half_open(&mut self, name: char) {
         self.open(name);
         self.pass(Span::from_secs(17));
-        assert_eq!(self.status(name).state, State::Probing);
+        assert_eq!(self.status(name).state, State::HalfOpen);
     }
 
     pub(super) fn status(&self, name: char) -> TargetStatus {

@@ -111,7 +111,7 @@ impl<'p> Ledger<'p> {
         let targets = plan.policy.targets.len();
         Self {
             plan,
-            states: vec![vec![(Moment::START, State::Passing)]; targets],
+            states: vec![vec![(Moment::START, State::Closed)]; targets],
             probes: Vec::new(),
             report: Report {
                 targets: vec![TargetReport::default(); targets],
@@ -315,9 +315,9 @@ impl<'p> Ledger<'p> {
         let after = states.partition_point(|&(since, _)| since <= at);
         let before = states.partition_point(|&(since, _)| since < at);
         let wanted = if attempt.probe {
-            State::Probing
+            State::HalfOpen
         } else {
-            State::Passing
+            State::Closed
         };
         let period = (before.saturating_sub(1)..after).find(|&period| {
             states
@@ -348,7 +348,7 @@ impl<'p> Ledger<'p> {
     ) -> Result<(), Broken> {
         self.observe(now, board)?;
         for status in board.status(now) {
-            if status.inflight != 0 || (status.state == State::Probing && status.probes != 0) {
+            if status.inflight != 0 || (status.state == State::HalfOpen && status.probes != 0) {
                 return Err(Broken::new(Rule::Memory, format!("left over: {status:?}")));
             }
         }

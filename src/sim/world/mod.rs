@@ -437,7 +437,7 @@ impl<'p> World<'p> {
             .flat_map(|tier| &tier.members)
             .filter(|member| member.weight > 0)
             .filter_map(|member| status.get(member.target.index()))
-            .all(|status| status.state == State::Passing)
+            .all(|status| status.state == State::Closed)
     }
 }
 

@@ -61,8 +61,16 @@ fn an_endpoint_that_fails_its_checks_is_left_out_until_it_recovers() {
         );
         // At its first attempt already: nobody had to fail for it.
         assert_eq!(served_by(&gateway), ("second.m".into(), "1".into()));
+        let gauge = |up| {
+            format!(
+                "switchover_endpoint_up{{provider=\"first\",endpoint=\"{}\"}} {up}\n",
+                first.address
+            )
+        };
+        assert!(gateway.page("/metrics").1.contains(&gauge(0)));
         drop(open);
         assert!(eventually(|| gateway.log().contains("down -> up")));
+        assert!(gateway.page("/metrics").1.contains(&gauge(1)));
         assert_eq!(served_by(&gateway), ("first.m".into(), "1".into()));
         let asked = first.received();
         let check = asked.first().unwrap();

@@ -58,11 +58,7 @@ fn stream(content: &str) -> String {
 }
 
 fn status(gateway: &Gateway) -> serde_json::Value {
-    let mut admin = Client::connect(gateway.admin);
-    let status = admin
-        .send("GET /status HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")
-        .answer();
-    serde_json::from_str(&status.text()).unwrap()
+    serde_json::from_str(&gateway.page("/status").1).unwrap()
 }
 
 /// Failures that the breaker of a target has counted.

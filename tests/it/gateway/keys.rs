@@ -63,9 +63,7 @@ fn seen(upstream: &Upstream) -> String {
 }
 
 fn status(gateway: &Gateway) -> (String, Value) {
-    let ask = "GET /status HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n";
-    let answer = Client::connect(gateway.admin).send(ask).answer();
-    let text = answer.text();
+    let (_, text) = gateway.page("/status");
     let value = serde_json::from_str(&text).unwrap();
     (text, value)
 }
@@ -100,6 +98,12 @@ fn a_revoked_key_is_no_matter_of_the_client() {
             (&1.into(), &"well".into())
         );
         assert_eq!(status["targets"][0]["key_out_left_ms"], Value::Null);
+        let (_, metrics) = gateway.page("/metrics");
+        for (key, out) in [(0, 1), (1, 0)] {
+            let line =
+                format!("switchover_provider_key_out{{provider=\"first\",key=\"{key}\"}} {out}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
         assert!(
             eventually(|| gateway.log().contains("the provider refuses it")),
             "{io:?}: {}",

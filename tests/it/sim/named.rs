@@ -314,7 +314,7 @@ fn when_all_are_down_clients_are_told_at_once() {
             "{} of {asked}",
             clients.hinted
         );
-        // A request that finds a breaker passing repeats once or twice, 50 to 500 ms later; one that does not waits for
+        // A request that finds a breaker closed repeats once or twice, 50 to 500 ms later; one that does not waits for
         // nothing, so that the second half of the world is over before its clients blink.
         assert!(clients.slowest_error < Span::from_millis(1_000));
     }
