@@ -7,11 +7,11 @@
 //!                      └──────────────────── tick ┘
 //!                                   Ledger: what must hold, after each step
 //! ```
-//! Nothing happens between two events of the `agenda`; a wait costs nothing. `worker` is the one place that knows what
-//! an exchange asks for. The same plan, scenario and seed give the same world, step by step: [`Report::trace`] says so.
+//! Nothing happens between two events of the `agenda`; a wait costs nothing. `operation` is the one place that knows
+//! what an exchange asks for. The same plan, scenario and seed give the same world, step by step: [`Report::trace`] says so.
 //!
-//! What it leaves out: hedges, which are never begun here, TCP's own windows and retransmissions, TLS records, name resolution, and what happens when a
-//! worker's thread stands still. The live fault suite has those.
+//! What it leaves out: TCP's own windows and retransmissions, TLS records, name resolution, and what happens when a worker's
+//! thread stands still. The live fault suite has those.
 
 mod agenda;
 mod chance;

@@ -318,15 +318,12 @@ impl World<'_> {
                 (now, None)
             }
         };
-        Ok(match input {
-            Some(input) => {
-                side.cut = false;
-                Operated::Done(input)
-            }
-            None => {
-                side.waits = Some(wait);
-                Operated::Later(at)
-            }
+        Ok(if let Some(input) = input {
+            side.cut = false;
+            Operated::Done(input)
+        } else {
+            side.waits = Some(wait);
+            Operated::Later(at)
         })
     }
 
