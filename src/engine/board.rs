@@ -55,9 +55,9 @@ pub struct Transition {
     pub from: State,
     /// What it is now.
     pub to: State,
-    /// The rule that made it refuse in the first place. From half-open to open it was a probe that failed.
+    /// The rule that opened it in the first place. From half open to open it was a probe that failed.
     pub why: Option<Rule>,
-    /// The end of the cool-down, where it refuses now.
+    /// The end of the cool-down, where it is open now.
     pub until: Option<Moment>,
 }
 
@@ -68,15 +68,17 @@ pub struct TargetStatus {
     pub target: TargetId,
     /// Its breaker; with `scope = core` the one that lets the least through.
     pub state: State,
-    /// When the cool-down ends, where it refuses.
+    /// When the cool-down ends, where it is open.
     pub until: Option<Moment>,
-    /// What made it refuse last.
+    /// The part of its weight that it has on the ramp, in parts per million.
+    pub ramp: Option<u32>,
+    /// What opened it last.
     pub why: Option<Rule>,
-    /// How often it began to refuse.
+    /// How often it opened.
     pub opened: u64,
     /// Attempts under way.
     pub inflight: u32,
-    /// Probes among them, where it probes.
+    /// Probes among them, where it is half open.
     pub probes: u32,
     /// Counted attempts in the window.
     pub requests: u64,
@@ -164,7 +166,7 @@ impl Board {
             for (index, (gate, window)) in cell.gates.iter().zip(&cell.windows).enumerate() {
                 let totals = cell.totals_of(index);
                 let (from, word) = judge(cell, gate, window, totals, now);
-                if from.epoch != word.epoch {
+                if (from.epoch, from.state) != (word.epoch, word.state) {
                     changed.push(Transition {
                         target: cell.target,
                         core: (cell.gates.len() > 1)
@@ -288,6 +290,7 @@ impl Board {
             target: cell.target,
             state: worst.state,
             until: (worst.state == State::Open).then_some(worst.until),
+            ramp: (worst.state == State::Ramp).then(|| cell.rules.ramp_share(worst, now)),
             why: worst.rule,
             opened,
             inflight: cell.inflight.load(Relaxed),
@@ -397,21 +400,23 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
     let from = window.seen();
     let word = gate.word();
     match word.state {
-        State::Closed => {
+        State::Closed | State::Ramp => {
             // An epoch that began and ended unseen left counts behind. One that came after a tick that saw the gate
-            // refuse or probe starts from that tick's reading, which nothing has been added to before.
-            if from.state == State::Closed && from.epoch != word.epoch {
+            // open or half open starts from that tick's reading, which nothing has been added to before.
+            if from.state.passes() && from.epoch != word.epoch {
                 window.restart(now, totals, rules.window);
             }
             let counted = window.advance(now, totals, rules.window);
             if let Some(rule) = broken_rule(counted, rules) {
-                gate.refuse(word, rule, now, rules);
+                gate.open(word, rule, now, rules);
+            } else if word.state == State::Ramp && now >= word.until {
+                gate.close(word, now, rules);
             }
         }
         State::Open | State::HalfOpen => {
             window.restart(now, totals, rules.window);
             if word.state == State::Open && now >= word.until {
-                gate.probe(word, now, rules);
+                gate.half_open(word, now, rules);
             }
         }
     }

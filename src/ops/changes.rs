@@ -67,7 +67,7 @@ impl Changes {
 }
 
 /// Why a request would pass the target over, in the order in which a chain looks; `None` for one that is in use. A
-/// target that probes is out but for its probes.
+/// half-open target is out but for its probes.
 pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
     let target = policy.targets.get(status.target.index());
     let full = target
@@ -77,7 +77,7 @@ pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
         (status.key_out_until.is_some(), PassedOver::KeyOut),
         (status.gone_until.is_some(), PassedOver::ModelGone),
         (status.down, PassedOver::Down),
-        (status.state != State::Closed, PassedOver::BreakerOpen),
+        (!status.state.passes(), PassedOver::BreakerOpen),
         (status.throttled_until.is_some(), PassedOver::Throttled),
         (full, PassedOver::AtCapacity),
     ];

@@ -163,10 +163,16 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
 fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
     page.family(&BREAKER_STATE);
     for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        for state in [State::Closed, State::HalfOpen, State::Open] {
+        for state in State::ALL {
             let labels = [("target", target), ("state", state.as_str())];
             page.sample("", &labels, u8::from(status.state == state));
         }
+    }
+    page.family(&BREAKER_RAMP);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        let whole = if status.state.passes() { 1_000_000 } else { 0 };
+        let part = f64::from(status.ramp.unwrap_or(whole)) / 1_000_000.0;
+        page.sample("", &[("target", target)], part);
     }
     page.family(&BREAKER_OPENED);
     for (status, target) in scrape.targets.iter().zip(names(scrape)) {
@@ -356,6 +362,7 @@ families! {
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
     BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
+    BREAKER_RAMP = "gauge" "switchover_breaker_ramp_ratio" "The part of its weight that the target has: 1 closed, less on the ramp, 0 half open and open.";
     BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker opened.";
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";
     USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";

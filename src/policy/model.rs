@@ -528,10 +528,14 @@ pub struct Breaker {
     pub cool_down: (Span, Span),
     /// `half_open { probes }`: requests let through at once, over all cores.
     pub probes: u32,
-    /// `half_open { need }`: successes that close it.
+    /// `half_open { need }`: probes that must succeed, one after the other, until it lets others through again.
     pub need: u32,
     /// `half_open { share }`: the part of its weight that a half-open target keeps, in parts per million.
     pub share: u32,
+    /// `half_open { ramp }`: the parts of its weight that it gets back then.
+    pub ramp: Ramp,
+    /// `half_open { step }`: how long it stays at each of them.
+    pub step: Span,
     /// `throttle { obey_retry_after }`
     pub obey_retry_after: bool,
     /// `throttle { max }`: the longest pause after a 429.
@@ -541,6 +545,42 @@ pub struct Breaker {
 impl Breaker {
     /// Latency rules of one breaker: each is one counter in every window bucket.
     pub const SLOW_MAX: usize = 4;
+}
+
+/// `half_open { ramp = [1%, 5%, 25%, 100%] }`: rising parts of a target's weight. The last one, all of it, is no step: it is
+/// what follows them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ramp {
+    parts: [u32; Self::STEPS_MAX],
+    len: u8,
+}
+
+impl Ramp {
+    /// Steps below all of the weight.
+    pub const STEPS_MAX: usize = 8;
+    /// What holds unless a policy says otherwise: 1, 5 and 25 %.
+    pub const BUILT_IN: Self = Self {
+        parts: [10_000, 50_000, 250_000, 0, 0, 0, 0, 0],
+        len: 3,
+    };
+
+    /// From the parts in parts per million, the last of which is everything; `None` unless they rise, and for too many.
+    pub fn new(parts: &[u32]) -> Option<Self> {
+        let (&last, steps) = parts.split_last()?;
+        let rising = parts.is_sorted_by(|low, high| low < high) && parts.first() != Some(&0);
+        let mut ramp = Self {
+            parts: [0; Self::STEPS_MAX],
+            len: u8::try_from(steps.len()).ok()?,
+        };
+        let room = ramp.parts.get_mut(..steps.len())?;
+        room.copy_from_slice(steps);
+        (rising && last == 1_000_000).then_some(ramp)
+    }
+
+    /// The parts below everything, in parts per million, in their order.
+    pub fn steps(&self) -> &[u32] {
+        self.parts.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 /// `open when pNN(ttft) > limit`: true when more than `1 − NN %` of the window's answers were slower than the limit.

@@ -142,6 +142,7 @@ impl View<'_> {
             "breaker": status.state.as_str(),
             "why": status.why.map(Rule::as_str),
             "opened": status.opened,
+            "ramp_percent": status.ramp.map(|ppm| f64::from(ppm) / 10_000.0),
             "cool_down_left_ms": self.left(status.until),
             "probes": status.probes,
             "throttled_left_ms": self.left(status.throttled_until),

@@ -81,7 +81,37 @@ def recovers(world):
     while whichever(world) != "first.m":
         assert time.monotonic() < healed + 10, "it is well again, and nobody asks it"
         time.sleep(0.01)
-    until(world.state, lambda state: state["breaker"] == "closed", "a breaker that passes")
+    until(world.state, lambda state: state["breaker"] == "closed", "a breaker that is closed")
+    for _ in range(10):
+        assert whichever(world) == "first.m"
+    world.scene.failures = world.state()["window"]["failures"]
+
+
+def steps(world):
+    """After the probe the target gets its part of the requests in steps: 1, 5, 25 % and all."""
+    world.first.play(failing(503))
+    for _ in range(5):
+        whichever(world)
+    world.first.play(good(world.stream, "first"))
+    until(world.state, lambda state: state["breaker"] == "half_open", "a breaker that is half open")
+    asked, client = {}, world.client()
+    deadline = time.monotonic() + 10
+    while True:
+        before = world.state()
+        if before["breaker"] == "closed":
+            break
+        assert time.monotonic() < deadline, before
+        some = [whichever(world, client) for _ in range(10)]
+        # What was asked while a step ended says nothing about either.
+        if before["breaker"] == "ramp" and world.state()["ramp_percent"] == before["ramp_percent"]:
+            asked.setdefault(before["ramp_percent"], []).extend(some)
+    # It has everything from the end of the last step, and is closed a tick later.
+    asked.pop(100, None)
+    assert list(asked) == [1, 5, 25], list(asked)
+    for percent, answers in asked.items():
+        mean = len(answers) * percent / 100
+        # Six standard deviations.
+        assert abs(answers.count("first.m") - mean) <= 6 * (mean + 1) ** 0.5, (percent, len(answers), answers.count("first.m"))
     for _ in range(10):
         assert whichever(world) == "first.m"
     world.scene.failures = world.state()["window"]["failures"]
@@ -90,9 +120,8 @@ def recovers(world):
 @fault(47, "recovery after an outage")
 def recovery(stream):
     yield Scene("back on the primary", run=recovers, seen=(None, None), lasts=5, settings=CALM)
-    yield Scene("one probe at a time", run=probes_alone, seen=(None, None), lasts=4, settings=QUICK)
-    yield Scene("in steps", run=recovers, seen=(None, None), lasts=5, awaits="a ramp",
-                settings={**CALM, "need": "1, ramp = [1%, 5%, 25%, 100%]"})
+    yield Scene("one probe at a time", run=probes_alone, seen=(None, None), lasts=4, breaker="ramp", settings={**QUICK, "need": "1, step = 1m"})
+    yield Scene("in steps", run=steps, seen=(None, None), lasts=7, settings={**QUICK, "need": "1, ramp = [1%, 5%, 25%, 100%], step = 1s"})
 
 
 def probes_alone(world):
@@ -103,7 +132,7 @@ def probes_alone(world):
     slow = good(world.stream, "first")
     world.first.play({**slow, "steps": [["sleep", 1000], *slow["steps"]]})
     before = len(world.first.requests())
-    until(world.state, lambda state: state["breaker"] == "half_open", "a breaker that probes")
+    until(world.state, lambda state: state["breaker"] == "half_open", "a breaker that is half open")
     answered = []
     crowd = [threading.Thread(target=lambda: answered.append(whichever(world, world.gateway.client()))) for _ in range(24)]
     for one in crowd:

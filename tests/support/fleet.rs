@@ -31,6 +31,7 @@ use switchover::policy::model::Otherwise;
 use switchover::policy::model::Pick;
 use switchover::policy::model::Provider;
 use switchover::policy::model::ProviderKind;
+use switchover::policy::model::Ramp;
 use switchover::policy::model::Reject;
 use switchover::policy::model::Retries;
 use switchover::policy::model::Route;
@@ -286,9 +287,11 @@ fn breaker() -> Breaker {
             limit: Span::from_millis(1_200),
         }],
         cool_down: (Span::from_secs(15), Span::from_secs(120)),
-        probes: 3,
+        probes: 1,
         need: 2,
         share: 50_000,
+        ramp: Ramp::BUILT_IN,
+        step: Span::from_secs(1),
         obey_retry_after: true,
         throttle_max: Span::from_secs(60),
     }

@@ -138,6 +138,7 @@ pub(super) fn describe_transition(target: &str, transition: &Transition, now: Mo
             format!("{target}: breaker opened ({rule}), for {left}")
         }
         (_, State::HalfOpen) => format!("{target}: breaker lets probes through"),
+        (_, State::Ramp) => format!("{target}: breaker lets a part of the requests through"),
         (_, State::Closed) => format!("{target}: breaker closed"),
     }
 }

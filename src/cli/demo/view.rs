@@ -120,7 +120,7 @@ fn tenths(value: u64) -> String {
 fn row_pieces(row: &Row, name_width: usize, columns: usize, rate: u32) -> Vec<(Paint, String)> {
     let paint = match row.state {
         State::Closed => Paint::Green,
-        State::HalfOpen => Paint::Yellow,
+        State::Ramp | State::HalfOpen => Paint::Yellow,
         State::Open => Paint::Red,
     };
     // What is known best goes last: first the bar gets narrow, then the note vanishes.

@@ -1,17 +1,19 @@
 //! The breaker's gate: one per target, or one per target and core where the policy says `scope = core`.
 //!
 //! ```text
-//!                      a rule is broken (tick), or `consecutive` is reached (any core, at once)
-//!            ┌─────────┐ ─────────────────────────────────────────────────────▶ ┌──────────┐
-//!            │ Closed  │                                                        │   Open   │
-//!            └─────────┘ ◀────────────┐                       ┌───────────────▶ └──────────┘
-//!                        `need` probes succeed         one probe fails                │
-//!                                     └────── ┌─────────┐ ────┘                       │ cool-down over (tick)
-//!                                             │HalfOpen │ ◀───────────────────────────┘
-//!                                             └─────────┘
+//!                   a rule is broken (tick), or `consecutive` is reached (any core, at once)
+//!   ┌────────┐ ───────────────────────────────────────────────────────────────▶ ┌────────┐
+//!   │ Closed │                                                                   │  Open  │
+//!   └────────┘ ◀─── last step over (tick) ─── ┌────────┐ ─── the same ─────────▶ └────────┘
+//!            ▲                                │  Ramp  │                           ▲    │
+//!            │                                └────────┘         one probe fails   │    │ cool-down over (tick)
+//!            │ no ramp                             ▲          ┌──────────┐ ────────┘    │
+//!            └─────────────────────────────────────┴───────── │ HalfOpen │ ◀────────────┘
+//!                                     `need` probes succeed   └──────────┘
 //! ```
-//! Every change is one compare-exchange from the word that its author saw, and counts the epoch up: whoever comes late
-//! changes nothing, and an attempt that began in an earlier epoch has no say in a later one.
+//! Every change is one compare-exchange from the word that its author saw. All but the end of a ramp count the epoch up:
+//! whoever comes late changes nothing, and an attempt that began in an earlier epoch has no say in a later one. The end of
+//! a ramp changes nothing for the requests that pass already, and what was counted on it goes on counting.
 //!
 //! Probes hold tokens, bound to the epoch. A token comes back with a verdict, or without one (the client left, the
 //! outcome says nothing about health), or it is overdue: then all tokens of the lot are void and a new lot begins, so
@@ -54,7 +56,7 @@ impl Gate {
         Word::unpack(self.packed())
     }
 
-    /// How often it began to refuse.
+    /// How often it opened.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
     }
@@ -73,16 +75,14 @@ impl Gate {
         };
         let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
         let word = self.word();
-        streak >= limit
-            && word.state == State::Closed
-            && self.refuse(word, Rule::Consecutive, now, rules)
+        streak >= limit && word.state.passes() && self.open(word, Rule::Consecutive, now, rules)
     }
 
-    /// From `seen` to open. The cool-down doubles when it was a probe that failed, and also when the breaker had
-    /// been closed for less than the longest cool-down: a target that flaps must not be asked at a fixed beat.
-    pub(crate) fn refuse(&self, seen: Word, rule: Rule, now: Moment, rules: &Rules) -> bool {
-        assert!(seen.state != State::Open, "a gate refuses once in an epoch");
-        let again = seen.state == State::HalfOpen || (seen.rule.is_some() && now < seen.until);
+    /// From `seen` to open. The cool-down doubles when it was a probe that failed or a step of the ramp, and also when the
+    /// breaker had been closed for less than the longest cool-down: a target that flaps must not be asked at a fixed beat.
+    pub(crate) fn open(&self, seen: Word, rule: Rule, now: Moment, rules: &Rules) -> bool {
+        assert!(seen.state != State::Open, "a gate opens once in an epoch");
+        let again = seen.state != State::Closed || (seen.rule.is_some() && now < seen.until);
         let level = if again {
             seen.level.saturating_add(1).min(Word::LEVEL_MAX)
         } else {
@@ -103,9 +103,9 @@ impl Gate {
         won
     }
 
-    /// The cool-down is over: from `seen` to half-open, with a fresh lot of tokens. For the tick alone.
-    pub(crate) fn probe(&self, seen: Word, now: Moment, rules: &Rules) -> bool {
-        assert!(seen.state == State::Open, "half-open follows open");
+    /// The cool-down is over: from `seen` to half open, with a fresh lot of tokens. For the tick alone.
+    pub(crate) fn half_open(&self, seen: Word, now: Moment, rules: &Rules) -> bool {
+        assert!(seen.state == State::Open, "half open follows open");
         let next = Word {
             state: State::HalfOpen,
             epoch: seen.next_epoch(),
@@ -179,7 +179,7 @@ impl Gate {
         None
     }
 
-    /// A probe succeeded; true if that closed the breaker.
+    /// A probe succeeded; true if that was the last one needed: the ramp begins, or it is closed at once if there is none.
     pub(crate) fn won(&self, token: Token, now: Moment, rules: &Rules) -> bool {
         let wins = self.settle(token, 1);
         if wins.is_none_or(|wins| wins < rules.need) {
@@ -190,9 +190,26 @@ impl Gate {
             return false;
         }
         self.streak.store(0, Relaxed);
+        let ramp = rules.ramp_length();
+        let (state, lasts) = if ramp == Span::ZERO {
+            (State::Closed, rules.cool_down.1)
+        } else {
+            (State::Ramp, ramp)
+        };
+        let next = Word {
+            state,
+            epoch: seen.next_epoch(),
+            until: now + lasts,
+            ..seen
+        };
+        self.swap(seen, next)
+    }
+
+    /// The ramp is over: from `seen` to closed. For the tick alone.
+    pub(crate) fn close(&self, seen: Word, now: Moment, rules: &Rules) -> bool {
+        assert!(seen.state == State::Ramp, "a ramp ends closed");
         let next = Word {
             state: State::Closed,
-            epoch: seen.next_epoch(),
             until: now + rules.cool_down.1,
             ..seen
         };
@@ -207,7 +224,7 @@ impl Gate {
             return false;
         }
         let rule = seen.rule.unwrap_or(Rule::Consecutive);
-        self.refuse(seen, rule, now, rules)
+        self.open(seen, rule, now, rules)
     }
 
     /// A probe ended without a verdict.

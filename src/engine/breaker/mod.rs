@@ -16,8 +16,9 @@ pub(crate) mod slot;
 pub(crate) mod window;
 pub(crate) mod word;
 
-use crate::base::{Outcome, OutcomeSet, Span};
-use crate::policy::model::Breaker;
+use crate::base::{Moment, Outcome, OutcomeSet, Span};
+use crate::engine::breaker::word::Word;
+use crate::policy::model::{Breaker, Ramp};
 
 pub use self::word::{Rule, State};
 
@@ -37,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) probes: u32,
     pub(crate) need: u32,
     pub(crate) share: u32,
+    ramp: Ramp,
+    step: Span,
     pub(crate) obey_retry_after: bool,
     pub(crate) throttle_max: Span,
     /// What jitter is derived from: the target's name and the board's seed.
@@ -80,6 +83,8 @@ impl Rules {
             probes: breaker.probes.clamp(1, gate::COUNT_MASK),
             need: breaker.need.clamp(1, gate::COUNT_MASK),
             share: breaker.share.min(MILLION),
+            ramp: breaker.ramp,
+            step: breaker.step.max(Span::from_millis(1)),
             obey_retry_after: breaker.obey_retry_after,
             throttle_max: breaker.throttle_max,
             seed,
@@ -93,6 +98,25 @@ impl Rules {
             return Some(Health::Well);
         }
         (Self::ILL.has(outcome) && self.count.has(outcome)).then_some(Health::Ill)
+    }
+
+    /// How long a ramp lasts; nothing if there is none.
+    pub(crate) fn ramp_length(&self) -> Span {
+        let steps = u64::try_from(self.ramp.steps().len()).unwrap_or(0);
+        self.step.saturating_mul(steps)
+    }
+
+    /// The part of its weight that a target on the ramp has, in parts per million. The word has no room for the step, and
+    /// needs none: the time that is left tells it.
+    pub(crate) fn ramp_share(&self, word: Word, now: Moment) -> u32 {
+        let left = word.until.since(now).as_nanos();
+        let to_go = left.div_ceil(self.step.as_nanos().max(1));
+        let steps = self.ramp.steps();
+        let step = usize::try_from(to_go)
+            .ok()
+            .and_then(|to_go| steps.len().checked_sub(to_go))
+            .unwrap_or(0);
+        steps.get(step).copied().unwrap_or(MILLION)
     }
 
     /// Whether a time without content is already beyond a latency rule.

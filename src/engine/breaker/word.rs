@@ -12,11 +12,13 @@
 
 use crate::base::{Moment, Span};
 
-/// The state of a breaker, in the words of the pattern: a circuit that is closed conducts.
+/// What a breaker does with requests, in the words of electricity, as everywhere: a closed one conducts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum State {
     /// Requests pass; their outcomes are counted.
     Closed,
+    /// Its probes were won: a part of the requests pass, more of them with each step; their outcomes are counted.
+    Ramp,
     /// A few requests pass as probes; each of them decides.
     HalfOpen,
     /// No request passes until the cool-down is over.
@@ -24,17 +26,26 @@ pub enum State {
 }
 
 impl State {
+    /// Each of them, from the one that lets the most through.
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Ramp, Self::HalfOpen, Self::Open];
+
+    /// Whether requests pass that are no probes.
+    pub const fn passes(self) -> bool {
+        matches!(self, Self::Closed | Self::Ramp)
+    }
+
     /// The word of logs, of the admin address and of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
+            Self::Ramp => "ramp",
             Self::HalfOpen => "half_open",
             Self::Open => "open",
         }
     }
 }
 
-/// The rule of the policy that made a breaker refuse.
+/// The rule of the policy that opened a breaker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rule {
     /// `open when consecutive >= …`
@@ -61,14 +72,15 @@ impl Rule {
 pub(crate) struct Word {
     /// What it does.
     pub(crate) state: State,
-    /// What made it refuse first; none while it has never refused. Kept while it probes and when a probe fails.
+    /// What opened it first; none while it has never been open. Kept while it is half open and when a probe fails.
     pub(crate) rule: Option<Rule>,
     /// How often the cool-down was doubled.
     pub(crate) level: u8,
     /// Counts changes of state; wraps.
     pub(crate) epoch: u32,
-    /// Open: the end of the cool-down. Half-open: from then on even a request without another target may probe.
-    /// Closed: from then on the next cool-down starts at its first length again.
+    /// Open: the end of the cool-down. Half open: from then on even a request without another target may probe.
+    /// Ramp: its end; which step it is at follows from the time left. Closed: from then on the next cool-down starts at
+    /// its first length again.
     pub(crate) until: Moment,
 }
 
@@ -90,8 +102,9 @@ impl Word {
     pub(crate) fn pack(self) -> u64 {
         let state = match self.state {
             State::Closed => 0_u64,
-            State::HalfOpen => 1,
-            State::Open => 2,
+            State::Ramp => 1,
+            State::HalfOpen => 2,
+            State::Open => 3,
         };
         let rule = match self.rule {
             None => 0,
@@ -111,7 +124,8 @@ impl Word {
     pub(crate) fn unpack(word: u64) -> Self {
         let state = match word >> 62 {
             0 => State::Closed,
-            1 => State::HalfOpen,
+            1 => State::Ramp,
+            2 => State::HalfOpen,
             _ => State::Open,
         };
         let rule = match (word >> 59) & 7 {
@@ -130,9 +144,14 @@ impl Word {
     }
 }
 
-/// The state alone: what the request path asks of a packed word.
-pub(crate) fn is_closed(word: u64) -> bool {
+/// Whether the state is closed: what every pick asks of a packed word.
+pub(crate) fn closed(word: u64) -> bool {
     word >> 62 == 0
+}
+
+/// Whether requests pass that are no probes.
+pub(crate) fn passes(word: u64) -> bool {
+    word >> 63 == 0
 }
 
 /// The epoch alone.
@@ -144,12 +163,12 @@ const MILLI: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
-    use super::{Rule, State, Word, epoch_of, is_closed};
+    use super::{Rule, State, Word, closed, epoch_of, passes};
     use crate::base::{Moment, Span};
 
     #[test]
     fn a_word_survives_packing() {
-        for state in [State::Closed, State::HalfOpen, State::Open] {
+        for state in State::ALL {
             for rule in [
                 None,
                 Some(Rule::Consecutive),
@@ -165,7 +184,8 @@ mod tests {
                         until: Moment::START + Span::from_millis(123_456),
                     };
                     assert_eq!(Word::unpack(word.pack()), word);
-                    assert_eq!(is_closed(word.pack()), state == State::Closed);
+                    assert_eq!(closed(word.pack()), state == State::Closed);
+                    assert_eq!(passes(word.pack()), state.passes());
                     assert_eq!(epoch_of(word.pack()), epoch);
                 }
             }

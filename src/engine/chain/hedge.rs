@@ -30,7 +30,7 @@ impl Chain {
         let index = place_of(hedge.target, &view)?;
         let mut survey = Survey::take(now, &view, core, &mut self.passed);
         let route = self.decision.route;
-        if survey.open & bit(index) == 0
+        if survey.usable & !survey.ramp & bit(index) == 0
             || !plan.program.may_hedge(&self.decision)
             || !core.allowance(route).is_some_and(Allowance::take)
         {

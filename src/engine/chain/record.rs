@@ -49,7 +49,7 @@ pub enum PassedOver {
     ModelGone,
     /// Health checks say that none of its provider's endpoints is up.
     Down,
-    /// Its breaker refuses, or all its probes are out.
+    /// Its breaker is open, or half open with all its probes out.
     BreakerOpen,
     /// The provider asked for a pause.
     Throttled,

@@ -4,7 +4,7 @@ use crate::base::limits::DEADLINE_RESERVE;
 use crate::base::{Moment, Outcome, OutcomeSet, Span, hash};
 use crate::engine::balance::bit;
 use crate::engine::chain::finish::{By, Reason};
-use crate::engine::chain::survey::{Survey, View, health};
+use crate::engine::chain::survey::{Survey, View, Way, health};
 use crate::engine::chain::{Chain, PassedOver, Step, Waiting};
 use crate::engine::core::Core;
 use crate::policy::model::Retries;
@@ -95,13 +95,13 @@ impl Chain {
         let backoff = self.backoff(retries, repeats);
         let remaining = self.begin_by().since(now);
         let until = match health(now, core.board.cell(target)?, core) {
-            Ok(false) => now + backoff,
+            Ok(Way::Free | Way::Ramp) => now + backoff,
             Err((PassedOver::Throttled, until)) => {
                 let bearable = Span::from_nanos(remaining.as_nanos() / WAIT_PART);
                 (until.since(now) <= bearable).then_some(until)?
             }
             // Half-open: probes are for requests that have somewhere else to go.
-            Ok(true) | Err(_) => return None,
+            Ok(Way::Probe) | Err(_) => return None,
         };
         let usual = core
             .usual_ttft(target)

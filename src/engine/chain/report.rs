@@ -6,7 +6,7 @@ use crate::base::limits::{KEY_REST, MODEL_REST, QUOTA_REST};
 use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
-use crate::engine::breaker::word::{Rule, epoch_of, is_closed};
+use crate::engine::breaker::word::{Rule, epoch_of, passes};
 use crate::engine::breaker::{Health, Rules};
 use crate::engine::chain::{Chain, End, Running};
 use crate::engine::core::Core;
@@ -135,7 +135,7 @@ impl Chain {
         }
     }
 
-    /// Whether the attempt was slower than the rule that closed its target, if it was one of latency: such a probe is an
+    /// Whether the attempt was slower than the rule that opened its breaker, if it was one of latency: such a probe is an
     /// answer and yet no cure.
     fn slow_probe(&self, running: &Running, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
         let record = self.history.at(running.index);
@@ -265,11 +265,11 @@ fn sample(ttft: Span, running: &Running, core: &Core) {
     }
 }
 
-/// Whether the breaker is still in the epoch in which the attempt began, and that is closed. A change between this look and the
+/// Whether the breaker is still in the epoch in which the attempt began, and lets requests pass. A change between this look and the
 /// count that follows lets one attempt through into the next window: nothing hangs on one.
 fn is_current(running: &Running, cell: &Cell, core: &Core) -> bool {
     let packed = cell.gate(core.index).map(Gate::packed);
-    packed.is_some_and(|packed| is_closed(packed) && epoch_of(packed) == running.epoch)
+    packed.is_some_and(|packed| passes(packed) && epoch_of(packed) == running.epoch)
 }
 
 /// The model answered, to this key: neither of them needs a rest.

@@ -41,7 +41,7 @@ impl Chain {
             .zip(view.candidates)
             .filter(|(_, candidate)| able(candidate.target))
             .fold(0, |set, (index, _)| set | bit(index));
-        survey.open &= able;
+        survey.usable &= able;
         survey.half = 0;
         match verdict(serve, outcome, Span::ZERO) {
             Verdict::Next => self.start_any(now, &view, &mut survey, core),
@@ -50,7 +50,7 @@ impl Chain {
                     .candidates
                     .iter()
                     .position(|candidate| candidate.target == target)?;
-                if survey.open & bit(index) == 0 {
+                if survey.usable & bit(index) == 0 {
                     return None;
                 }
                 self.start_one(now, &view, &mut survey, index, core)

@@ -7,7 +7,7 @@ use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::balance::{Draw, bit, bits, pick, rendezvous, weight_of};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::{Gate, Token};
-use crate::engine::breaker::word::{State, Word, epoch_of, is_closed};
+use crate::engine::breaker::word::{State, Word, epoch_of, passes};
 use crate::engine::chain::record::{Beginning, PassedOver};
 use crate::engine::chain::survey::{BUSY_HINT, Survey, View};
 use crate::engine::chain::verdict::slow_line;
@@ -15,12 +15,12 @@ use crate::engine::chain::{Attempt, Chain, Form, Running};
 use crate::engine::core::Core;
 use crate::engine::keys::{KeyDraw, Taken};
 use crate::engine::pause::Turn;
-use crate::policy::model::{KeyPick, Then};
+use crate::policy::model::{KeyPick, Pick, Then};
 
 impl Chain {
-    /// The first candidate that takes the request: tier by tier, probes by their share, then whoever `pick` names. When
-    /// nobody is left but half-open targets, the request probes one of those: it would be refused otherwise, so it has
-    /// nothing to lose.
+    /// The first candidate that takes the request: tier by tier, probes by their share, then whoever `pick` names. A target
+    /// on the ramp stands aside for the requests that are not of its part, as long as somebody else is left. When nobody is
+    /// left but half-open targets, the request probes one of those: it would be refused otherwise, so it has nothing to lose.
     pub(super) fn start_any(
         &mut self,
         now: Moment,
@@ -37,12 +37,40 @@ impl Chain {
             affinity: self.decision.affinity,
             sticky: self.decision.sticky,
         };
+        let attempt = self.start_in_tiers(now, view, survey, draw, survey.ramp, core);
+        if attempt.is_some() {
+            return attempt;
+        }
+        if survey.ramp & survey.usable & survey.tiers != 0
+            && let Some(attempt) = self.start_in_tiers(now, view, survey, draw, 0, core)
+        {
+            return Some(attempt);
+        }
+        bits(survey.half & survey.tiers)
+            .find_map(|index| self.start_one(now, view, survey, index, core))
+    }
+
+    /// The first candidate of the tiers; those of `ramp` by their part.
+    fn start_in_tiers(
+        &mut self,
+        now: Moment,
+        view: &View<'_>,
+        survey: &mut Survey,
+        draw: Draw,
+        ramp: u64,
+        core: &mut Core,
+    ) -> Option<Attempt> {
         // INVARIANT: the candidates are the tiers' members, flattened in order.
         let mut first = 0_usize;
         for rules in &view.serve.tiers {
             let after = first.saturating_add(rules.members.len());
-            let members = below(after) & !below(first) & (survey.open | survey.half);
+            let mut members = below(after) & !below(first) & (survey.usable | survey.half);
             first = after;
+            for index in bits(ramp & members) {
+                if !is_of_the_part(now, view, index, &rules.pick, draw, core) {
+                    members &= !bit(index);
+                }
+            }
             for index in bits(survey.half & members) {
                 if self.draws_probe(now, view, survey, members, index, draw.chance, core)
                     && let Some(attempt) = self.start_one(now, view, survey, index, core)
@@ -51,10 +79,10 @@ impl Chain {
                 }
             }
             // Each round ends or takes one member out.
-            while survey.open & members != 0 {
+            while survey.usable & members != 0 {
                 let index = pick(
                     &rules.pick,
-                    survey.open & members,
+                    survey.usable & members,
                     view.candidates,
                     draw,
                     core,
@@ -64,8 +92,7 @@ impl Chain {
                 }
             }
         }
-        bits(survey.half & survey.tiers)
-            .find_map(|index| self.start_one(now, view, survey, index, core))
+        None
     }
 
     /// Begins an attempt at one candidate. If it turns out to be full, paused or taken meanwhile it is dropped from the
@@ -180,7 +207,7 @@ impl Chain {
             .gate(core.index)
             .map_or_else(|| Word::unpack(Word::FRESH), Gate::word);
         let elsewhere =
-            survey.open & survey.tiers & !bit(index) != 0 && self.attempts_left(view.serve) > 1;
+            survey.usable & survey.tiers & !bit(index) != 0 && self.attempts_left(view.serve) > 1;
         if !elsewhere && now < word.until {
             return false;
         }
@@ -190,7 +217,7 @@ impl Chain {
         {
             return false;
         }
-        let all = weight_of(survey.open & members | bit(index), view.candidates);
+        let all = weight_of(survey.usable & members | bit(index), view.candidates);
         let (weight, all) = match (u64::from(candidate.weight), all) {
             (weight, 0) => (weight.max(1), u64::from(members.count_ones())),
             known => known,
@@ -219,7 +246,7 @@ impl Chain {
         let route = view.serve.timeouts;
         // This one is counted once it has begun, if it counts at all.
         let more = self.attempts_left(view.serve) > u8::from(!key_change);
-        let others = more && survey.open & survey.tiers & !bit(index) != 0;
+        let others = more && survey.usable & survey.tiers & !bit(index) != 0;
         let reserve = |end: Moment| match end - DEADLINE_RESERVE {
             reserved if others && reserved > now => reserved,
             _ => end,
@@ -256,8 +283,37 @@ impl Chain {
     }
 }
 
+/// Keeps the draws of the ramp apart from the order of keys.
+const RAMP_SALT: u64 = 1 << 33;
 /// A target with twenty requests a second draws a probe about once in this time at a share of 5 %.
 const PROBE_DUE: Span = Span::from_secs(1);
+
+/// Whether this request is of the part that a target on the ramp has back. What goes by a key goes by the key here, too:
+/// a larger part has all the keys of a smaller one, so that each of them moves once.
+fn is_of_the_part(
+    now: Moment,
+    view: &View<'_>,
+    index: usize,
+    pick: &Pick,
+    draw: Draw,
+    core: &Core,
+) -> bool {
+    let candidate = view.candidates.get(index);
+    let Some(cell) = candidate.and_then(|it| core.board.cell(it.target)) else {
+        return false;
+    };
+    let word = cell.gate(core.index).map(Gate::word);
+    let Some(word) = word.filter(|word| word.state == State::Ramp) else {
+        return true;
+    };
+    let own = match (draw.sticky, pick) {
+        (Some(key), _) => key,
+        (None, Pick::Hash(_)) => draw.affinity,
+        (None, _) => draw.chance,
+    };
+    let own = hash::mix(own, cell.name_hash ^ RAMP_SALT);
+    hash::scale(own, 1_000_000) < u64::from(cell.rules.ramp_share(word, now))
+}
 
 /// The set of all indices below `count`.
 fn below(count: usize) -> u64 {
@@ -270,7 +326,7 @@ fn can_jump(to: TargetId, from: TargetId, view: &View<'_>, survey: &Survey) -> b
             .candidates
             .iter()
             .position(|candidate| candidate.target == to)
-            .is_some_and(|index| (survey.open | survey.half) & bit(index) != 0)
+            .is_some_and(|index| (survey.usable | survey.half) & bit(index) != 0)
 }
 
 /// What an attempt holds while it runs, besides its place in flight.
@@ -297,7 +353,7 @@ fn hold(
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
     let packed = gate.packed();
     let mut token = None;
-    if !is_closed(packed) {
+    if !passes(packed) {
         let word = Word::unpack(packed);
         if word.state == State::Open {
             return Err((PassedOver::BreakerOpen, word.until));

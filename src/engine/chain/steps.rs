@@ -95,7 +95,7 @@ impl Chain {
             .position(|candidate| candidate.target == target);
         if let Some(index) = index
             && self.attempts_left(view.serve) != 0
-            && (survey.open | survey.half) & bit(index) != 0
+            && (survey.usable | survey.half) & bit(index) != 0
             && let Some(attempt) = self.start_one(now, view, &mut survey, index, core)
         {
             return Step::Attempt(attempt);
@@ -128,7 +128,7 @@ impl Chain {
             return Step::Finish(Finish::Stop);
         }
         // Somebody is out for this request only: another one may come at once, so there is nothing to hint at.
-        let free = (survey.open | survey.half) & survey.tiers != 0
+        let free = (survey.usable | survey.half) & survey.tiers != 0
             || survey.met(PassedOver::Tried)
             || survey.met(PassedOver::NoTime);
         let soonest = if free { Moment::NEVER } else { survey.soonest };

@@ -7,7 +7,7 @@ use crate::base::{Moment, Span};
 use crate::engine::balance::bit;
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
-use crate::engine::breaker::word::{State, Word, is_closed};
+use crate::engine::breaker::word::{State, Word, closed};
 use crate::engine::chain::record::{PassedOver, PassedSet};
 use crate::engine::core::Core;
 use crate::engine::keys::KeyStanding;
@@ -32,7 +32,9 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Survey {
     /// May be asked.
-    pub(crate) open: u64,
+    pub(crate) usable: u64,
+    /// Those of the usable ones that have only a part of their weight back.
+    pub(crate) ramp: u64,
     /// May be asked, but as a probe.
     pub(crate) half: u64,
     /// Members of tiers, as opposed to targets that only a jump reaches.
@@ -51,7 +53,8 @@ impl Survey {
             "a route's targets fit one word"
         );
         let mut survey = Self {
-            open: 0,
+            usable: 0,
+            ramp: 0,
             half: 0,
             tiers: 0,
             reasons: 0,
@@ -63,8 +66,12 @@ impl Survey {
                 survey.tiers |= bit;
             }
             match standing(now, bit, candidate, view, core) {
-                Standing::Open => survey.open |= bit,
-                Standing::Half => survey.half |= bit,
+                Standing::In(Way::Free) => survey.usable |= bit,
+                Standing::In(Way::Ramp) => {
+                    survey.usable |= bit;
+                    survey.ramp |= bit;
+                }
+                Standing::In(Way::Probe) => survey.half |= bit,
                 Standing::Out(reason, until) => survey.drop(bit, reason, until, passed),
             }
         }
@@ -79,7 +86,7 @@ impl Survey {
         until: Moment,
         passed: &mut PassedSet,
     ) {
-        self.open &= !bit;
+        self.usable &= !bit;
         self.half &= !bit;
         passed.set(bit, reason);
         if self.tiers & bit != 0 {
@@ -108,8 +115,7 @@ impl Survey {
 
 /// How one candidate stands.
 enum Standing {
-    Open,
-    Half,
+    In(Way),
     Out(PassedOver, Moment),
 }
 
@@ -120,8 +126,8 @@ fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: 
     let Some(cell) = core.board.cell(candidate.target) else {
         return Standing::Out(PassedOver::Forbidden, Moment::NEVER);
     };
-    let half = match health(now, cell, core) {
-        Ok(half) => half,
+    let way = match health(now, cell, core) {
+        Ok(way) => way,
         Err((reason, until)) => return Standing::Out(reason, until),
     };
     if let (Some(remaining), Some(usual)) = (view.remaining, core.usual_ttft(candidate.target))
@@ -132,11 +138,22 @@ fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: 
     if view.tried & bit != 0 {
         return Standing::Out(PassedOver::Tried, Moment::NEVER);
     }
-    if half { Standing::Half } else { Standing::Open }
+    Standing::In(way)
 }
 
-/// What the board says about one target: whether it is only to be probed, or why and until when it is out.
-pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (PassedOver, Moment)> {
+/// How a target may be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    /// Like any other.
+    Free,
+    /// By a part of the requests that would ask it.
+    Ramp,
+    /// As a probe.
+    Probe,
+}
+
+/// What the board says about one target: how it may be asked, or why and until when it is out.
+pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<Way, (PassedOver, Moment)> {
     let paused = match cell.standing(now, &core.board) {
         KeyStanding::Usable => None,
         KeyStanding::Paused(until) => Some(until),
@@ -151,13 +168,15 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (Pas
         return Err((PassedOver::Down, now + checked.recovery));
     }
     let packed = cell.gate(core.index).map_or(Word::FRESH, Gate::packed);
-    let mut half = false;
-    if !is_closed(packed) {
+    let mut way = Way::Free;
+    if !closed(packed) {
         let word = Word::unpack(packed);
-        if word.state == State::Open {
-            return Err((PassedOver::BreakerOpen, word.until));
-        }
-        half = true;
+        way = match word.state {
+            State::Open => return Err((PassedOver::BreakerOpen, word.until)),
+            State::HalfOpen => Way::Probe,
+            State::Ramp => Way::Ramp,
+            State::Closed => Way::Free,
+        };
     }
     if let Some(until) = paused {
         return Err((PassedOver::Throttled, until));
@@ -168,7 +187,7 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<bool, (Pas
     {
         return Err((PassedOver::AtCapacity, now + BUSY_HINT));
     }
-    Ok(half)
+    Ok(way)
 }
 
 /// Which mask it was: the program's bits do not say.

@@ -125,10 +125,10 @@ fn a_probe_that_never_reports_does_not_hold_the_breaker() {
     );
     world.pass(Span::from_secs(2));
     assert!(world.once(Outcome::Ok).unwrap().probe);
-    assert_eq!(world.status('a').state, State::Closed);
+    assert_eq!(world.status('a').state, State::Ramp);
     // The report comes after all: it has no say any more.
     world.end(&mut lost, 0, Outcome::S5xx);
-    assert_eq!(world.status('a').state, State::Closed);
+    assert_eq!(world.status('a').state, State::Ramp);
 }
 
 #[test]
@@ -172,7 +172,248 @@ fn a_quiet_target_is_probed_by_whoever_comes() {
         assert!(world.attempt(&mut chain, 0).probe);
         world.end(&mut chain, 0, Outcome::Ok);
     }
+    assert_eq!(world.status('a').state, State::Ramp);
+}
+
+/// One at a time, over all cores, and each of them must succeed.
+#[test]
+fn probes_go_one_after_the_other() {
+    let mut world = Setup {
+        cores: 2,
+        ..Setup::default()
+    }
+    .build();
+    world.half_open('a');
+    world.pass(SECOND);
+    for won in 0..2 {
+        assert_eq!(world.status('a').state, State::HalfOpen, "{won}");
+        let mut probe = world.chain();
+        assert!(world.attempt(&mut probe, 0).probe);
+        for core in [0, 1] {
+            let mut other = world.chain();
+            assert_eq!(world.attempt(&mut other, core).target, TargetId(1));
+            world.end(&mut other, core, Outcome::Ok);
+        }
+        world.end(&mut probe, 0, Outcome::Ok);
+    }
+    assert_eq!(world.status('a').state, State::Ramp);
+}
+
+#[test]
+fn a_probe_that_fails_is_repeated_elsewhere_at_once() {
+    let mut world = Setup::default().build();
+    world.half_open('a');
+    world.pass(SECOND);
+    let mut chain = world.chain();
+    assert!(world.attempt(&mut chain, 0).probe);
+    world.end(&mut chain, 0, Outcome::S5xx);
+    let second = world.attempt(&mut chain, 0);
+    assert_eq!((second.target, second.probe), (TargetId(1), false));
+    assert_eq!(world.status('a').state, State::Open);
+    world.end(&mut chain, 0, Outcome::Ok);
+}
+
+/// Wins all probes of `a`, which is half open.
+fn cured(world: &mut World) {
+    world.pass(SECOND);
+    while world.status('a').state == State::HalfOpen {
+        assert!(world.once(Outcome::Ok).unwrap().probe);
+    }
+    assert_eq!(world.status('a').state, State::Ramp);
+}
+
+/// Of 10,000 requests as many as went to `a`, and back.
+fn part_of_a(world: &mut World) -> u32 {
+    let mut part = 0;
+    for _ in 0..10_000 {
+        let mut chain = world.chain();
+        part += u32::from(world.attempt(&mut chain, 0).target == TargetId(0));
+        world.abandon(&mut chain, 0);
+    }
+    part
+}
+
+#[test]
+fn a_target_gets_its_weight_back_in_steps() {
+    // Alone in its tier it has all of it; beside one of three times its weight a quarter.
+    for (tiers, whole) in [
+        (
+            vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
+            10_000,
+        ),
+        (vec![(Pick::Weighted, vec![1, 3])], 2_500),
+        (vec![(Pick::RoundRobin, vec![1, 3])], 2_500),
+    ] {
+        let mut world = Setup {
+            tiers,
+            ..Setup::default()
+        }
+        .build();
+        world.half_open('a');
+        cured(&mut world);
+        let mut changed = Vec::new();
+        for percent in [1_u32, 5, 25] {
+            assert_eq!(world.status('a').ramp, Some(percent * 10_000));
+            let part = part_of_a(&mut world);
+            let wanted = whole * percent / 100;
+            // Five standard deviations.
+            let noise = 5 * wanted.isqrt() + 5;
+            assert!(part.abs_diff(wanted) <= noise, "{percent} %: {part}");
+            changed.extend(world.pass(SECOND));
+        }
+        let told: Vec<_> = changed.iter().map(|it| (it.from, it.to)).collect();
+        let wanted = [(State::HalfOpen, State::Ramp), (State::Ramp, State::Closed)];
+        assert_eq!(told, wanted);
+        assert_eq!(world.status('a').ramp, None);
+        let part = part_of_a(&mut world);
+        assert!(part.abs_diff(whole) <= 5 * whole.isqrt(), "{part}");
+    }
+}
+
+#[test]
+fn a_lone_target_on_the_ramp_takes_everything() {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1, 1])],
+        ..Setup::default()
+    }
+    .build();
+    world.half_open('a');
+    cured(&mut world);
+    world.open('b');
+    assert_eq!(part_of_a(&mut world), 10_000);
+    // Two of them share by weight what none of them may take by its part.
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1, 1])],
+        ..Setup::default()
+    }
+    .build();
+    world.half_open('b');
+    world.pass(SECOND);
+    while world.status('b').state == State::HalfOpen {
+        world.once(Outcome::Ok);
+    }
+    world.half_open('a');
+    let mut on_a = 0;
+    while world.status('a').state == State::HalfOpen {
+        on_a += u32::from(world.once(Outcome::Ok).unwrap().target == TargetId(0));
+        world.pass(SECOND);
+    }
+    assert!(on_a >= 2);
+    assert!(world.status('b').state.passes());
+}
+
+#[test]
+fn ill_health_on_the_ramp_opens_again_for_longer() {
+    let mut world = Setup::default().build();
+    world.half_open('a');
+    cured(&mut world);
+    let opened = world.status('a').opened;
+    while world.status('a').state == State::Ramp {
+        world.once(Outcome::S5xx);
+    }
+    let status = world.status('a');
+    assert_eq!((status.state, status.opened), (State::Open, opened + 1));
+    assert_eq!(status.why, Some(Rule::Consecutive));
+    let length = status.until.unwrap().since(world.now).as_millis();
+    assert!((27_000..=33_001).contains(&length), "{length}");
+}
+
+#[test]
+fn what_was_counted_on_the_ramp_counts_when_it_is_over() {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1])],
+        breaker: Breaker {
+            consecutive: None,
+            need: 1,
+            ..breaker()
+        },
+        ..Setup::default()
+    }
+    .build();
+    world.half_open('a');
+    cured(&mut world);
+    for _ in 0..10 {
+        world.once(Outcome::S5xx);
+    }
+    let mut across = world.chain();
+    world.attempt(&mut across, 0);
+    world.pass(Span::from_secs(3));
     assert_eq!(world.status('a').state, State::Closed);
+    world.end(&mut across, 0, Outcome::S5xx);
+    for _ in 0..9 {
+        world.once(Outcome::Ok);
+    }
+    let changed = world.pass(Span::from_millis(100));
+    assert_eq!(changed[0].why, Some(Rule::ErrorRate));
+    assert_eq!(world.status('a').opened, 2);
+}
+
+/// A key stays elsewhere until its target is back, and comes back once.
+#[test]
+fn keys_return_after_the_probes_and_each_of_them_once() {
+    for pick in [Pick::Weighted, Pick::Hash(Vec::new())] {
+        let by_hash = pick != Pick::Weighted;
+        let mut world = Setup {
+            tiers: vec![(pick, vec![1, 1])],
+            breaker: Breaker {
+                need: 1,
+                ..breaker()
+            },
+            ..Setup::default()
+        }
+        .build();
+        let place = |world: &mut World, key: u64| {
+            let key = crate::base::hash::mix(key, 3);
+            if by_hash {
+                world.affinity = key;
+            } else {
+                world.sticky = Some(key);
+            }
+            let mut chain = world.chain();
+            let attempt = world.attempt(&mut chain, 0);
+            world.abandon(&mut chain, 0);
+            (attempt.target == TargetId(0), attempt.probe)
+        };
+        let keys = 0..1_000_u64;
+        let home: Vec<bool> = keys.clone().map(|key| place(&mut world, key).0).collect();
+        world.half_open('a');
+        world.pass(SECOND);
+        let probe = (0..100).find_map(|key| {
+            world.sticky = (!by_hash).then_some(key);
+            world.affinity = key;
+            let mut chain = world.chain();
+            if world.attempt(&mut chain, 0).probe {
+                return Some(chain);
+            }
+            world.abandon(&mut chain, 0);
+            None
+        });
+        let mut probe = probe.unwrap();
+        for key in keys.clone() {
+            assert_eq!(
+                place(&mut world, key),
+                (false, false),
+                "while it is half open"
+            );
+        }
+        world.end(&mut probe, 0, Outcome::Ok);
+        let mut back = vec![false; home.len()];
+        for percent in [1_usize, 5, 25, 100] {
+            let now: Vec<bool> = keys.clone().map(|key| place(&mut world, key).0).collect();
+            for ((&now, &before), &home) in now.iter().zip(&back).zip(&home) {
+                assert!(now >= before && now <= home, "{percent} %");
+            }
+            let part = now.iter().filter(|back| **back).count();
+            let wanted = home.iter().filter(|home| **home).count() * percent / 100;
+            assert!(
+                part.abs_diff(wanted) <= 5 * wanted.isqrt() + 5,
+                "{percent} %: {part}"
+            );
+            back = now;
+            world.pass(SECOND);
+        }
+        assert_eq!(back, home);
+    }
 }
 
 #[test]
@@ -204,10 +445,14 @@ fn cool_downs_grow_to_the_longest_and_shrink_after_a_steady_time() {
         assert!(length.abs_diff(plain) <= plain / 10 + 1, "{lengths:?}");
     }
     // It closes and opens again soon: still long. After a steady time: short.
-    world.once(Outcome::Ok);
-    assert_eq!(world.status('a').state, State::Closed);
+    let closes = |world: &mut World| {
+        world.once(Outcome::Ok);
+        world.pass(Span::from_secs(3));
+        assert_eq!(world.status('a').state, State::Closed);
+    };
+    closes(&mut world);
     assert!(opens(&mut world) > 100);
-    world.once(Outcome::Ok);
+    closes(&mut world);
     world.pass(Span::from_secs(121));
     assert!(opens(&mut world) < 20);
 }
@@ -233,12 +478,13 @@ fn counts_of_an_old_epoch_do_not_count_in_the_new_one() {
     world.half_open('a');
     while world.status('a').state == State::HalfOpen {
         world.once(Outcome::Ok);
+        world.pass(SECOND);
     }
     for chain in &mut old {
         world.end(chain, 0, Outcome::Timeout);
     }
     world.pass(Span::from_millis(100));
-    assert_eq!(world.status('a').state, State::Closed);
+    assert_eq!(world.status('a').state, State::Ramp);
     assert_eq!(world.status('a').failures, 0);
 }
 

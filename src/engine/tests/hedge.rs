@@ -53,7 +53,7 @@ fn a_request_hedges_once_and_where_the_target_can_be_asked() {
         world.open(name);
         let cell = world.board.cell(target(name)).unwrap();
         let gate = cell.gate(0).unwrap();
-        gate.probe(gate.word(), world.now, &cell.rules);
+        gate.half_open(gate.word(), world.now, &cell.rules);
     }] {
         let mut world = fixed().build();
         state(&world, 'c');

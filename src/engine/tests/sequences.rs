@@ -3,7 +3,7 @@
 use crate::base::{Moment, Outcome, Span};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker};
 use crate::engine::{Chain, Rule, State, Step};
-use crate::policy::model::{Breaker, Pick, SlowRule};
+use crate::policy::model::{Breaker, Pick, Ramp, SlowRule};
 
 /// What can happen to the one target of the world.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,15 @@ const HALF_OPEN: [Event; 3] = [
     Event::Pass(Span::from_millis(1_150)),
 ];
 
+/// After [`HALF_OPEN`]: on the first step of the ramp.
+const RAMP: [Event; 5] = [
+    Event::Whole(0, Outcome::S5xx),
+    Event::Whole(1, Outcome::S5xx),
+    Event::Pass(Span::from_millis(1_150)),
+    Event::Whole(0, Outcome::Ok),
+    Event::Whole(1, Outcome::Ok),
+];
+
 const SLOW_PROBING: [Event; 5] = [
     Event::Slow,
     Event::Slow,
@@ -72,6 +81,8 @@ fn small() -> Breaker {
         cool_down: (SECOND, Span::from_secs(4)),
         probes: 1,
         need: 2,
+        ramp: Ramp::new(&[250_000, 500_000, 1_000_000]).unwrap(),
+        step: Span::from_millis(700),
         ..breaker()
     }
 }
@@ -82,10 +93,13 @@ fn every_short_sequence_agrees_with_the_model() {
     every(&EVENTS, 4, &OPENED, &small());
     every(&EVENTS, 5, &HALF_OPEN, &small());
     every(&EVENTS, 3, &SLOW_PROBING, &small());
+    every(&EVENTS, 4, &RAMP, &small());
+    every(&STEPS, 6, &RAMP, &small());
     let patient = Breaker {
         consecutive: None,
         probes: 2,
         need: 1,
+        ramp: Ramp::default(),
         ..small()
     };
     every(&EVENTS, 4, &[Event::Whole(0, Outcome::S5xx); 3], &patient);
@@ -93,6 +107,13 @@ fn every_short_sequence_agrees_with_the_model() {
 }
 
 fn every(events: &[Event], depth: u32, prefix: &[Event], breaker: &Breaker) {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1])],
+        cores: 2,
+        breaker: breaker.clone(),
+        ..Setup::default()
+    }
+    .build();
     let base = events.len();
     for code in 0..base.pow(depth) {
         let mut rest = code;
@@ -102,30 +123,24 @@ fn every(events: &[Event], depth: u32, prefix: &[Event], breaker: &Breaker) {
             event
         });
         let sequence: Vec<_> = prefix.iter().copied().chain(tail).collect();
-        run(&sequence, breaker);
+        world.renew();
+        run(&mut world, &sequence, breaker);
     }
 }
 
-fn run(sequence: &[Event], breaker: &Breaker) {
-    let mut world = Setup {
-        tiers: vec![(Pick::Weighted, vec![1])],
-        cores: 2,
-        breaker: breaker.clone(),
-        ..Setup::default()
-    }
-    .build();
+fn run(world: &mut World, sequence: &[Event], breaker: &Breaker) {
     let mut model = Model::new(breaker);
     let mut under_way = std::collections::VecDeque::new();
     for &event in sequence {
         match event {
             Event::Whole(core, outcome) => {
-                if let Some((mut chain, begun)) = begin(&mut world, &mut model, core, sequence) {
+                if let Some((mut chain, begun)) = begin(world, &mut model, core, sequence) {
                     world.end(&mut chain, core, outcome);
                     model.ended(world.now, begun, Some(outcome), None);
                 }
             }
             Event::Slow => {
-                if let Some((mut chain, begun)) = begin(&mut world, &mut model, 1, sequence) {
+                if let Some((mut chain, begun)) = begin(world, &mut model, 1, sequence) {
                     world.now = world.now + Span::from_millis(150);
                     world.content(&mut chain, 1);
                     model.sample(begun, Span::from_millis(150));
@@ -138,7 +153,7 @@ fn run(sequence: &[Event], breaker: &Breaker) {
                     );
                 }
             }
-            Event::Begin => under_way.extend(begin(&mut world, &mut model, 0, sequence)),
+            Event::Begin => under_way.extend(begin(world, &mut model, 0, sequence)),
             Event::End(outcome) => {
                 if let Some((mut chain, begun)) = under_way.pop_front() {
                     match outcome {
@@ -153,7 +168,7 @@ fn run(sequence: &[Event], breaker: &Breaker) {
                 model.tick(world.now);
             }
         }
-        model.adopt(&world, sequence);
+        model.adopt(world, sequence);
     }
     for (mut chain, _) in under_way {
         world.abandon(&mut chain, 0);
@@ -210,6 +225,7 @@ struct Model<'a> {
     cool_down: Option<(Moment, Span)>,
     until: Moment,
     steady: Option<Moment>,
+    ramp_begun: Moment,
     streak: u32,
     out: u32,
     wins: u32,
@@ -229,6 +245,7 @@ impl<'a> Model<'a> {
             cool_down: None,
             until: Moment::START,
             steady: None,
+            ramp_begun: Moment::START,
             streak: 0,
             out: 0,
             wins: 0,
@@ -240,7 +257,7 @@ impl<'a> Model<'a> {
 
     fn begin(&mut self, now: Moment) -> Option<Begun> {
         let probe = match self.state {
-            State::Closed => false,
+            State::Closed | State::Ramp => false,
             State::Open => return None,
             State::HalfOpen if self.out >= self.rules.probes => return None,
             State::HalfOpen => true,
@@ -309,16 +326,39 @@ impl<'a> Model<'a> {
     fn win(&mut self, now: Moment) {
         self.wins += 1;
         if self.wins >= self.rules.need {
-            self.state = State::Closed;
             self.epoch += 1;
             self.streak = 0;
-            self.steady = Some(now + self.rules.cool_down.1);
+            if self.rules.ramp.steps().is_empty() {
+                self.close(now);
+            } else {
+                self.state = State::Ramp;
+                self.ramp_begun = now;
+            }
         }
+    }
+
+    fn close(&mut self, now: Moment) {
+        self.state = State::Closed;
+        self.steady = Some(now + self.rules.cool_down.1);
+    }
+
+    /// Walks up the steps.
+    fn ramp_share(&self, now: Moment) -> u32 {
+        let mut share = 1_000_000;
+        let mut ends = self.ramp_begun;
+        for &step in self.rules.ramp.steps() {
+            ends = ends + self.rules.step;
+            if now < ends {
+                share = step;
+                break;
+            }
+        }
+        share
     }
 
     fn refuse(&mut self, now: Moment, why: Option<Rule>) {
         let flaps = self.steady.is_some_and(|steady| now < steady);
-        self.level = if self.state == State::HalfOpen || flaps {
+        self.level = if self.state != State::Closed || flaps {
             self.level + 1
         } else {
             0
@@ -334,6 +374,12 @@ impl<'a> Model<'a> {
     fn tick(&mut self, now: Moment) {
         match self.state {
             State::Closed => self.judge(now),
+            State::Ramp => {
+                self.judge(now);
+                if self.state == State::Ramp && self.ramp_share(now) == 1_000_000 {
+                    self.close(now);
+                }
+            }
             State::Open if now >= self.until => {
                 self.state = State::HalfOpen;
                 self.epoch += 1;
@@ -396,15 +442,17 @@ impl<'a> Model<'a> {
     /// Compares with the real one, and takes the jittered end of a cool-down from it.
     fn adopt(&mut self, world: &World, sequence: &[Event]) {
         let status = world.status('a');
-        let context = format!("{sequence:?}\n{status:?}");
-        assert_eq!(status.state, self.state, "{context}");
-        assert_eq!(status.opened, self.opened, "{context}");
-        assert!(status.probes <= self.rules.probes, "{context}");
+        let context = || format!("{sequence:?}\n{status:?}");
+        assert_eq!(status.state, self.state, "{}", context());
+        assert_eq!(status.opened, self.opened, "{}", context());
+        assert!(status.probes <= self.rules.probes, "{}", context());
         if self.state == State::HalfOpen {
-            assert_eq!(status.probes, self.out, "{context}");
+            assert_eq!(status.probes, self.out, "{}", context());
         }
+        let share = (self.state == State::Ramp).then(|| self.ramp_share(world.now));
+        assert_eq!(status.ramp, share, "{}", context());
         if self.state == State::Open {
-            assert_eq!(status.why, self.why, "{context}");
+            assert_eq!(status.why, self.why, "{}", context());
         }
         if let Some((since, length)) = self.cool_down.take() {
             self.until = status.until.unwrap();
@@ -412,7 +460,8 @@ impl<'a> Model<'a> {
             let tenth = length.as_nanos() / 10;
             assert!(
                 real.abs_diff(length.as_nanos()) <= tenth + MS.as_nanos(),
-                "{context}"
+                "{}",
+                context()
             );
         }
     }

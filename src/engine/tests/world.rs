@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, Member,
-    MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Reject, Retries, Route,
+    MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Ramp, Reject, Retries, Route,
     SecretRef, SecretSource, Serve, Server, Target, Test, Then, Tier, Timeouts, TimeoutsOverride,
     Trigger,
 };
@@ -83,9 +83,11 @@ pub(super) fn breaker() -> Breaker {
         consecutive: Some(5),
         slow: Vec::new(),
         cool_down: (Span::from_secs(15), Span::from_secs(120)),
-        probes: 3,
+        probes: 1,
         need: 2,
         share: 50_000,
+        ramp: Ramp::BUILT_IN,
+        step: SECOND,
         obey_retry_after: true,
         throttle_max: Span::from_secs(60),
     }
@@ -112,15 +114,12 @@ pub(super) fn name(target: TargetId) -> char {
 impl Setup {
     pub(super) fn build(self) -> World {
         let plan = self.plan();
-        let board = Arc::new(Board::seeded(&plan, self.cores, 11));
-        let cores = (0..self.cores)
-            .map(|index| Core::new(Arc::clone(&board), &plan, index))
-            .collect();
+        let (board, cores) = engine(&plan, self.cores);
         World {
             plan,
             board,
             cores,
-            now: Moment::START + SECOND,
+            now: BEGINNING,
             requests: 0,
             affinity: 0,
             sticky: None,
@@ -239,7 +238,23 @@ pub(super) struct World {
     requests: u64,
 }
 
+fn engine(plan: &Plan, cores: usize) -> (Arc<Board>, Vec<Core>) {
+    let board = Arc::new(Board::seeded(plan, cores, 11));
+    let core = |index| Core::new(Arc::clone(&board), plan, index);
+    let cores = (0..cores).map(core).collect();
+    (board, cores)
+}
+
+const BEGINNING: Moment = Moment::from_nanos(1_000_000_000);
+
 impl World {
+    /// Begins anew, under the same plan.
+    pub(super) fn renew(&mut self) {
+        (self.board, self.cores) = engine(&self.plan, self.cores.len());
+        self.now = BEGINNING;
+        self.requests = 0;
+    }
+
     /// A request of the first route.
     pub(super) fn chain(&mut self) -> Chain {
         self.masked(0)
@@ -330,7 +345,7 @@ impl World {
     pub(super) fn open(&self, name: char) {
         let cell = self.board.cell(target(name)).unwrap();
         let gate = cell.gate(0).unwrap();
-        assert!(gate.refuse(gate.word(), Rule::ErrorRate, self.now, &cell.rules));
+        assert!(gate.open(gate.word(), Rule::ErrorRate, self.now, &cell.rules));
     }
 
     /// Makes a target's breaker probe.

@@ -103,7 +103,6 @@ codes! {
     P3002 Error "a fallback only leads back to where it came from";
     P3005 Error "a route requires what a target lacks";
     P3014 Error "a request could need more attempts than its cap";
-    P3018 Error "a breaker needs more successes than it sends probes";
     P3019 Error "a hedge can never help";
     P3021 Warning "a breaker counts rate limits as ill health";
     P3024 Error "a route has more targets than the gateway can track";

@@ -333,6 +333,19 @@ pub(in crate::policy) fn range_reversed(place: Place) -> Diagnostic {
         .help("the smaller value comes first: `15s..2m`")
 }
 
+pub(in crate::policy) fn no_ramp(place: Place, steps_max: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        "this is no ramp from a part to everything",
+        format!(
+            "it must rise with each step, from above 0% to 100%, in at most {} steps",
+            steps_max.saturating_add(1)
+        ),
+    )
+    .help("`[1%, 5%, 25%, 100%]`; `[100%]` is none")
+}
+
 pub(in crate::policy) fn too_many(place: Place, what: &str) -> Diagnostic {
     Diagnostic::new(
         Code::P1009,

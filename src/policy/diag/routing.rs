@@ -199,25 +199,6 @@ pub(in crate::policy) fn too_many_attempts(
     .help("or shorten the fallback, or set `retries` with a smaller `max`")
 }
 
-pub(in crate::policy) fn need_above_probes(
-    place: Place,
-    need: u32,
-    probes: u32,
-    at: Option<Place>,
-) -> Diagnostic {
-    let diagnostic = Diagnostic::new(
-        Code::P3018,
-        place,
-        format!("{need} successes are needed, but only {probes} probes are sent"),
-        "it could never close",
-    );
-    let diagnostic = match at {
-        Some(at) => diagnostic.label(at, "probes"),
-        None => diagnostic,
-    };
-    diagnostic.help("raise `probes` or lower `need`")
-}
-
 pub(in crate::policy) fn hedge_to_itself(place: Place, target: &str) -> Diagnostic {
     Diagnostic::new(
         Code::P3019,

@@ -3,7 +3,7 @@
 
 use crate::base::{OutcomeSet, Span};
 use crate::policy::diag::naming as say;
-use crate::policy::model::{Pick, SecretRef, StrFact};
+use crate::policy::model::{Pick, Ramp, SecretRef, StrFact};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{Block, Form, Row, Value};
 use crate::policy::syntax::Place;
@@ -146,6 +146,14 @@ impl<'t> Fields<'t> {
     pub(super) fn spans(&self, word: &str) -> Option<(Span, Span)> {
         match self.value(word) {
             Some(Value::Spans(low, high)) => Some((*low, *high)),
+            _ => None,
+        }
+    }
+
+    /// Rising parts of a weight.
+    pub(super) fn ramp(&self, word: &str) -> Option<Ramp> {
+        match self.value(word) {
+            Some(Value::Ramp(ramp)) => Some(*ramp),
             _ => None,
         }
     }

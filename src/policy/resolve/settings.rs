@@ -246,22 +246,6 @@ impl<'t> Resolver<'t> {
         let half_open = self.fields(half.map_or(&[], Stmt::stmts), &schema::HALF_OPEN);
         let throttle = fields.of("throttle").next();
         let throttle = self.fields(throttle.map_or(&[], Stmt::stmts), &schema::THROTTLE);
-        let probes = half_open.count("probes").unwrap_or(1);
-        // A short list of probes is easily written without its `need`: it then follows.
-        let need = match half_open.written("need") {
-            Some(_) => half_open.count("need").unwrap_or(1),
-            None => half_open.count("need").unwrap_or(1).min(probes),
-        };
-        if need > probes
-            && let Some(place) = half_open.place("need")
-        {
-            self.report(routing::need_above_probes(
-                place,
-                need,
-                probes,
-                half_open.place("probes"),
-            ));
-        }
         Breaker {
             name: name.into(),
             at: self.at(place),
@@ -273,9 +257,11 @@ impl<'t> Resolver<'t> {
             consecutive: None,
             slow: Vec::new(),
             cool_down: fields.spans("cool_down").unwrap_or_default(),
-            probes,
-            need,
+            probes: half_open.count("probes").unwrap_or(1),
+            need: half_open.count("need").unwrap_or(1),
             share: half_open.ppm("share").unwrap_or_default(),
+            ramp: half_open.ramp("ramp").unwrap_or_default(),
+            step: half_open.span("step").unwrap_or_default(),
             obey_retry_after: throttle.flag("obey_retry_after"),
             throttle_max: throttle.span("max").unwrap_or_default(),
         }

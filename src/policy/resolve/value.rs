@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::base::{Outcome, OutcomeSet, Span};
 use crate::policy::diag::{naming as say, safety};
-use crate::policy::model::{Pick, Roots, SecretRef, SecretSource, StrFact};
+use crate::policy::model::{Pick, Ramp, Roots, SecretRef, SecretSource, StrFact};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{Read, Scope, Space, Type, Value};
 use crate::policy::syntax::Place;
@@ -50,6 +50,7 @@ impl<'t> Resolver<'t> {
             Type::Pick => self.pick(expr).map(Value::Pick),
             Type::Sticky => self.sticky(expr).map(Value::Facts),
             Type::Outcomes => self.outcomes(expr).map(Value::Outcomes),
+            Type::Ramp => self.ramp(expr, of, key).map(Value::Ramp),
             Type::Name(space) => self.named(expr, *space),
             Type::List(of) => self.list(expr, of, key),
             Type::Call(names) => self.call(expr, names, of),
@@ -221,6 +222,29 @@ impl<'t> Resolver<'t> {
             .into_iter()
             .collect::<Option<Vec<_>>>()
             .map(Value::List)
+    }
+
+    fn ramp(&mut self, expr: &'t Expr<'t>, of: &'static Type, key: Key) -> Option<Ramp> {
+        let Kind::List(items) = &expr.kind else {
+            self.mismatch(expr, of, key);
+            return None;
+        };
+        let parts: Vec<_> = items
+            .iter()
+            .map(|item| self.value(item, &Type::Percent(1_000_000), key))
+            .collect();
+        let parts: Option<Vec<_>> = parts
+            .into_iter()
+            .map(|part| match part {
+                Some(Value::Ppm(part)) => Some(part),
+                _ => None,
+            })
+            .collect();
+        let ramp = Ramp::new(&parts?);
+        if ramp.is_none() {
+            self.report(say::no_ramp(expr.place, Ramp::STEPS_MAX));
+        }
+        ramp
     }
 
     fn named(&mut self, expr: &'t Expr<'t>, space: Space) -> Option<Value<'t>> {

@@ -18,7 +18,7 @@ pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, 
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
-use crate::policy::model::{Auth, KeyPick, Pick, Roots, SecretRef, StrFact};
+use crate::policy::model::{Auth, KeyPick, Pick, Ramp, Roots, SecretRef, StrFact};
 
 /// A block: what may stand between its braces.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub(in crate::policy) enum Type {
     Span(Span, Span),
     /// `50ms..500ms`, or one time for both ends.
     Spans,
+    /// Rising percentages, the last of which is 100 %.
+    Ramp,
     /// A size in bytes.
     Bytes,
     /// So many in a time.
@@ -156,6 +158,8 @@ pub(in crate::policy) enum Value<'t> {
     Span(Span),
     /// First and longest.
     Spans(Span, Span),
+    /// Rising parts of a weight.
+    Ramp(Ramp),
     /// So many in a time.
     Rate(u64, Span),
     /// Strings, addresses, places, and the names of declarations.
@@ -238,6 +242,7 @@ impl Type {
             Self::Percent(_) => "percentage".to_owned(),
             Self::Span(..) => "duration".to_owned(),
             Self::Spans => "range of durations".to_owned(),
+            Self::Ramp => "rising list of percentages that ends at 100%".to_owned(),
             Self::Bytes => "size".to_owned(),
             Self::Rate => "rate".to_owned(),
             Self::Money => "amount of money".to_owned(),
@@ -270,6 +275,7 @@ impl Type {
         match self {
             Self::Span(..) => "durations have a unit: `30s`, `300ms`, `2m`",
             Self::Spans => "a range of durations is `15s..2m`",
+            Self::Ramp => "a ramp is `[1%, 5%, 25%, 100%]`",
             Self::Percent(_) => "percentages are written `25%`",
             Self::Bytes => "sizes are written `64KiB`, `32MiB`, `1GiB`",
             Self::Rate => "rates are written `10/s`, `600/m`",
@@ -334,6 +340,7 @@ mod tests {
             | (Type::Cores, Value::All)
             | (Type::Bytes, Value::Int(_))
             | (Type::Rate, Value::Rate(..))
+            | (Type::Ramp, Value::Ramp(_))
             | (Type::Address, Value::Text(_))
             | (Type::List(_), Value::List(_))
             | (Type::Pick, Value::Pick(_))

@@ -187,6 +187,11 @@ fn shown(of: &Type, value: &Value<'_>) -> String {
         (_, Value::Ppm(parts)) => percent(*parts),
         (_, Value::Span(time)) => span(*time),
         (_, Value::Spans(first, last)) => format!("{}..{}", span(*first), span(*last)),
+        (_, Value::Ramp(ramp)) => {
+            let steps = ramp.steps().iter().copied().chain([1_000_000]);
+            let steps: Vec<_> = steps.map(percent).collect();
+            format!("[{}]", steps.join(", "))
+        }
         (_, Value::Rate(count, time)) => {
             let per = span(*time);
             let unit = per.strip_prefix('1');

@@ -1,6 +1,7 @@
 //! The settings that have names of their own: breakers, health checks and retries. A data table.
 
 use crate::base::{Outcome, OutcomeSet};
+use crate::policy::model::Ramp;
 use crate::policy::schema::blocks::{PERCENT, TIMER, field, millis, open, row, secs};
 use crate::policy::schema::{Block, Form, Type, Value};
 
@@ -65,20 +66,32 @@ pub(in crate::policy) const HALF_OPEN: Block = Block {
         field(
             "probes",
             Type::Int(1, 1_000),
-            Value::Int(3),
+            Value::Int(1),
             "requests let through at once, over all cores",
         ),
         field(
             "need",
             Type::Int(1, 1_000),
             Value::Int(2),
-            "successes that close it",
+            "probes that must succeed, one after the other, until others pass again",
         ),
         field(
             "share",
             PERCENT,
             Value::Ppm(50_000),
-            "the part of its weight that it keeps meanwhile",
+            "the part of its weight that probes it meanwhile",
+        ),
+        field(
+            "ramp",
+            Type::Ramp,
+            Value::Ramp(Ramp::BUILT_IN),
+            "the parts of its weight that it gets back after the probes; a broken rule opens it again, for longer",
+        ),
+        field(
+            "step",
+            Type::Span(millis(10), secs(3_600)),
+            Value::Span(secs(1)),
+            "how long it stays at each part",
         ),
     ],
 };

@@ -42,7 +42,7 @@ pub enum Rule {
     Outcome,
     /// The client has an answer by its deadline.
     Deadline,
-    /// A breaker that refuses gets no request, and one that probes gets probes only, so many at once.
+    /// An open breaker's target gets no request, and a half-open one's probes only, so many at once.
     Breaker,
     /// Breakers pass again when all is well again.
     Recovery,
@@ -314,15 +314,12 @@ impl<'p> Ledger<'p> {
         // Of changes at the very moment, either side is right.
         let after = states.partition_point(|&(since, _)| since <= at);
         let before = states.partition_point(|&(since, _)| since < at);
-        let wanted = if attempt.probe {
-            State::HalfOpen
-        } else {
-            State::Closed
-        };
         let period = (before.saturating_sub(1)..after).find(|&period| {
-            states
-                .get(period)
-                .is_some_and(|&(_, state)| state == wanted)
+            states.get(period).is_some_and(|&(_, state)| match state {
+                State::Closed | State::Ramp => !attempt.probe,
+                State::HalfOpen => attempt.probe,
+                State::Open => false,
+            })
         });
         let Some(period) = period else {
             let seen = format!("{attempt:?} began at {at:?} in {states:?}");

@@ -441,11 +441,13 @@ impl<'p> World<'p> {
     }
 }
 
-/// Three of the longest cool-downs, the last of which may just have begun, and a pause.
+/// Three of the longest cool-downs, the last of which may just have begun, a ramp, and a pause.
 fn patience(breaker: &Breaker) -> Span {
     let cool_down = breaker.cool_down.0.max(breaker.cool_down.1);
+    let steps = u64::try_from(breaker.ramp.steps().len()).unwrap_or(0);
     cool_down
         .saturating_mul(4)
+        .saturating_add(breaker.step.saturating_mul(steps))
         .saturating_add(breaker.throttle_max)
 }
 
