@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod reload;
 mod serve;
 mod terminal;
 
@@ -30,6 +31,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies without running them
     Check(CheckArgs),
+    /// Let a running gateway read its policy again
+    Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
     Demo(DemoArgs),
 }
@@ -72,6 +75,13 @@ struct CheckArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct ReloadArgs {
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
 }
 
 #[derive(Args, Debug)]
@@ -175,6 +185,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(&args, &mut terminal),
             Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
         }
         .into(),
@@ -188,6 +199,9 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+/// Where a gateway listens for operators unless its policy says otherwise.
+const ADMIN: &str = "127.0.0.1:9090";
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

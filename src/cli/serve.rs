@@ -7,7 +7,7 @@ use crate::base::Span;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, IoArg, ServeArgs, borrowed, nothing_started};
 use crate::policy;
-use crate::runtime::{self, Disk, Driver, Ending, Gateway, Options};
+use crate::runtime::{self, Asked, Disk, Driver, Gateway, HangUp, Options, Source};
 
 /// Runs until it is told to end.
 pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
@@ -26,7 +26,7 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
             return Exit::Findings;
         }
     };
-    let Ok(ending) = Ending::listen(thread::current()) else {
+    let Ok(asked) = Asked::listen(thread::current(), HangUp::Reload) else {
         terminal.tell("switchover: signals cannot be listened for\n");
         return Exit::Internal;
     };
@@ -37,18 +37,27 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
         io: args.io.into(),
         access_log: args.access_log.map(Into::into),
         transitions: None,
+        source: Some(Source {
+            file: args.file.clone(),
+            sets: args.sets.clone(),
+        }),
     };
     let gateway = match Gateway::start(policy, &options) {
         Ok(gateway) => gateway,
         Err(errors) => return nothing_started(&errors, terminal),
     };
     runtime::note(&started(args, &gateway));
-    while ending.asked() == 0 {
-        thread::park();
+    while asked.to_end() == 0 {
+        if asked.to_reload() {
+            // What came of it is in the log, where whoever sent the signal looks.
+            let _ = gateway.reload();
+        } else {
+            thread::park();
+        }
     }
     runtime::note("draining: requests in flight are finished; a second signal ends them");
     let patience = runtime::now() + GRACE;
-    gateway.drain(|| ending.asked() > 1 || runtime::now() >= patience);
+    gateway.drain(|| asked.to_end() > 1 || runtime::now() >= patience);
     runtime::note("done");
     Exit::Fine
 }

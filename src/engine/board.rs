@@ -13,8 +13,12 @@
 //! ```
 //! Each of these lies in cache lines of its own, so that a core which counts does not disturb one that picks. The board
 //! has no clock and no thread: somebody calls [`Board::tick`] about every [`crate::base::limits::TICK`].
+//!
+//! What a cell knows is held apart from its settings, so that the board of the next plan can go on with it (`carry`):
+//! what requests of the old plan report then counts for the new one too.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -35,13 +39,14 @@ use crate::policy::model::{KeyPick, Provider};
 /// The shared state of every target of one plan.
 #[derive(Debug)]
 pub struct Board {
-    cells: Box<[Cell]>,
+    pub(super) cells: Box<[Cell]>,
     /// Of each provider in turn.
-    keys: Box<[Padded<Key>]>,
+    pub(super) keys: Box<[Arc<Padded<Key>>]>,
     /// Where a provider's keys begin.
     first_keys: Box<[usize]>,
-    vitals: Box<[Padded<Vitals>]>,
+    pub(super) vitals: Box<[Arc<Padded<Vitals>>]>,
     cores: usize,
+    seed: u64,
 }
 
 /// A breaker changed between two ticks.
@@ -134,12 +139,12 @@ impl Board {
                     windows: many(gates),
                     slots: many(cores),
                     ttft: many(cores),
-                    pause: Padded::default(),
+                    pause: Arc::default(),
                     first_key: *first_keys.get(target.provider.index())?,
                     key_pick: provider.auth.pick(),
                     pool: many(if pool > 1 { pool } else { 0 }),
-                    inflight: Padded::default(),
-                    wrong_path: Notice::default(),
+                    inflight: Arc::default(),
+                    wrong_path: Arc::default(),
                 })
             })
             .collect::<Box<[_]>>();
@@ -155,6 +160,7 @@ impl Board {
             first_keys: first_keys.into(),
             vitals,
             cores,
+            seed,
         }
     }
 
@@ -163,7 +169,7 @@ impl Board {
     pub fn tick(&self, now: Moment) -> Vec<Transition> {
         let mut changed = Vec::new();
         for cell in &self.cells {
-            for (index, (gate, window)) in cell.gates.iter().zip(&cell.windows).enumerate() {
+            for (index, (gate, window)) in cell.gates.iter().zip(&*cell.windows).enumerate() {
                 let totals = cell.totals_of(index);
                 let (from, word) = judge(cell, gate, window, totals, now);
                 if (from.epoch, from.state) != (word.epoch, word.state) {
@@ -193,7 +199,7 @@ impl Board {
     /// The times to first content of one target since the start, over all cores.
     pub fn latencies(&self, target: TargetId) -> Latencies {
         let mut all = Latencies::new();
-        for histogram in self.cell(target).into_iter().flat_map(|cell| &cell.ttft) {
+        for histogram in self.cell(target).into_iter().flat_map(|cell| &*cell.ttft) {
             all.add(histogram);
         }
         all
@@ -202,6 +208,11 @@ impl Board {
     /// The number of cores that it was made for.
     pub fn cores(&self) -> usize {
         self.cores
+    }
+
+    /// What its jitter hangs on.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Sets what health checks say about an endpoint.
@@ -233,7 +244,7 @@ impl Board {
     }
 
     pub(crate) fn vitals(&self, provider: ProviderId) -> Option<&Vitals> {
-        self.vitals.get(provider.index()).map(|vitals| &**vitals)
+        self.vitals.get(provider.index()).map(|vitals| &***vitals)
     }
 
     pub(crate) fn cell(&self, target: TargetId) -> Option<&Cell> {
@@ -247,7 +258,13 @@ impl Board {
     /// One key of the target's provider.
     pub(crate) fn key(&self, cell: &Cell, key: u8) -> Option<&Key> {
         let index = cell.first_key.checked_add(usize::from(key))?;
-        self.keys.get(index).map(|key| &**key)
+        self.keys.get(index).map(|key| &***key)
+    }
+
+    /// The place of one key of a provider among all.
+    pub(super) fn key_place(&self, provider: ProviderId, key: u8) -> Option<usize> {
+        let first = self.first_keys.get(provider.index())?;
+        first.checked_add(usize::from(key))
     }
 
     /// All keys, with their places.
@@ -259,7 +276,7 @@ impl Board {
             let keys = self.keys.get(from..to).unwrap_or_default();
             (0_u8..)
                 .zip(keys)
-                .map(move |(index, key)| (ProviderId(provider), index, &**key))
+                .map(move |(index, key)| (ProviderId(provider), index, &***key))
         })
     }
 
@@ -276,7 +293,7 @@ impl Board {
         let mut opened = 0_u64;
         let mut probes = 0_u32;
         let mut worst = Word::unpack(Word::FRESH);
-        for (index, (gate, kept)) in cell.gates.iter().zip(&cell.windows).enumerate() {
+        for (index, (gate, kept)) in cell.gates.iter().zip(&*cell.windows).enumerate() {
             window = window.plus(kept.sum(cell.totals_of(index)));
             opened = opened.saturating_add(gate.opened());
             probes = probes.saturating_add(gate.probes_out());
@@ -321,20 +338,20 @@ pub(crate) struct Cell {
     /// How its provider's health is checked, if it is.
     pub(crate) checked: Option<Checked>,
     pub(crate) rules: Rules,
-    pub(crate) pause: Padded<Pause>,
-    pub(crate) inflight: Padded<AtomicU32>,
+    pub(crate) pause: Arc<Padded<Pause>>,
+    pub(crate) inflight: Arc<Padded<AtomicU32>>,
     /// Its provider does not know the path that it is asked at.
-    pub(crate) wrong_path: Notice,
+    pub(crate) wrong_path: Arc<Notice>,
     pub(crate) key_pick: KeyPick,
     /// What it knows of each key of its provider; empty where there is one.
-    pub(crate) pool: Box<[Padded<KeyPause>]>,
+    pub(crate) pool: Box<[Arc<Padded<KeyPause>>]>,
     /// Where its provider's keys begin on the board.
     first_key: usize,
     /// One, or one for each core.
-    gates: Box<[Padded<Gate>]>,
-    windows: Box<[Window]>,
-    slots: Box<[Padded<Slot>]>,
-    ttft: Box<[Padded<Histogram>]>,
+    pub(super) gates: Arc<[Padded<Gate>]>,
+    pub(super) windows: Arc<[Window]>,
+    pub(super) slots: Arc<[Padded<Slot>]>,
+    pub(super) ttft: Arc<[Padded<Histogram>]>,
 }
 
 /// What a pick must know about health checks.
@@ -384,7 +401,7 @@ impl Cell {
     }
 
     /// The totals that gate `index` is judged by: its core's own, or everybody's.
-    fn totals_of(&self, index: usize) -> Totals {
+    pub(super) fn totals_of(&self, index: usize) -> Totals {
         if self.gates.len() > 1 {
             return self.slot(index).map(Slot::read).unwrap_or_default();
         }
@@ -430,6 +447,13 @@ fn judge(cell: &Cell, gate: &Gate, window: &Window, totals: Totals, now: Moment)
 #[repr(align(128))]
 pub(crate) struct Padded<T>(T);
 
+impl<T> Padded<T> {
+    /// This value.
+    pub(super) const fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl<T> Deref for Padded<T> {
     type Target = T;
 
@@ -438,6 +462,6 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-fn many<T: Default>(count: usize) -> Box<[T]> {
+fn many<T: Default, C: FromIterator<T>>(count: usize) -> C {
     std::iter::repeat_with(T::default).take(count).collect()
 }

@@ -15,17 +15,17 @@ pub struct Core {
     pub(crate) board: Arc<Board>,
     pub(crate) index: usize,
     pub(crate) speeds: Box<[Speed]>,
-    budgets: Box<[Budget]>,
+    pub(super) budgets: Box<[Budget]>,
     /// What each route may hedge.
-    allowances: Box<[Allowance]>,
+    pub(super) allowances: Box<[Allowance]>,
     /// The slowest answers of the targets that are hedged by them.
-    tails: Box<[Option<Box<Tail>>]>,
+    pub(super) tails: Box<[Option<Box<Tail>>]>,
     /// The key after the one that a provider was asked with last, for `round_robin`.
-    key_turns: Box<[u8]>,
+    pub(super) key_turns: Box<[u8]>,
     /// One turn for each candidate of each route, flat.
-    turns: Box<[i64]>,
+    pub(super) turns: Box<[i64]>,
     /// Where a route's turns begin.
-    first_turn: Box<[usize]>,
+    pub(super) first_turn: Box<[usize]>,
 }
 
 /// What one core knows about one target's speed.

@@ -14,6 +14,17 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
+    /// Of endpoints each of which was at a place of `other`, or is new and up.
+    pub(crate) fn like(other: &Self, places: impl Iterator<Item = Option<u16>>) -> Self {
+        let vitals = Self::default();
+        for (endpoint, place) in (0..).zip(places) {
+            if place.is_some_and(|place| !other.is_up(place)) {
+                vitals.set(endpoint, false);
+            }
+        }
+        vitals
+    }
+
     /// Sets what the checks say about an endpoint. Of more than 64 endpoints the rest is always up.
     pub(crate) fn set(&self, endpoint: u16, up: bool) {
         let bit = bit(endpoint);
@@ -61,15 +72,20 @@ pub struct Checkup {
 }
 
 impl Checkup {
-    /// An endpoint that nobody has checked yet counts as up. `fall` and `rise` are at least 1.
-    pub const fn new(fall: u32, rise: u32) -> Self {
+    /// Of an endpoint that is `up` so far, as is one that nobody has checked yet. `fall` and `rise` are at least 1.
+    pub const fn new(fall: u32, rise: u32, up: bool) -> Self {
         Self {
             fall,
             rise,
-            up: true,
+            up,
             against: 0,
             served: 0,
         }
+    }
+
+    /// The verdict so far.
+    pub const fn is_up(&self) -> bool {
+        self.up
     }
 
     /// Takes a check's result; gives the new state if it changes. `served` counts the requests that the endpoint has
@@ -105,7 +121,7 @@ mod tests {
 
     #[test]
     fn it_falls_and_rises_by_runs() {
-        let mut checkup = Checkup::new(3, 2);
+        let mut checkup = Checkup::new(3, 2, true);
         let mut see = |goods: &[bool]| -> Vec<Option<bool>> {
             goods.iter().map(|&good| checkup.saw(good, 0)).collect()
         };
@@ -117,7 +133,7 @@ mod tests {
 
     #[test]
     fn requests_that_succeed_outweigh_checks_that_fail() {
-        let mut checkup = Checkup::new(2, 1);
+        let mut checkup = Checkup::new(2, 1, true);
         assert_eq!(checkup.saw(false, 10), None);
         // Somebody was served between the checks: the run begins again.
         assert_eq!(checkup.saw(false, 11), None);

@@ -8,8 +8,8 @@
 //! Most providers have one key. Its `KeyPause` is the cell's own pause, so that such a target is read as if there were no
 //! pools. What this module does not know: what a key is. It deals in indices, in the policy's order.
 
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, AtomicU32};
 
 use crate::base::limits::{KEY_CALM, KEYS_MAX};
 use crate::base::{Moment, Outcome, ProviderId, TargetId, hash};
@@ -25,16 +25,12 @@ pub(crate) struct Key {
     why: AtomicU8,
     /// What was told of it last: zero where it was well.
     told: AtomicU8,
-    /// How often its secret was replaced. What became of an attempt with an older one says nothing about the new one.
-    age: AtomicU32,
 }
 
 /// A key that an attempt goes with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub(crate) key: u8,
-    /// Of its secret.
-    pub(crate) age: u32,
     /// Whether the attempt is the test at the end of a rest.
     pub(crate) turn: Turn,
 }
@@ -106,11 +102,6 @@ pub(crate) struct KeyDraw {
 }
 
 impl Key {
-    /// How often its secret was replaced.
-    pub(crate) fn age(&self) -> u32 {
-        self.age.load(Relaxed)
-    }
-
     /// It was refused or has no quota left.
     pub(crate) fn goes_out(&self, why: Outcome, until: Moment) {
         self.why.store(why_code(why), Relaxed);
@@ -152,22 +143,6 @@ impl Board {
                 kept_from: self.kept_from(now, provider, key),
             })
             .collect()
-    }
-
-    /// A key's secret was replaced: nothing that is known about the old one holds for it.
-    pub fn key_replaced(&self, provider: ProviderId, key: u8) {
-        let found = self
-            .keys()
-            .find(|&(of, index, _)| (of, index) == (provider, key));
-        let Some((_, _, state)) = found else {
-            return;
-        };
-        state.age.fetch_add(1, Relaxed);
-        state.rest.clear();
-        for cell in self.cells().filter(|cell| cell.provider == provider) {
-            cell.barred(key).clear();
-            cell.throttle(key).end();
-        }
     }
 
     fn kept_from(&self, now: Moment, provider: ProviderId, key: u8) -> Vec<KeptFrom> {
@@ -276,11 +251,10 @@ impl Cell {
     /// A turn that was taken at one of the two lapses at the lease if the other has none.
     fn claim(&self, now: Moment, lease: Moment, board: &Board, key: u8) -> Option<Taken> {
         let state = board.key(self, key)?;
-        let age = state.age();
         let everywhere = state.rest.claim(now, lease)?;
         let here = self.barred(key).claim(now, lease)?;
         let turn = if here == Turn::Test { here } else { everywhere };
-        Some(Taken { key, age, turn })
+        Some(Taken { key, turn })
     }
 
     /// Of the keys in `left` the one to take: the first from where `pick` begins; with `least_throttled` the first of

@@ -141,7 +141,7 @@ impl Latencies {
 }
 
 /// What 95 of 100 answers took lately: read from histograms that only ever grow, so it keeps where its window began.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tail {
     before: Latencies,
     since: Moment,

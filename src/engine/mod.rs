@@ -18,6 +18,7 @@ mod balance;
 mod board;
 mod breaker;
 mod budget;
+mod carry;
 mod chain;
 mod core;
 mod health;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Rule, State};
+pub use self::carry::{KeyPlace, Predecessor};
 pub use self::chain::{
     Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,
 };

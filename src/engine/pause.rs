@@ -16,6 +16,14 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
+    /// In the state of another one.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self {
+            until: other.until.load(Relaxed).into(),
+            level: other.level.load(Relaxed).into(),
+        }
+    }
+
     /// The end of the pause, if one is running.
     pub(crate) fn until(&self, now: Moment) -> Option<Moment> {
         let until = self.last();
@@ -53,12 +61,6 @@ impl Throttle {
         }
     }
 
-    /// There is nobody left whom the pause was asked of.
-    pub(crate) fn end(&self) {
-        self.until.store(0, Relaxed);
-        self.calm();
-    }
-
     /// The target answered well: the next pause is a first one again.
     pub(crate) fn calm(&self) {
         if self.level.load(Relaxed) != 0 {
@@ -74,6 +76,13 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
+    /// In the state of another one.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self {
+            until: other.until.load(Relaxed).into(),
+        }
+    }
+
     /// The end of the rest, while it lasts. After it, and until the test has succeeded, it is for [`Rest::claim`] to say
     /// who may go.
     pub(crate) fn until(&self, now: Moment) -> Option<Moment> {

@@ -81,6 +81,23 @@ impl Outlets {
         Self(outlets)
     }
 
+    /// Where a provider of `old` has the key that `provider` has at `key`; a provider without any has one that everybody
+    /// knows.
+    pub fn key_before(
+        &self,
+        (provider, key): (ProviderId, u8),
+        old: &Self,
+        before: ProviderId,
+    ) -> Option<u8> {
+        let outlet = self.0.get(provider.index())?;
+        let known = old.0.get(before.index())?;
+        let Some(credential) = outlet.credentials.get(usize::from(key)) else {
+            return (key == 0 && known.credentials.is_empty()).then_some(0);
+        };
+        let same = |old: &Secret| old.expose() == credential.expose();
+        u8::try_from(known.credentials.iter().position(same)?).ok()
+    }
+
     /// How many endpoints the provider has.
     pub(super) fn endpoints(&self, provider: ProviderId) -> u16 {
         self.0

@@ -295,6 +295,7 @@ impl Side {
             Input::Dialed(Ok(_)) => self.upstream.open = true,
             Input::Dialed(Err(_))
             | Input::Waited(_)
+            | Input::NextRequest
             | Input::ClientRead(..)
             | Input::ClientSent(..) => {}
         }

@@ -105,6 +105,9 @@ pub enum Action {
         /// Report with [`Input::Waited`].
         until: Moment,
     },
+    /// The next request has arrived with the one before it. Nothing is left of that one: another plan may decide from
+    /// here on.
+    NextRequest,
     /// The client's connection is over. The last action.
     Close,
 }
@@ -152,6 +155,8 @@ pub enum Input {
     UpstreamRead(Vec<u8>, Result<usize, Broken>),
     /// After [`Action::Wait`]: whether the client is still there.
     Waited(Result<(), Broken>),
+    /// After [`Action::NextRequest`].
+    NextRequest,
 }
 
 /// Whether a connection has served requests before.
@@ -239,6 +244,8 @@ pub struct Exchange {
     drained: usize,
     /// Half-close before the next read.
     finish_client: bool,
+    /// The next request is in the inbox, at least in part, and has not been looked at.
+    arrived: bool,
 }
 
 impl Exchange {
@@ -262,6 +269,7 @@ impl Exchange {
             ending: (0, Ending::Refused),
             drained: 0,
             finish_client: false,
+            arrived: false,
         }
     }
 
@@ -291,6 +299,9 @@ impl Exchange {
         }
         if std::mem::take(&mut self.finish_client) {
             return Action::FinishClient;
+        }
+        if std::mem::take(&mut self.arrived) {
+            return Action::NextRequest;
         }
         match self.state {
             State::AwaitRequest | State::AwaitBody | State::Linger => Action::ReadClient {
@@ -361,6 +372,7 @@ impl Exchange {
             }
             Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
+            Input::NextRequest => self.look_for_head(now, context),
         }
     }
 
@@ -382,7 +394,7 @@ impl Exchange {
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
-            After::NextRequest => self.begin_next(now, context),
+            After::NextRequest => self.begin_next(now, context.scratch),
             After::Linger => {
                 self.state = State::Linger;
                 self.finish_client = true;
@@ -405,8 +417,8 @@ impl Exchange {
     }
 
     /// The connection stays: whatever the client sent ahead is the next request.
-    fn begin_next(&mut self, now: Moment, context: &mut Context<'_>) {
-        self.outbox.unstock(context.scratch);
+    fn begin_next(&mut self, now: Moment, scratch: &mut Scratch) {
+        self.outbox.unstock(scratch);
         self.inbox.advance_to(self.request.next());
         self.request.reset();
         self.answer.reset();
@@ -419,7 +431,7 @@ impl Exchange {
             self.until = now + IDLE_TIMEOUT;
         } else {
             self.until = now + HEAD_TIMEOUT;
-            self.look_for_head(now, context);
+            self.arrived = true;
         }
     }
 }

@@ -37,6 +37,31 @@ impl Changes {
         }
     }
 
+    /// The same for the targets of `policy`, which takes over from `before` at `now`: what is known goes with the names.
+    #[must_use]
+    pub fn following(&self, now: Moment, before: &Policy, policy: &Policy) -> Self {
+        let mut next = Self::new(policy.targets.len(), now);
+        let ids: BTreeMap<&str, TargetId> = policy
+            .targets
+            .iter()
+            .map(|target| &*target.name)
+            .zip((0..).map(TargetId))
+            .collect();
+        let id = |old: TargetId| ids.get(&*before.targets.get(old.index())?.name).copied();
+        for (old, &seen) in (0..).map(TargetId).zip(&self.targets) {
+            let mine = id(old).and_then(|id| next.targets.get_mut(id.index()));
+            if let Some(mine) = mine {
+                *mine = seen;
+            }
+        }
+        for (&(target, from, to, why), &count) in &self.transitions {
+            if let Some(target) = id(target) {
+                next.transitions.insert((target, from, to, why), count);
+            }
+        }
+        next
+    }
+
     /// A breaker changed.
     pub fn count(&mut self, transition: &Transition) {
         let why = transition.why.map(Rule::as_str);

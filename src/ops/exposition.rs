@@ -26,6 +26,10 @@ pub struct Process {
     pub uptime: Span,
     /// It is about to end.
     pub draining: bool,
+    /// Which of its generations is the newest.
+    pub generation: u64,
+    /// Reloads that changed nothing.
+    pub reloads_refused: u64,
 }
 
 /// All that a scrape reads.
@@ -65,12 +69,18 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
         started_unix,
         uptime,
         draining,
+        generation,
+        reloads_refused,
     } = scrape.process;
     page.family(&BUILD_INFO);
     page.sample("", &[("version", version)], 1);
     page.family(&POLICY_INFO);
     let hash = format!("{:016x}", scrape.plan.policy.hash);
     page.sample("", &[("hash", &hash)], 1);
+    page.family(&POLICY_GENERATION);
+    page.sample("", &[], generation);
+    page.family(&RELOADS_REFUSED);
+    page.sample("", &[], reloads_refused);
     page.family(&START_TIME);
     page.sample("", &[], started_unix);
     page.family(&UPTIME);
@@ -345,6 +355,8 @@ macro_rules! families {
 families! {
     BUILD_INFO = "gauge" "switchover_build_info" "Always 1; the label is the gateway's version.";
     POLICY_INFO = "gauge" "switchover_policy_info" "Always 1; the label is the hash of the policy that runs.";
+    POLICY_GENERATION = "gauge" "switchover_policy_generation" "Counts policies that took over, from 1.";
+    RELOADS_REFUSED = "counter" "switchover_reloads_refused_total" "Reloads that changed nothing.";
     START_TIME = "gauge" "switchover_start_time_seconds" "When the process started, in Unix time.";
     UPTIME = "gauge" "switchover_uptime_seconds" "How long the process has been running.";
     CORES = "gauge" "switchover_cores" "Workers.";

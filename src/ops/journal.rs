@@ -119,6 +119,14 @@ impl Journal {
         Self { log, ..self }
     }
 
+    /// Counts in `counters` from now on.
+    pub fn count_in(&mut self, counters: &Arc<Counters>) {
+        // PERF: the same ones but for a while after a plan with other targets has taken over.
+        if !Arc::ptr_eq(&self.counters, counters) {
+            self.counters = Arc::clone(counters);
+        }
+    }
+
     /// Keeps a record and counts it. `candidates` are those of its route.
     pub fn keep(&mut self, record: Record, candidates: &[Candidate]) {
         self.count(&record, candidates);

@@ -134,6 +134,7 @@ pub(super) struct TargetTally {
     attempts: [AtomicU64; OUTCOMES],
     abandoned: AtomicU64,
     overtaken: AtomicU64,
+    answered: AtomicU64,
     passed_over: [AtomicU64; PassedOver::ALL.len()],
     gaps: Times,
     /// The last attempt that failed: its end in milliseconds from the start, and its outcome; 0 without any.
@@ -149,6 +150,8 @@ pub struct TargetSums {
     pub abandoned: u64,
     /// Attempts that were cut off because the one beside them had content first.
     pub overtaken: u64,
+    /// Requests that it answered, whole.
+    pub answered: u64,
     /// In the order of [`PassedOver::ALL`].
     pub passed_over: [u64; PassedOver::ALL.len()],
     /// From content to content of its streams.
@@ -176,6 +179,10 @@ impl TargetTally {
         add(&self.overtaken, 1);
     }
 
+    pub(super) fn answered(&self) {
+        add(&self.answered, 1);
+    }
+
     pub(super) fn passed_over(&self, why: PassedOver) {
         // Reasons count from 1.
         if let Some(cell) = self.passed_over.get((why as usize).wrapping_sub(1)) {
@@ -192,6 +199,7 @@ impl TargetTally {
         add_all(&mut sums.passed_over, &self.passed_over);
         sums.abandoned = sums.abandoned.wrapping_add(self.abandoned.load(Relaxed));
         sums.overtaken = sums.overtaken.wrapping_add(self.overtaken.load(Relaxed));
+        sums.answered = sums.answered.wrapping_add(self.answered.load(Relaxed));
         self.gaps.add_to(&mut sums.gaps);
         let packed = self.failure.load(Relaxed);
         let code = usize::try_from(packed & FAILURE_MASK).unwrap_or(0);

@@ -100,6 +100,15 @@ impl LogForm {
             _ => None,
         }
     }
+
+    /// The word that names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// `server { tls { … } }`

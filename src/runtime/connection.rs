@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 
-use crate::base::Moment;
+use crate::base::{Moment, ProviderId};
 use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
 use crate::runtime::hedge::Hedging;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::sweep::{Registration, Watch};
+use crate::runtime::view::View;
 use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
 
 /// Serves the requests of one client connection until it ends.
@@ -36,9 +37,10 @@ pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
 )]
 async fn converse(client: &mut Link, worker: &Worker, registration: &Registration) {
     let watch = registration.watch();
-    let exchange = RefCell::new(Exchange::new(clock::now()));
+    let conversation = Conversation::new(clock::now());
+    let exchange = &conversation.exchange;
     let mut upstream = Upstream::default();
-    let mut hedging = Hedging::new(&exchange, worker, registration);
+    let mut hedging = Hedging::new(&conversation, worker, registration);
     loop {
         let action = exchange.borrow_mut().poll();
         let input = match action {
@@ -82,8 +84,8 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 until,
             } => {
                 hedging.expect();
-                let endpoint = worker.peers().index(provider, endpoint);
-                let dialed = pin!(upstream.open(endpoint, fresh, until, worker, registration));
+                let way = Endpoint::new(conversation.view(worker), provider, endpoint);
+                let dialed = pin!(upstream.open(way, fresh, until, worker, registration));
                 Input::Dialed(hedging.beside(dialed).await)
             }
             Action::Wait { until } => {
@@ -105,24 +107,71 @@ async fn converse(client: &mut Link, worker: &Worker, registration: &Registratio
                 client.finish_sending().await;
                 continue;
             }
+            Action::NextRequest => {
+                conversation.leave();
+                Input::NextRequest
+            }
             Action::Close => return hedging.end().await,
         };
-        worker.handle(&mut exchange.borrow_mut(), input);
+        worker.handle(&conversation, input);
         hedging.settle();
+    }
+}
+
+/// What one client connection has to say, and the generation that its request at hand runs by.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) exchange: RefCell<Exchange>,
+    view: RefCell<Option<Rc<View>>>,
+}
+
+impl Conversation {
+    fn new(now: Moment) -> Self {
+        Self {
+            exchange: RefCell::new(Exchange::new(now)),
+            view: RefCell::new(None),
+        }
+    }
+
+    /// The request's view: the newest one, when it begins.
+    pub(super) fn view(&self, worker: &Worker) -> Rc<View> {
+        let mut view = self.view.borrow_mut();
+        Rc::clone(view.get_or_insert_with(|| worker.newest()))
+    }
+
+    /// The request is over.
+    pub(super) fn leave(&self) {
+        self.view.replace(None);
+    }
+}
+
+/// An endpoint of the generation that a request runs by.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    view: Rc<View>,
+    /// Among all endpoints of the generation.
+    index: usize,
+}
+
+impl Endpoint {
+    /// The endpoint of that place at a provider.
+    pub(super) fn new(view: Rc<View>, provider: ProviderId, endpoint: u16) -> Self {
+        let index = view.generation.peers.index(provider, endpoint);
+        Self { view, index }
     }
 }
 
 /// The provider's connection of a running attempt.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
-    held: Option<(usize, Link)>,
+    held: Option<(Endpoint, Link)>,
 }
 
 impl Upstream {
     /// A connection to an endpoint, from the pool or a new one.
     pub(super) async fn open(
         &mut self,
-        endpoint: usize,
+        endpoint: Endpoint,
         fresh: bool,
         until: Moment,
         worker: &Worker,
@@ -134,13 +183,14 @@ impl Upstream {
         let pooled = if fresh {
             None
         } else {
-            worker.pool.take(endpoint, worker.now())
+            worker.pooled(&endpoint.view, endpoint.index)
         };
         let reused = Reused(pooled.is_some());
         let link = if let Some(link) = pooled {
             link
         } else {
-            let peer = worker.peers().at(endpoint).ok_or(DialFailure::Connect)?;
+            let peer = endpoint.view.generation.peers.at(endpoint.index);
+            let peer = peer.ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
             let dialed = Box::pin(dial(peer, registration, until)).await;
             watch.forget_cut();
@@ -188,7 +238,7 @@ impl Upstream {
         };
         worker.exchange_ends();
         if reuse {
-            worker.pool.put(endpoint, link, worker.now());
+            worker.keep(&endpoint.view, endpoint.index, link);
         }
     }
 }

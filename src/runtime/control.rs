@@ -6,25 +6,29 @@ use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, TryRecvError, channel};
 
 use monoio::buf::{IoBuf, IoBufMut, SliceMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpListener, TcpStream};
+use serde_json::json;
 
 use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::runtime::clock;
 use crate::runtime::driver::Driver;
-use crate::runtime::health;
+use crate::runtime::health::Checks;
 use crate::runtime::log;
-use crate::runtime::monitor::{Monitor, Page};
+use crate::runtime::monitor::{Monitor, Page, error, ok};
+use crate::runtime::reload::{Reloaded, Reloader, Unchanged};
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
+use crate::runtime::spawn;
 use crate::wire::h1;
-use crate::wire::h1::Fields;
+use crate::wire::h1::request::RequestHead;
 use crate::wire::h1::write as head;
+use crate::wire::h1::{Fields, Method};
 
 /// Runs until the process ends. Changes of breakers go to `transitions`, or to the log.
 ///
@@ -34,16 +38,17 @@ pub(super) fn run(
     shared: &Arc<Shared>,
     admin: StdListener,
     workers: Vec<Sender<Question>>,
+    reloader: Arc<Reloader>,
     transitions: Option<Sender<Transition>>,
 ) -> io::Result<()> {
     Driver::run_timed(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
-        health::start(shared);
         let count = workers.len();
         let monitor = Rc::new(Monitor::new(Arc::clone(shared), workers));
         let operators = Operators {
             shared: Arc::clone(shared),
             monitor: Rc::clone(&monitor),
+            reloader,
             workers: count,
         };
         monoio::spawn(answer_operators(listener, operators));
@@ -52,29 +57,32 @@ pub(super) fn run(
     })?
 }
 
-async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Transition>>) {
+async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sender<Transition>>) {
     let mut ticks: u64 = 0;
+    let checks = Checks::default();
     loop {
+        checks.follow(shared);
         monoio::time::sleep(TICK.as_std()).await;
         let now = clock::now();
-        let changed = shared.board.tick(now);
+        let generation = monitor.generation();
+        let changed = generation.board.tick(now);
         let look = !changed.is_empty() || ticks.is_multiple_of(TICKS_PER_SECOND);
         for transition in changed {
             monitor.saw(&transition);
             match &transitions {
                 // Who asked for them may have lost interest.
                 Some(sink) => drop(sink.send(transition)),
-                None => log::transition(&shared.plan, &transition),
+                None => log::transition(&generation.plan, &transition),
             }
         }
-        for change in shared.board.key_changes() {
+        for change in generation.board.key_changes() {
             if transitions.is_none() {
-                log::key_change(&shared.plan, change);
+                log::key_change(&generation.plan, change);
             }
         }
-        for target in shared.board.wrong_paths(now) {
+        for target in generation.board.wrong_paths(now) {
             if transitions.is_none() {
-                log::wrong_path(&shared.plan, target);
+                log::wrong_path(&generation.plan, target);
             }
         }
         if look {
@@ -92,6 +100,7 @@ async fn tick(shared: &Shared, monitor: &Monitor, transitions: Option<Sender<Tra
 struct Operators {
     shared: Arc<Shared>,
     monitor: Rc<Monitor>,
+    reloader: Arc<Reloader>,
     workers: usize,
 }
 
@@ -114,6 +123,13 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
                 let (path, query) = (request.path(&bytes), request.query(&bytes));
+                if ORDERS.contains(&path) {
+                    let ordered = may_order(&request, &bytes, &fields);
+                    break reply_with(&match ordered {
+                        Ok(()) => reload(&operators.reloader).await,
+                        Err(page) => page,
+                    });
+                }
                 break match operators.monitor.page(path, query).await {
                     Some(page) => reply_with(&page),
                     None => reply_to(path, &operators.shared, operators.workers),
@@ -141,6 +157,68 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         }
     };
     send(&mut stream, reply).await;
+}
+
+/// Whether the request may change something. A page in a browser on this machine can reach this address too: browsers
+/// say where they come from, operators' tools do not.
+fn may_order(request: &RequestHead, head: &[u8], fields: &Fields) -> Result<(), Page> {
+    if request.method != Method::Post {
+        return Err(error(405, "this changes something: it takes POST"));
+    }
+    if fields.value(head, "origin").is_some() {
+        return Err(error(403, "orders from web pages are not obeyed"));
+    }
+    Ok(())
+}
+
+/// Reloads on a thread of its own: files may be slow, and the ticks go on meanwhile.
+async fn reload(reloader: &Arc<Reloader>) -> Page {
+    let (tell, told) = channel();
+    let reloader = Arc::clone(reloader);
+    spawn("reload", move || {
+        // Who asked may have gone.
+        let _ = tell.send(reloader.reload());
+        Ok(())
+    });
+    loop {
+        match told.try_recv() {
+            Ok(done) => return reload_page(done),
+            Err(TryRecvError::Disconnected) => return error(500, "the reload broke off"),
+            Err(TryRecvError::Empty) => monoio::time::sleep(LOOK.as_std()).await,
+        }
+    }
+}
+
+fn reload_page(done: Result<Reloaded, Unchanged>) -> Page {
+    let (status, body) = match done {
+        Ok(reloaded) => (
+            200,
+            json!({
+                "schema": RELOAD_SCHEMA,
+                "generation": reloaded.generation,
+                "policy": format!("{:016x}", reloaded.policy),
+                "notes": reloaded.notes,
+            }),
+        ),
+        Err(unchanged) => {
+            let status = match unchanged {
+                Unchanged::Policy(_) | Unchanged::Unusable(_) => 422,
+                Unchanged::Fixed(_) | Unchanged::NoSource => 409,
+            };
+            (
+                status,
+                json!({
+                    "schema": RELOAD_SCHEMA,
+                    "error": "nothing was changed",
+                    "why": unchanged.text(),
+                }),
+            )
+        }
+    };
+    Page {
+        status,
+        ..ok(&body)
+    }
 }
 
 async fn send(stream: &mut TcpStream, mut reply: Vec<u8>) {
@@ -171,7 +249,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests and /requests/ID\"}",
+            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID and POST /reload\"}",
         ),
     }
 }
@@ -203,6 +281,11 @@ fn reply_with(page: &Page) -> Vec<u8> {
 /// How often windows are summed up: a breaker that trips is seen by all cores within this time.
 const TICK: Span = Span::from_millis(100);
 const TICKS_PER_SECOND: u64 = 10;
+/// Paths that change something.
+const ORDERS: [&str; 1] = ["/reload"];
+const RELOAD_SCHEMA: &str = "switchover.reload/1";
+/// How often the end of a reload is looked for.
+const LOOK: Span = Span::from_millis(2);
 /// Room for an operator's request head.
 const HEAD_BYTES: usize = 2048;
 /// How long an operator's tool may take to send its request.

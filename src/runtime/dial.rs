@@ -26,7 +26,7 @@ pub(super) async fn dial(
 ) -> Result<Link, DialFailure> {
     let addresses = known_addresses(peer, registration, until).await?;
     let stream = connect_any(&addresses, registration, until).await?;
-    let Some(config) = &peer.tls else {
+    let Some(config) = peer.tls() else {
         return Ok(Link::plain(stream));
     };
     let session = Session::client(config, &peer.host).map_err(|_| DialFailure::Tls)?;

@@ -1,8 +1,10 @@
 //! Active health checks: one task for each endpoint whose policy asks for it, on the control thread, so that a gateway
 //! checks once however many cores it has. What they find is a bit on the board; see `engine/health`.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use monoio::net::TcpStream;
@@ -10,7 +12,8 @@ use monoio::net::TcpStream;
 use crate::base::{ProviderId, Span, hash};
 use crate::dialect::openai::{Finding, health_finding, health_request};
 use crate::engine::Checkup;
-use crate::policy::model::{Endpoint, HealthCheck, Provider, Question};
+use crate::policy::model::{Endpoint, HealthCheck, Question};
+use crate::runtime::generation::Generation;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
 use crate::runtime::peer::Peer;
@@ -18,20 +21,55 @@ use crate::runtime::shared::Shared;
 use crate::runtime::tls::Session;
 use crate::wire::h1::{Fields, Framing, chunked, response};
 
-/// Begins all checks that the policy asks for. They run until the control thread ends.
-pub(super) fn start(shared: &Arc<Shared>) {
-    for (id, provider) in (0_u16..).zip(&shared.plan.policy.providers) {
-        let Some(check) = &provider.health else {
-            continue;
-        };
-        for endpoint in 0..u16::try_from(provider.endpoints.len()).unwrap_or(u16::MAX) {
-            let watch = Watch {
-                shared: Arc::clone(shared),
-                provider: ProviderId(id),
-                endpoint,
-                pace: pace(check, provider.endpoints.len()),
+/// The checks that run, so that none runs twice and what a generation asks for anew begins.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    running: Rc<RefCell<Vec<Rc<Asked>>>>,
+    /// The generation that was followed last.
+    number: Cell<u64>,
+}
+
+/// What is checked and how. It is the same check in the next generation if all of this is the same there.
+#[derive(Debug, Eq, PartialEq)]
+struct Asked {
+    provider: Box<str>,
+    endpoint: Endpoint,
+    check: HealthCheck,
+}
+
+impl Checks {
+    /// Begins the checks that `shared`'s newest generation asks for and that do not run yet. Others end by themselves
+    /// when their turn comes.
+    pub(super) fn follow(&self, shared: &Arc<Shared>) {
+        if self.number.replace(shared.number()) == shared.number() {
+            return;
+        }
+        for provider in &shared.generation().plan.policy.providers {
+            let Some(check) = &provider.health else {
+                continue;
             };
-            monoio::spawn(watch.run());
+            for endpoint in &provider.endpoints {
+                let asked = Asked {
+                    provider: provider.name.clone(),
+                    endpoint: endpoint.clone(),
+                    check: check.clone(),
+                };
+                if self.running.borrow().iter().any(|known| **known == asked) {
+                    continue;
+                }
+                let asked = Rc::new(asked);
+                self.running.borrow_mut().push(Rc::clone(&asked));
+                let watch = Watch {
+                    shared: Arc::clone(shared),
+                    asked,
+                };
+                let running = Rc::clone(&self.running);
+                monoio::spawn(async move {
+                    watch.run().await;
+                    let ended = |known: &Rc<Asked>| Rc::ptr_eq(known, &watch.asked);
+                    running.borrow_mut().retain(|known| !ended(known));
+                });
+            }
         }
     }
 }
@@ -50,31 +88,42 @@ fn pace(check: &HealthCheck, endpoints: usize) -> Span {
 /// One endpoint that is checked.
 struct Watch {
     shared: Arc<Shared>,
+    asked: Rc<Asked>,
+}
+
+/// Where it is in a generation.
+#[derive(Clone, Copy)]
+struct Place {
     provider: ProviderId,
     endpoint: u16,
-    pace: Span,
+    endpoints: usize,
 }
 
 impl Watch {
-    async fn run(self) {
-        let policy = &self.shared.plan.policy;
-        let Some(provider) = policy.providers.get(self.provider.index()) else {
+    /// Checks until a generation does not ask for it any more.
+    async fn run(&self) {
+        let check = &self.asked.check;
+        let mut generation = self.shared.generation();
+        let Some(mut place) = self.place_in(&generation) else {
             return;
         };
-        let place = usize::from(self.endpoint);
-        let (Some(check), Some(endpoint)) = (&provider.health, provider.endpoints.get(place))
-        else {
-            return;
-        };
-        let mut checkup = Checkup::new(check.fall, check.rise);
+        let up = generation.board.is_up(place.provider, place.endpoint);
+        let mut checkup = Checkup::new(check.fall, check.rise, up);
         let mut count = 0_u64;
         loop {
-            monoio::time::sleep(self.until_next(check, count).as_std()).await;
+            monoio::time::sleep(self.until_next(place, count).as_std()).await;
             count += 1;
-            // Each key of a pool in turn: one that is refused must not hide the endpoint.
-            let keys = provider.auth.secrets().len().max(1) as u64;
-            let key = u8::try_from(count % keys).unwrap_or(0);
-            let asked = self.ask(provider, endpoint, check, key);
+            if generation.number != self.shared.number() {
+                generation = self.shared.generation();
+                match self.place_in(&generation) {
+                    Some(found) => place = found,
+                    None => return,
+                }
+                // It may have been made from what was known a moment before the last verdict.
+                let board = &generation.board;
+                board.set_health(place.provider, place.endpoint, checkup.is_up());
+            }
+            let asked = self.ask(&generation, place, count);
             let found = match monoio::time::timeout(check.timeout.as_std(), asked).await {
                 Ok(found) => found,
                 Err(_) => Err("no answer in time".to_owned()),
@@ -86,38 +135,57 @@ impl Watch {
                 Err(why) => (false, why),
             };
             // Requests tell about an endpoint only where there is no other one that they could have gone to.
-            let served = match provider.endpoints.len() {
-                1 => self.shared.board.served(self.provider),
+            let served = match place.endpoints {
+                1 => generation.board.served(place.provider),
                 _ => 0,
             };
             if let Some(up) = checkup.saw(good, served) {
-                self.shared
-                    .board
-                    .set_health(self.provider, self.endpoint, up);
-                log::health(&provider.name, endpoint, up, &why);
+                let board = &generation.board;
+                board.set_health(place.provider, place.endpoint, up);
+                log::health(&self.asked.provider, &self.asked.endpoint, up, &why);
             }
         }
     }
 
+    fn place_in(&self, generation: &Generation) -> Option<Place> {
+        let Asked {
+            provider: name,
+            endpoint,
+            check,
+        } = &*self.asked;
+        let providers = &generation.plan.policy.providers;
+        let (id, provider) = (0..).zip(providers).find(|(_, it)| it.name == *name)?;
+        if provider.health.as_ref() != Some(check) {
+            return None;
+        }
+        let at = provider.endpoints.iter().position(|it| it == endpoint)?;
+        Some(Place {
+            provider: ProviderId(id),
+            endpoint: u16::try_from(at).ok()?,
+            endpoints: provider.endpoints.len(),
+        })
+    }
+
     /// The pause before the next check. Gateways, endpoints and rounds differ by up to a tenth, so that they do not ask
     /// in step; questions that cost money never come early. The first round is spread over the whole pause.
-    fn until_next(&self, check: &HealthCheck, count: u64) -> Span {
-        let shared = &self.shared;
-        let own = if check.spread { self.endpoint } else { 0 };
+    fn until_next(&self, place: Place, count: u64) -> Span {
+        let (shared, check) = (&self.shared, &self.asked.check);
+        let own = if check.spread { place.endpoint } else { 0 };
         let who = hash::of_bytes(u64::from(own), shared.listen.to_string().as_bytes());
         let chance = hash::mix(
             hash::mix(who, shared.started),
-            u64::from(self.provider.0) << 32 | count,
+            u64::from(place.provider.0) << 32 | count,
         );
         if count == 0 {
             return Span::from_nanos(hash::scale(chance, check.every.as_nanos()));
         }
-        let tenth = self.pace.as_nanos() / 10;
+        let pace = pace(check, place.endpoints);
+        let tenth = pace.as_nanos() / 10;
         let early = match check.question {
             Question::Path { .. } => tenth,
             Question::Token { .. } => 0,
         };
-        let least = self.pace.as_nanos().saturating_sub(early);
+        let least = pace.as_nanos().saturating_sub(early);
         Span::from_nanos(least + hash::scale(chance, tenth + early))
     }
 
@@ -125,19 +193,28 @@ impl Watch {
     /// ones can be made.
     async fn ask(
         &self,
-        provider: &Provider,
-        endpoint: &Endpoint,
-        check: &HealthCheck,
-        key: u8,
+        generation: &Generation,
+        place: Place,
+        count: u64,
     ) -> Result<Finding, String> {
-        let peers = &self.shared.peers;
+        let Asked {
+            endpoint, check, ..
+        } = &*self.asked;
+        let providers = &generation.plan.policy.providers;
+        let provider = providers
+            .get(place.provider.index())
+            .ok_or("no such provider")?;
+        // Each key of a pool in turn: one that is refused must not hide the endpoint.
+        let keys = provider.auth.secrets().len().max(1) as u64;
+        let key = u8::try_from(count % keys).unwrap_or(0);
+        let peers = &generation.peers;
         let peer = peers
-            .at(peers.index(self.provider, self.endpoint))
+            .at(peers.index(place.provider, place.endpoint))
             .ok_or("no such endpoint")?;
         let mut link = connect(peer).await?;
         let mut outlet = Vec::new();
-        let outlets = &self.shared.outlets;
-        outlets.write_fields(self.provider, self.endpoint, key, &mut outlet);
+        let outlets = &generation.outlets;
+        outlets.write_fields(place.provider, place.endpoint, key, &mut outlet);
         let mut request = Vec::new();
         health_request(provider, endpoint, &check.question, &outlet, &mut request);
         outlet.fill(0);
@@ -167,7 +244,7 @@ async fn connect(peer: &Peer) -> Result<Link, String> {
 
 async fn connect_one(peer: &Peer, address: SocketAddr) -> io::Result<Link> {
     let stream = TcpStream::connect_addr(address).await?;
-    let Some(config) = &peer.tls else {
+    let Some(config) = peer.tls() else {
         return Ok(Link::plain(stream));
     };
     let session = Session::client(config, &peer.host)?;

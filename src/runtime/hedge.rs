@@ -3,22 +3,21 @@
 //!
 //! Neither side's operation is ever dropped: the loser's is cut by shutting its socket down, and then ends by itself.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::base::Moment;
-use crate::exchange::{Action, Exchange, Input};
+use crate::exchange::{Action, Input};
 use crate::runtime::clock;
-use crate::runtime::connection::Upstream;
+use crate::runtime::connection::{Conversation, Endpoint, Upstream};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::Worker;
 
 /// The hedges of one client connection, one after the other.
 pub(super) struct Hedging<'a> {
-    exchange: &'a RefCell<Exchange>,
+    conversation: &'a Conversation,
     worker: &'a Worker,
     /// The first attempt's.
     registration: &'a Registration,
@@ -40,12 +39,12 @@ enum Hedge<'a> {
 impl<'a> Hedging<'a> {
     /// None yet.
     pub(super) const fn new(
-        exchange: &'a RefCell<Exchange>,
+        conversation: &'a Conversation,
         worker: &'a Worker,
         registration: &'a Registration,
     ) -> Self {
         Self {
-            exchange,
+            conversation,
             worker,
             registration,
             at: Moment::NEVER,
@@ -55,7 +54,12 @@ impl<'a> Hedging<'a> {
 
     /// The operation that is about to begin may be hedged.
     pub(super) fn expect(&mut self) {
-        self.at = self.exchange.borrow().hedge_at().unwrap_or(Moment::NEVER);
+        self.at = self
+            .conversation
+            .exchange
+            .borrow()
+            .hedge_at()
+            .unwrap_or(Moment::NEVER);
     }
 
     /// Waits for the first attempt's operation; meanwhile the hedge begins when it is time, and goes on.
@@ -76,7 +80,7 @@ impl<'a> Hedging<'a> {
     pub(super) fn settle(&mut self) {
         self.at = Moment::NEVER;
         if let Some(Hedge::Running { watch, .. }) = self.hedge.as_deref()
-            && self.exchange.borrow().cuts().hedge
+            && self.conversation.exchange.borrow().cuts().hedge
         {
             watch.cut(self.registration.beats());
         }
@@ -115,14 +119,14 @@ impl<'a> Hedging<'a> {
             return self.registration.watch().ring(self.at, task.waker());
         }
         self.at = Moment::NEVER;
-        if !self.worker.begin_hedge(&mut self.exchange.borrow_mut()) {
+        if !self.worker.begin_hedge(self.conversation) {
             return;
         }
         let registration = self.registration.second();
         let watch = registration.share();
-        let (exchange, worker, first) = (self.exchange, self.worker, self.registration);
+        let (conversation, worker, first) = (self.conversation, self.worker, self.registration);
         let task = Box::pin(async move {
-            let upstream = drive(exchange, worker, first, &registration).await;
+            let upstream = drive(conversation, worker, first, &registration).await;
             registration.watch().set_upstream(None);
             upstream
         });
@@ -132,12 +136,13 @@ impl<'a> Hedging<'a> {
 
 /// Carries out what the exchange asks of its hedge; gives the connection that it holds at the end.
 async fn drive(
-    exchange: &RefCell<Exchange>,
+    conversation: &Conversation,
     worker: &Worker,
     first: &Registration,
     registration: &Registration,
 ) -> Upstream {
     let watch = registration.watch();
+    let exchange = &conversation.exchange;
     let mut upstream = Upstream::default();
     loop {
         let action = exchange.borrow_mut().poll_hedge();
@@ -162,7 +167,7 @@ async fn drive(
                 fresh,
                 until,
             } => {
-                let endpoint = worker.peers().index(provider, endpoint);
+                let endpoint = Endpoint::new(conversation.view(worker), provider, endpoint);
                 let dialed = upstream.open(endpoint, fresh, until, worker, registration);
                 Input::Dialed(dialed.await)
             }
@@ -175,12 +180,12 @@ async fn drive(
             | Action::SendClient { .. }
             | Action::FinishClient
             | Action::TakeOver
+            | Action::NextRequest
             | Action::Wait { .. }
             | Action::Close => return upstream,
         };
-        let mut exchange = exchange.borrow_mut();
-        worker.handle_hedge(&mut exchange, input);
-        if exchange.cuts().first {
+        worker.handle_hedge(conversation, input);
+        if exchange.borrow().cuts().first {
             first.watch().cut(first.beats());
         }
     }

@@ -50,6 +50,8 @@ impl LogWriter {
 }
 
 fn write(shared: &Shared, cores: &[Receiver<Record>], over: &AtomicBool) -> io::Result<()> {
+    // A reload does not change it.
+    let form = shared.generation().plan.policy.telemetry.access_log;
     let mut lines = String::new();
     loop {
         // Read first: what was put in before is found by the round that follows.
@@ -57,7 +59,7 @@ fn write(shared: &Shared, cores: &[Receiver<Record>], over: &AtomicBool) -> io::
         let anchor = Anchor::now();
         for core in cores {
             for record in core.try_iter().take(ROUND_MAX) {
-                tell(shared, &record, &anchor, &mut lines);
+                tell(shared, form, &record, &anchor, &mut lines);
             }
         }
         if !lines.is_empty() {
@@ -73,11 +75,11 @@ fn write(shared: &Shared, cores: &[Receiver<Record>], over: &AtomicBool) -> io::
     }
 }
 
-fn tell(shared: &Shared, record: &Record, anchor: &Anchor, lines: &mut String) {
-    let plan = &shared.plan;
+fn tell(shared: &Shared, form: LogForm, record: &Record, anchor: &Anchor, lines: &mut String) {
+    let plan = &*shared.plan_of(record.policy);
     let time = anchor.rfc3339(record.started);
     let account = Account::new(record, plan, &time);
-    match plan.policy.telemetry.access_log {
+    match form {
         LogForm::Json => lines.push_str(&account.json().to_string()),
         LogForm::Text => lines.push_str(&account.text()),
         LogForm::Off => return,

@@ -18,15 +18,18 @@ mod dial;
 mod driver;
 mod fd;
 mod files;
+mod generation;
 mod health;
 mod hedge;
 mod link;
 mod log;
 mod log_writer;
 mod monitor;
+pub mod operator;
 mod peer;
 mod pool;
 mod pulse;
+mod reload;
 mod requests;
 mod secrets;
 mod shared;
@@ -35,6 +38,7 @@ pub mod simulated;
 mod status;
 mod sweep;
 mod tls;
+mod view;
 mod worker;
 
 use std::io;
@@ -55,10 +59,13 @@ pub use self::clock::now;
 pub use self::driver::{Driver, Io};
 pub use self::files::Disk;
 pub use self::log::note;
-pub use self::signals::Ending;
+pub use self::reload::{Reloaded, Source, Unchanged};
+pub use self::signals::{Asked, HangUp};
 
+use self::generation::Generation;
 use self::log_writer::LogWriter;
 use self::pulse::{Beats, Heart, Pulse};
+use self::reload::{Fixed, Reloader};
 use self::requests::Question;
 use self::shared::Shared;
 use self::simulated::{Control, SimulatedProvider, SimulatedServers};
@@ -79,12 +86,24 @@ pub struct Options {
     pub access_log: Option<LogForm>,
     /// Gets every change of a breaker. Without it each is a line on standard error.
     pub transitions: Option<Sender<Transition>>,
+    /// Where the policy was loaded from; without it nothing can be reloaded.
+    pub source: Option<Source>,
+}
+
+impl Options {
+    /// What the command line says goes before what the policy says.
+    fn apply(&self, policy: &mut Policy) {
+        if let Some(form) = self.access_log {
+            policy.telemetry.access_log = form;
+        }
+    }
 }
 
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    reloader: Arc<Reloader>,
     simulated: Option<SimulatedServers>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     log: Option<LogWriter>,
@@ -104,9 +123,8 @@ impl Gateway {
     /// cannot be bound, a policy too complex to lower.
     pub fn start(mut policy: Policy, options: &Options) -> Result<Self, Vec<String>> {
         let one = |error: String| vec![error];
-        if let Some(form) = options.access_log {
-            policy.telemetry.access_log = form;
-        }
+        options.apply(&mut policy);
+        let fixed = Fixed::of(&policy, options);
         let driver = Driver::choose(options.io).map_err(|error| one(no_ring(&error)))?;
         let cores = usable_cores(options.cores.or(policy.server.cores));
         let simulated = start_simulated(&mut policy).map_err(one)?;
@@ -126,7 +144,10 @@ impl Gateway {
         let probe = bind(listen, "listen").map_err(one)?;
         let listen = probe.local_addr().map_err(|error| one(error.to_string()))?;
         drop(probe);
-        let shared = Arc::new(Shared::new(plan, cores.len(), listen)?);
+        let first = Generation::first(plan, cores.len())?;
+        let shared = Arc::new(Shared::new(first, listen));
+        let reloader = Reloader::new(Arc::clone(&shared), options, simulated.clone(), fixed);
+        let reloader = Arc::new(reloader);
         spawn_resolver(&shared);
         let count = cores.len();
         let (ears, lines): (Vec<_>, Vec<_>) = lines(&shared, count).into_iter().unzip();
@@ -134,13 +155,14 @@ impl Gateway {
             .map_err(|error| one(error.to_string()))?;
         let (questions, logs): (Vec<_>, Vec<_>) = ears.into_iter().unzip();
         let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
-        let control = Arc::clone(&shared);
+        let (control, reloads) = (Arc::clone(&shared), Arc::clone(&reloader));
         let transitions = options.transitions.clone();
         spawn("control", move || {
-            control::run(&control, admin, questions, transitions)
+            control::run(&control, admin, questions, reloads, transitions)
         });
         let gateway = Self {
             shared,
+            reloader,
             simulated,
             workers,
             log,
@@ -175,9 +197,18 @@ impl Gateway {
         }
     }
 
-    /// The plan that runs.
-    pub fn plan(&self) -> &Plan {
-        &self.shared.plan
+    /// Reads the policy's files again and lets them take over, or changes nothing. What came of it is told in the log
+    /// too.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub fn reload(&self) -> Result<Reloaded, Unchanged> {
+        self.reloader.reload()
+    }
+
+    /// The plan that new requests begin with.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.shared.generation().plan)
     }
 
     /// How many workers there are.
@@ -187,12 +218,12 @@ impl Gateway {
 
     /// Sums over all cores.
     pub fn totals(&self) -> Totals {
-        self.shared.counters.totals()
+        self.shared.generation().counters.totals()
     }
 
     /// The targets as of now.
     pub fn targets(&self, now: Moment) -> Vec<TargetStatus> {
-        self.shared.board.status(now)
+        self.shared.generation().board.status(now)
     }
 
     /// Control over a simulated provider of the plan.
@@ -219,6 +250,11 @@ fn start_simulated(policy: &mut Policy) -> Result<Option<SimulatedServers>, Stri
     }
     let servers = SimulatedServers::start(wanted, clock::unix_seconds())
         .map_err(|error| format!("the simulated providers cannot be started: {error}"))?;
+    point_at_simulated(policy, &servers);
+    Ok(Some(servers))
+}
+
+fn point_at_simulated(policy: &mut Policy, servers: &SimulatedServers) {
     for provider in &mut policy.providers {
         let Some(server) = servers.find(&provider.name) else {
             continue;
@@ -228,7 +264,6 @@ fn start_simulated(policy: &mut Policy) -> Result<Option<SimulatedServers>, Stri
             endpoint.port = server.address.port();
         }
     }
-    Ok(Some(servers))
 }
 
 fn address(text: &str, what: &str) -> Result<SocketAddr, String> {
@@ -253,7 +288,7 @@ fn guard_exposure(ip: IpAddr, policy: &Policy) -> Result<(), String> {
     ))
 }
 
-/// Operators' answers name providers and targets, and will one day take orders.
+/// Answers to operators name providers and targets, and orders are obeyed.
 fn guard_admin(ip: IpAddr) -> Result<(), String> {
     if ip.is_loopback() {
         return Ok(());
@@ -304,7 +339,7 @@ struct Lines {
 
 /// The lines of each worker, with their other ends before them.
 fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
-    let telemetry = shared.plan.policy.telemetry;
+    let telemetry = shared.generation().plan.policy.telemetry;
     let line = |_| {
         let (ask, questions) = channel();
         let (log, records) = match telemetry.access_log {
@@ -372,8 +407,9 @@ fn pin(cpu: Option<usize>) {
 fn spawn_resolver(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     spawn::<()>("resolver", move || {
+        shared.resolver.get_or_init(thread::current);
         loop {
-            shared.peers.resolve();
+            shared.generation().peers.resolve();
             thread::park_timeout(RESOLVE_EVERY);
         }
     });

@@ -12,6 +12,7 @@ use crate::base::{Moment, RequestId};
 use crate::engine::Transition;
 use crate::ops::{Account, Changes, Process, Record, Scrape, exposition};
 use crate::runtime::clock::{self, Anchor};
+use crate::runtime::generation::Generation;
 use crate::runtime::requests::{self, Ask, Found, Question};
 use crate::runtime::shared::Shared;
 use crate::runtime::status;
@@ -20,6 +21,8 @@ use crate::runtime::status;
 #[derive(Debug)]
 pub(super) struct Monitor {
     shared: Arc<Shared>,
+    /// The newest one when it was looked for last; `changes` are of its targets.
+    generation: RefCell<Arc<Generation>>,
     changes: RefCell<Changes>,
     workers: Vec<Sender<Question>>,
 }
@@ -35,12 +38,30 @@ pub(super) struct Page {
 impl Monitor {
     /// Of a gateway whose workers can be asked through `workers`.
     pub(super) fn new(shared: Arc<Shared>, workers: Vec<Sender<Question>>) -> Self {
-        let targets = shared.plan.policy.targets.len();
+        let generation = shared.generation();
+        let targets = generation.plan.policy.targets.len();
         Self {
             changes: RefCell::new(Changes::new(targets, clock::now())),
+            generation: RefCell::new(generation),
             shared,
             workers,
         }
+    }
+
+    /// The newest generation.
+    pub(super) fn generation(&self) -> Arc<Generation> {
+        let mut seen = self.generation.borrow_mut();
+        if seen.number != self.shared.number() {
+            let newest = self.shared.generation();
+            let (before, policy) = (&seen.plan.policy, &newest.plan.policy);
+            let changes = self
+                .changes
+                .borrow()
+                .following(clock::now(), before, policy);
+            self.changes.replace(changes);
+            *seen = newest;
+        }
+        Arc::clone(&seen)
     }
 
     /// A breaker changed.
@@ -50,8 +71,9 @@ impl Monitor {
 
     /// Looks at all targets, so that it is known since when they are out.
     pub(super) fn look(&self, now: Moment) {
-        let targets = self.shared.board.status(now);
-        let policy = &self.shared.plan.policy;
+        let generation = self.generation();
+        let targets = generation.board.status(now);
+        let policy = &generation.plan.policy;
         self.changes.borrow_mut().look(now, policy, &targets);
     }
 
@@ -72,13 +94,13 @@ impl Monitor {
     }
 
     fn metrics(&self, now: Moment) -> Page {
-        let Shared {
+        let generation = self.generation();
+        let Generation {
             plan,
             board,
             counters,
-            draining,
             ..
-        } = &*self.shared;
+        } = &*generation;
         let targets = board.status(now);
         let uptime = now.since(Moment::START);
         let body = exposition(&Scrape {
@@ -92,7 +114,9 @@ impl Monitor {
                 version: VERSION,
                 started_unix: clock::unix_seconds().saturating_sub(uptime.as_secs()),
                 uptime,
-                draining: draining.load(Ordering::Relaxed),
+                generation: generation.number,
+                reloads_refused: self.shared.reloads_refused(),
+                draining: self.shared.draining.load(Ordering::Relaxed),
             },
         });
         Page {
@@ -104,7 +128,9 @@ impl Monitor {
 
     fn status(&self, now: Moment) -> Page {
         self.look(now);
-        ok(&status::json(&self.shared, now, &self.changes.borrow()))
+        let generation = self.generation();
+        let changes = self.changes.borrow();
+        ok(&status::json(&self.shared, &generation, now, &changes))
     }
 
     async fn newest(&self, query: &str) -> Page {
@@ -155,11 +181,13 @@ impl Monitor {
 
     fn tell(&self, record: &Record, anchor: &Anchor) -> Value {
         let time = anchor.rfc3339(record.started);
-        Account::new(record, &self.shared.plan, &time).full_json()
+        let plan = self.shared.plan_of(record.policy);
+        Account::new(record, &plan, &time).full_json()
     }
 }
 
-fn ok(body: &Value) -> Page {
+/// An answer with this body.
+pub(super) fn ok(body: &Value) -> Page {
     Page {
         status: 200,
         content_type: JSON,
@@ -167,7 +195,8 @@ fn ok(body: &Value) -> Page {
     }
 }
 
-fn error(status: u16, text: &str) -> Page {
+/// A refusal that says why.
+pub(super) fn error(status: u16, text: &str) -> Page {
     Page {
         status,
         ..ok(&json!({ "error": text }))

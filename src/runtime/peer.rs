@@ -7,14 +7,18 @@ use rustls::ClientConfig;
 
 use crate::base::ProviderId;
 use crate::policy::Policy;
-use crate::runtime::tls;
+use crate::policy::model::Endpoint;
+use crate::runtime::tls::ClientProfile;
 
 /// Every endpoint of every provider.
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: Vec<Peer>,
+    /// What is known of one goes on in the next generation: its addresses, and the idle connections to it.
+    endpoints: Vec<Arc<Peer>>,
     /// For each provider, the index of its first endpoint.
     first: Vec<usize>,
+    /// For each provider with an endpoint that speaks TLS.
+    profiles: Vec<Arc<ClientProfile>>,
 }
 
 /// One endpoint.
@@ -24,41 +28,73 @@ pub(super) struct Peer {
     pub(super) host: Box<str>,
     port: u16,
     /// `None` for plain HTTP.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    tls: Option<Arc<ClientProfile>>,
     /// Where it was found last. Read when a connection is opened, never while a request runs on an open one.
     addresses: Mutex<Arc<[SocketAddr]>>,
 }
 
 impl Peers {
-    /// The endpoints of `policy`; literal addresses are known at once, names are not resolved yet.
+    /// The endpoints of `policy`; literal addresses are known at once, names are not resolved yet. An endpoint that
+    /// `old` has, with the same TLS settings, is the same one.
     ///
     /// # Errors
-    /// A provider's CA file cannot be used.
-    pub(super) fn new(policy: &Policy) -> Result<Self, String> {
-        let mut peers = Vec::new();
-        let mut first = Vec::new();
+    /// CA files that cannot be used, each a sentence.
+    pub(super) fn new(policy: &Policy, old: Option<&Self>) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut new = Self {
+            endpoints: Vec::new(),
+            first: Vec::new(),
+            profiles: Vec::new(),
+        };
         for provider in &policy.providers {
-            first.push(peers.len());
+            new.first.push(new.endpoints.len());
             let wants_tls = provider.endpoints.iter().any(|endpoint| endpoint.tls);
-            let config = if wants_tls {
-                Some(tls::client_config(&provider.tls)?)
+            let profile = if wants_tls {
+                match ClientProfile::new(&provider.tls) {
+                    Ok(profile) => Some(new.profile(profile, old)),
+                    Err(error) => {
+                        errors.push(error);
+                        continue;
+                    }
+                }
             } else {
                 None
             };
             for endpoint in &provider.endpoints {
-                let literal = endpoint
-                    .host
-                    .parse()
-                    .map(|ip| SocketAddr::new(ip, endpoint.port));
-                peers.push(Peer {
-                    host: endpoint.host.clone(),
-                    port: endpoint.port,
-                    tls: config.clone().filter(|_| endpoint.tls),
-                    addresses: Mutex::new(literal.into_iter().collect()),
-                });
+                let tls = profile.clone().filter(|_| endpoint.tls);
+                let known = old.and_then(|old| old.known(endpoint, tls.as_ref()));
+                let peer = known.unwrap_or_else(|| Arc::new(Peer::new(endpoint, tls)));
+                new.endpoints.push(peer);
             }
         }
-        Ok(Self { peers, first })
+        if errors.is_empty() {
+            Ok(new)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The same profile where there is one, so that what is known of sessions and connections stays.
+    fn profile(&mut self, profile: ClientProfile, old: Option<&Self>) -> Arc<ClientProfile> {
+        let known = old.into_iter().flat_map(|old| &old.profiles);
+        let known = known
+            .chain(&self.profiles)
+            .find(|known| ***known == profile);
+        let profile = known.map_or_else(|| Arc::new(profile), Arc::clone);
+        self.profiles.push(Arc::clone(&profile));
+        profile
+    }
+
+    fn known(&self, endpoint: &Endpoint, tls: Option<&Arc<ClientProfile>>) -> Option<Arc<Peer>> {
+        let is_it = |peer: &&Arc<Peer>| {
+            let same_tls = match (&peer.tls, tls) {
+                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                (None, None) => true,
+                _ => false,
+            };
+            peer.host == endpoint.host && peer.port == endpoint.port && same_tls
+        };
+        self.endpoints.iter().find(is_it).cloned()
     }
 
     /// The index of an endpoint among all, for pools.
@@ -71,19 +107,26 @@ impl Peers {
     }
 
     /// The endpoint at an index.
-    pub(super) fn at(&self, index: usize) -> Option<&Peer> {
-        self.peers.get(index)
+    pub(super) fn at(&self, index: usize) -> Option<&Arc<Peer>> {
+        self.endpoints.get(index)
+    }
+
+    /// Where this very endpoint is among all; the first place, if several providers have it.
+    pub(super) fn find(&self, peer: &Arc<Peer>) -> Option<usize> {
+        self.endpoints
+            .iter()
+            .position(|mine| Arc::ptr_eq(mine, peer))
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.peers.len()
+        self.endpoints.len()
     }
 
     /// Looks every name up again. Blocks: for the resolver's own thread. An empty answer or an error keeps the
     /// addresses that worked before.
     pub(super) fn resolve(&self) {
-        for peer in &self.peers {
+        for peer in &self.endpoints {
             if peer.host.parse::<std::net::IpAddr>().is_ok() {
                 continue;
             }
@@ -100,6 +143,22 @@ impl Peers {
 }
 
 impl Peer {
+    fn new(endpoint: &Endpoint, tls: Option<Arc<ClientProfile>>) -> Self {
+        let literal = endpoint.host.parse();
+        let literal = literal.map(|ip| SocketAddr::new(ip, endpoint.port));
+        Self {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            tls,
+            addresses: Mutex::new(literal.into_iter().collect()),
+        }
+    }
+
+    /// How it proves its name; `None` for plain HTTP.
+    pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref().map(|profile| &profile.config)
+    }
+
     /// The last known addresses, in the resolver's order.
     pub(super) fn addresses(&self) -> Arc<[SocketAddr]> {
         Arc::clone(

@@ -47,6 +47,14 @@ impl Pool {
         }
     }
 
+    /// Takes over all idle connections to an endpoint of another pool.
+    pub(super) fn take_over(&self, endpoint: usize, old: &Self, place: usize) {
+        let idle = old.stacks.borrow_mut().get_mut(place).map(std::mem::take);
+        if let (Some(mine), Some(idle)) = (self.stacks.borrow_mut().get_mut(endpoint), idle) {
+            mine.extend(idle);
+        }
+    }
+
     /// Closes what has rested too long.
     pub(super) fn expire(&self, now: Moment) {
         let mut expired = Vec::new();

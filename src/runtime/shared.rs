@@ -1,31 +1,26 @@
-//! What all cores share: built once from a policy, read by everyone, written to by nobody but the control thread.
+//! What all cores share: the newest generation, and what outlives all of them.
+//!
+//! ```text
+//!   a reload ─ publish ─→ newest (mutex) ─ number (atomic) ─→ each core compares it when a request begins,
+//!                                                             and takes the newest one up if it is another
+//! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::Thread;
 
-use rustls::ServerConfig;
-
-use crate::base::Secret;
-use crate::engine::Board;
-use crate::exchange::{Outlet, Outlets};
-use crate::ops::Counters;
-use crate::policy::model::Auth;
-use crate::policy::{Plan, Policy, WallTime};
+use crate::base::Moment;
+use crate::policy::{Plan, WallTime};
 use crate::runtime::clock;
-use crate::runtime::peer::Peers;
-use crate::runtime::secrets;
-use crate::runtime::tls;
+use crate::runtime::generation::Generation;
 
 /// The read-mostly state of a gateway.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) plan: Plan,
-    pub(super) board: Arc<Board>,
-    pub(super) outlets: Outlets,
-    pub(super) peers: Peers,
-    pub(super) server_tls: Option<Arc<ServerConfig>>,
-    pub(super) counters: Arc<Counters>,
+    /// The number of the newest generation.
+    number: AtomicU64,
+    generations: Mutex<Generations>,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -33,43 +28,114 @@ pub(super) struct Shared {
     pub(super) ready: AtomicUsize,
     /// No new requests on old connections; the process is about to end.
     pub(super) draining: AtomicBool,
+    /// The thread that resolves names.
+    pub(super) resolver: OnceLock<Thread>,
     wall: AtomicU64,
     unix: AtomicU64,
 }
 
+#[derive(Debug)]
+struct Generations {
+    newest: Arc<Generation>,
+    /// Of all but the newest, while requests run by them.
+    older: Vec<Weak<Generation>>,
+    /// Newest first, each with another hash: the names that records of requests are told with.
+    plans: Vec<Arc<Plan>>,
+    /// The last one, and how many there were.
+    refused: (Option<RefusedReload>, u64),
+}
+
+/// A reload that changed nothing.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedReload {
+    pub(super) at: Moment,
+    /// Why, for the operator.
+    pub(super) why: Arc<str>,
+}
+
 impl Shared {
-    /// Reads every secret and certificate that the policy refers to.
-    ///
-    /// # Errors
-    /// All that is missing or unusable, each a sentence that names the policy's line.
-    pub(super) fn new(plan: Plan, cores: usize, listen: SocketAddr) -> Result<Self, Vec<String>> {
-        let mut errors = Vec::new();
-        let outlets = outlets(&plan.policy, &mut errors);
-        let server_tls = server_tls(&plan.policy, &mut errors);
-        let peers = Peers::new(&plan.policy).map_err(|error| errors.push(error));
-        let (Ok(peers), true) = (peers, errors.is_empty()) else {
-            return Err(errors);
-        };
+    /// Of a gateway that begins with `first`.
+    pub(super) fn new(first: Generation, listen: SocketAddr) -> Self {
         let shared = Self {
-            board: Arc::new(Board::new(&plan, cores)),
-            outlets,
-            peers,
-            server_tls,
-            counters: Arc::new(Counters::sized(
-                cores,
-                plan.policy.targets.len(),
-                plan.policy.routes.len(),
-            )),
+            number: AtomicU64::new(first.number),
+            generations: Mutex::new(Generations {
+                plans: vec![Arc::clone(&first.plan)],
+                newest: Arc::new(first),
+                older: Vec::new(),
+                refused: (None, 0),
+            }),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            resolver: OnceLock::new(),
             wall: AtomicU64::new(0),
             unix: AtomicU64::new(0),
-            plan,
         };
         shared.refresh_time();
-        Ok(shared)
+        shared
+    }
+
+    /// The number of the newest generation: one load, for each request.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// The newest generation. Takes a lock: for whoever has seen that the number is another one.
+    pub(super) fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.lock().newest)
+    }
+
+    /// From now on requests begin with `next`. Its new names are looked up at once.
+    pub(super) fn publish(&self, next: Generation) {
+        let mut all = self.lock();
+        let number = next.number;
+        all.plans
+            .retain(|plan| plan.policy.hash != next.plan.policy.hash);
+        all.plans.insert(0, Arc::clone(&next.plan));
+        all.plans.truncate(PLANS_MAX);
+        all.older.retain(|older| older.strong_count() > 0);
+        let old = std::mem::replace(&mut all.newest, Arc::new(next));
+        all.older.push(Arc::downgrade(&old));
+        self.number.store(number, Ordering::Release);
+        drop(all);
+        if let Some(resolver) = self.resolver.get() {
+            resolver.unpark();
+        }
+    }
+
+    /// The numbers of generations before the newest one that requests still run by.
+    pub(super) fn older(&self) -> Vec<u64> {
+        let all = self.lock();
+        let alive = all.older.iter().filter_map(Weak::upgrade);
+        alive.map(|generation| generation.number).collect()
+    }
+
+    /// The plan with this hash, or the newest one if it is not kept any more.
+    pub(super) fn plan_of(&self, hash: u64) -> Arc<Plan> {
+        let all = self.lock();
+        let known = all.plans.iter().find(|plan| plan.policy.hash == hash);
+        Arc::clone(known.unwrap_or(&all.newest.plan))
+    }
+
+    /// A reload was refused.
+    pub(super) fn refuse(&self, why: &str) {
+        let (last, count) = &mut self.lock().refused;
+        *count += 1;
+        *last = Some(RefusedReload {
+            at: clock::now(),
+            why: why.into(),
+        });
+    }
+
+    /// The reload that was refused last.
+    pub(super) fn refused(&self) -> Option<RefusedReload> {
+        self.lock().refused.0.clone()
+    }
+
+    /// How many reloads were refused.
+    pub(super) fn reloads_refused(&self) -> u64 {
+        self.lock().refused.1
     }
 
     /// The wall clock as of the last refresh.
@@ -99,39 +165,13 @@ impl Shared {
         self.wall.store(packed, Ordering::Relaxed);
         self.unix.store(clock::unix_seconds(), Ordering::Relaxed);
     }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn outlets(policy: &Policy, errors: &mut Vec<String>) -> Outlets {
-    let mut outlets = Vec::new();
-    for provider in &policy.providers {
-        let mut credentials = Vec::new();
-        if let Auth::Key { style, secrets, .. } = &provider.auth {
-            for secret in secrets {
-                match secrets::read(policy, secret) {
-                    Ok(secret) => credentials.push((*style, secret)),
-                    Err(error) => errors.push(error),
-                }
-            }
-        }
-        outlets.push(Outlet::new(provider, credentials));
-    }
-    Outlets::new(outlets)
-}
-
-fn server_tls(policy: &Policy, errors: &mut Vec<String>) -> Option<Arc<ServerConfig>> {
-    let tls = policy.server.tls.as_ref()?;
-    let mut read = |reference| match secrets::read(policy, reference) {
-        Ok(secret) => secret,
-        Err(error) => {
-            errors.push(error);
-            Secret::new(Vec::new())
-        }
-    };
-    let (cert, key) = (read(&tls.cert), read(&tls.key));
-    if !errors.is_empty() {
-        return None;
-    }
-    tls::server_config(&cert, &key)
-        .map_err(|error| errors.push(error))
-        .ok()
-}
+/// Plans whose names are kept for the records of requests that they decided.
+const PLANS_MAX: usize = 8;

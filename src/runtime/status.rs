@@ -5,53 +5,72 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use crate::base::{Moment, Outcome, Span};
-use crate::engine::{KeyStatus, PassedOver, Rule, TargetStatus};
+use crate::engine::{Board, KeyStatus, PassedOver, Rule, TargetStatus};
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
-use crate::policy::Policy;
+use crate::policy::{Plan, Policy};
 use crate::runtime::clock::Anchor;
+use crate::runtime::generation::Generation;
 use crate::runtime::monitor::VERSION;
 use crate::runtime::shared::Shared;
 
 /// Everything about targets and requests, as of `now`.
-pub(super) fn json(shared: &Shared, now: Moment, changes: &Changes) -> Value {
-    let totals = shared.counters.totals();
+pub(super) fn json(
+    shared: &Shared,
+    generation: &Generation,
+    now: Moment,
+    changes: &Changes,
+) -> Value {
+    let Generation {
+        plan,
+        board,
+        counters,
+        ..
+    } = generation;
+    let totals = counters.totals();
     let requests: Map<String, Value> = Count::ALL
         .into_iter()
         .map(|(count, name)| (name.to_owned(), totals.of(count).into()))
         .collect();
-    let sums = shared.counters.targets();
+    let sums = counters.targets();
     let view = View {
-        shared,
+        plan,
+        board,
         now,
         changes,
         totals: &totals,
         anchor: Anchor::now(),
     };
-    let board = shared.board.status(now);
-    let out: Vec<Value> = board
+    let standings = board.status(now);
+    let out: Vec<Value> = standings
         .iter()
         .zip(&sums)
         .filter_map(|(status, sums)| view.out(status, sums))
         .collect();
-    let targets: Vec<Value> = board
+    let targets: Vec<Value> = standings
         .iter()
         .zip(&sums)
         .map(|(status, sums)| view.target(status, sums))
         .collect();
-    let keys: Vec<Value> = shared
-        .board
+    let keys: Vec<Value> = board
         .key_status(now)
         .iter()
-        .filter_map(|status| key(&shared.plan.policy, status, now))
+        .filter_map(|status| key(&plan.policy, status, now))
         .collect();
     json!({
         "schema": "switchover.status/1",
         "version": VERSION,
-        "policy": format!("{:016x}", shared.plan.policy.hash),
+        "policy": format!("{:016x}", plan.policy.hash),
+        "generation": generation.number,
+        "loaded": view.anchor.rfc3339(generation.loaded),
+        "older_generations": shared.older(),
+        "refused_reload": shared.refused().map(|refused| json!({
+            "time": view.anchor.rfc3339(refused.at),
+            "why": &*refused.why,
+        })),
         "started": view.anchor.rfc3339(Moment::START),
         "uptime_ms": now.since(Moment::START).as_millis(),
         "draining": shared.draining.load(Ordering::Relaxed),
-        "connections": shared.counters.connections().1,
+        "connections": counters.connections().1,
         "out": out,
         "requests": requests,
         "targets": targets,
@@ -87,7 +106,8 @@ fn key(policy: &Policy, status: &KeyStatus, now: Moment) -> Option<Value> {
 
 /// What targets are told from.
 struct View<'a> {
-    shared: &'a Shared,
+    plan: &'a Plan,
+    board: &'a Board,
     now: Moment,
     changes: &'a Changes,
     totals: &'a Totals,
@@ -96,7 +116,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn policy(&self) -> &Policy {
-        &self.shared.plan.policy
+        &self.plan.policy
     }
 
     fn name(&self, status: &TargetStatus) -> Option<&str> {
@@ -128,7 +148,7 @@ impl View<'_> {
     }
 
     fn target(&self, status: &TargetStatus, sums: &TargetSums) -> Value {
-        let ttft = self.shared.board.latencies(status.target);
+        let ttft = self.board.latencies(status.target);
         let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
         let failed = status.failures.saturating_mul(1_000) / status.requests.max(1);
         let error_rate = f64::from(u32::try_from(failed).unwrap_or(u32::MAX)) / 1_000.0;

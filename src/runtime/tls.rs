@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig};
 
-use crate::base::Secret;
+use crate::base::{Secret, hash};
 use crate::policy::model::{ClientTls, Roots};
 use crate::runtime::secrets;
 
@@ -124,21 +124,51 @@ impl Session {
     }
 }
 
-/// How a provider's certificate is checked.
-///
-/// # Errors
-/// A CA file that cannot be read or holds no certificate; the sentence names it.
-pub(super) fn client_config(tls: &ClientTls) -> Result<Arc<ClientConfig>, String> {
+/// How a provider's certificate is checked. Two are equal that check alike.
+#[derive(Debug)]
+pub(super) struct ClientProfile {
+    only_tls13: bool,
+    /// Of all certificate authorities.
+    roots: u64,
+    pub(super) config: Arc<ClientConfig>,
+}
+
+impl PartialEq for ClientProfile {
+    fn eq(&self, other: &Self) -> bool {
+        (self.only_tls13, self.roots) == (other.only_tls13, other.roots)
+    }
+}
+
+impl ClientProfile {
+    /// As the policy says. Reads the authorities.
+    ///
+    /// # Errors
+    /// A CA file that cannot be read or holds no certificate; the sentence names it.
+    pub(super) fn new(tls: &ClientTls) -> Result<Self, String> {
+        let roots = roots(&tls.roots)?;
+        let fingerprint = roots.roots.iter().fold(0, |hash, anchor| {
+            let hash = hash::of_bytes(hash, &anchor.subject);
+            hash::of_bytes(hash, &anchor.subject_public_key_info)
+        });
+        Ok(Self {
+            only_tls13: tls.only_tls13,
+            roots: fingerprint,
+            config: client_config(tls, roots)?,
+        })
+    }
+}
+
+fn client_config(tls: &ClientTls, roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] = if tls.only_tls13 {
         &[&rustls::version::TLS13]
     } else {
         &[&rustls::version::TLS13, &rustls::version::TLS12]
     };
-    let roots = Arc::new(roots(&tls.roots)?);
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-        .build()
-        .map_err(|error| format!("the certificate authorities cannot be used: {error}"))?;
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| format!("the certificate authorities cannot be used: {error}"))?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|error| format!("the TLS versions cannot be used: {error}"))?
@@ -181,11 +211,31 @@ fn roots(roots: &Roots) -> Result<RootCertStore, String> {
     Ok(store)
 }
 
-/// How we prove our name to clients.
-///
-/// # Errors
-/// The certificate chain or the key is not PEM, or they do not belong together.
-pub(super) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, String> {
+/// How we prove our name to clients, and what it was made from.
+#[derive(Debug)]
+pub(super) struct ServerProfile {
+    cert: Secret,
+    key: Secret,
+    pub(super) config: Arc<ServerConfig>,
+}
+
+impl ServerProfile {
+    /// From a chain of certificates and a key, both PEM.
+    ///
+    /// # Errors
+    /// One of them is not PEM, or they do not belong together.
+    pub(super) fn new(cert: Secret, key: Secret) -> Result<Self, String> {
+        let config = server_config(&cert, &key)?;
+        Ok(Self { cert, key, config })
+    }
+
+    /// Whether it is of this certificate and key.
+    pub(super) fn is_of(&self, cert: &Secret, key: &Secret) -> bool {
+        self.cert.expose() == cert.expose() && self.key.expose() == key.expose()
+    }
+}
+
+fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, String> {
     let chain = CertificateDer::pem_slice_iter(cert.expose())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| format!("`server {{ tls {{ cert }} }}` is not PEM: {error}"))?;

@@ -17,27 +17,26 @@ use std::task::{Context as Task, Poll};
 use monoio::net::{ListenerOpts, TcpListener, TcpStream};
 
 use crate::base::{Moment, RequestId, Span, hash};
-use crate::engine::Core;
-use crate::exchange::{Context, Exchange, Input, Reused, Scratch};
+use crate::exchange::{Context, Input, Reused, Scratch};
 use crate::ops::{Journal, LogSink};
 use crate::runtime::clock;
-use crate::runtime::connection::serve;
+use crate::runtime::connection::{Conversation, serve};
 use crate::runtime::fd::Socket;
 use crate::runtime::link::{Link, Way};
-use crate::runtime::peer::Peers;
-use crate::runtime::pool::Pool;
 use crate::runtime::pulse::Beats;
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
 use crate::runtime::tls::Session;
+use crate::runtime::view::View;
 
 /// The state of one core.
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
     pub(super) sweeper: Rc<Sweeper>,
-    pub(super) pool: Pool,
+    /// Of the newest generation that this core has taken up.
+    view: RefCell<Rc<View>>,
     desk: RefCell<Desk>,
     now: Cell<Moment>,
     /// Connections to providers that are in use.
@@ -45,10 +44,9 @@ pub(super) struct Worker {
     index: usize,
 }
 
-/// What an exchange works with while it handles one input.
+/// What an exchange works with while it handles one input, beside its request's view.
 #[derive(Debug)]
 struct Desk {
-    core: Core,
     scratch: Scratch,
     journal: Journal,
     ids: Ids,
@@ -78,13 +76,12 @@ impl Worker {
         beats: Beats,
         log: Option<LogSink>,
     ) -> Rc<Self> {
-        let core = Core::new(Arc::clone(&shared.board), &shared.plan, index);
-        let journal = Journal::new(Arc::clone(&shared.counters), index).logging(log);
+        let generation = shared.generation();
+        let journal = Journal::new(Arc::clone(&generation.counters), index).logging(log);
         Rc::new(Self {
             sweeper: Rc::new(Sweeper::new(beats)),
-            pool: Pool::new(shared.peers.len()),
+            view: RefCell::new(Rc::new(View::new(generation, index))),
             desk: RefCell::new(Desk {
-                core,
                 scratch: Scratch::default(),
                 journal,
                 ids: Ids { seed, count: 0 },
@@ -120,27 +117,65 @@ impl Worker {
         }
     }
 
-    /// The providers' endpoints.
-    pub(super) fn peers(&self) -> &Peers {
-        &self.shared.peers
+    /// The view of the newest generation, which a request that begins now keeps to its end.
+    pub(super) fn newest(&self) -> Rc<View> {
+        let mut view = self.view.borrow_mut();
+        if view.generation.number != self.shared.number() {
+            self.take_up(&mut view);
+        }
+        Rc::clone(&view)
+    }
+
+    #[cold]
+    fn take_up(&self, view: &mut Rc<View>) {
+        *view = Rc::new(View::following(self.shared.generation(), view));
+    }
+
+    /// An idle connection to the endpoint at `index` of `view`.
+    pub(super) fn pooled(&self, view: &Rc<View>, index: usize) -> Option<Link> {
+        let newest = self.view.borrow();
+        let place = place_in(&newest, view, index)?;
+        newest.pool.take(place, self.now())
+    }
+
+    /// Keeps a connection to the endpoint at `index` of `view`, unless the newest generation has no such endpoint.
+    pub(super) fn keep(&self, view: &Rc<View>, index: usize, link: Link) {
+        let newest = self.view.borrow();
+        if let Some(place) = place_in(&newest, view, index) {
+            newest.pool.put(place, link, self.now());
+        }
     }
 
     /// Lets the exchange take an input in.
-    pub(super) fn handle(&self, exchange: &mut Exchange, input: Input) {
+    pub(super) fn handle(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        self.with_context(|now, context| exchange.handle(now, input, context));
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| exchange.handle(now, input, context));
+        if exchange.is_idle() {
+            conversation.leave();
+        }
     }
 
     /// Lets the exchange take an input of its hedge in.
-    pub(super) fn handle_hedge(&self, exchange: &mut Exchange, input: Input) {
+    pub(super) fn handle_hedge(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        self.with_context(|now, context| exchange.handle_hedge(now, input, context));
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| {
+            exchange.handle_hedge(now, input, context);
+        });
+        if exchange.is_idle() {
+            conversation.leave();
+        }
     }
 
     /// It is time for a hedge; tells whether one begins.
-    pub(super) fn begin_hedge(&self, exchange: &mut Exchange) -> bool {
+    pub(super) fn begin_hedge(&self, conversation: &Conversation) -> bool {
         self.now.set(clock::now());
-        self.with_context(|now, context| exchange.begin_hedge(now, context))
+        let view = conversation.view(self);
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        self.with_context(&view, |now, context| exchange.begin_hedge(now, context))
     }
 
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
@@ -155,12 +190,14 @@ impl Worker {
         }
     }
 
-    fn with_context<T>(&self, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
+    fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
+        let generation = &*view.generation;
+        desk.journal.count_in(&generation.counters);
         let mut context = Context {
-            plan: &self.shared.plan,
-            outlets: &self.shared.outlets,
-            core: &mut desk.core,
+            plan: &generation.plan,
+            outlets: &generation.outlets,
+            core: &mut view.core(),
             scratch: &mut desk.scratch,
             journal: &mut desk.journal,
             next_id: &mut || desk.ids.next(),
@@ -195,7 +232,8 @@ impl Worker {
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
             self.sweeper.beats.until(clock::now() + CARE).await;
-            self.pool.expire(clock::now());
+            // A core without requests takes the newest generation up here, so that the old one can go.
+            self.newest().pool.expire(clock::now());
             if self.shared.draining.load(Ordering::Relaxed) {
                 // Ends the pending accepts; from now on connections are refused.
                 Socket::new(listener.as_raw_fd()).shut_down();
@@ -211,7 +249,8 @@ impl Worker {
 impl Worker {
     /// A client's connection begins; it ends when what this gives is dropped.
     pub(super) fn connected(self: &Rc<Self>) -> Connected {
-        self.shared.counters.connected(self.index);
+        let newest = self.view.borrow();
+        newest.generation.counters.connected(self.index);
         Connected(Rc::clone(self))
     }
 
@@ -227,14 +266,23 @@ impl Worker {
     }
 }
 
+/// Where the endpoint at `index` of `view` is in the newest generation.
+fn place_in(newest: &Rc<View>, view: &Rc<View>, index: usize) -> Option<usize> {
+    if Rc::ptr_eq(newest, view) {
+        return Some(index);
+    }
+    let peer = view.generation.peers.at(index)?;
+    newest.generation.peers.find(peer)
+}
+
 /// A client's connection, as it is counted.
 #[derive(Debug)]
 pub(super) struct Connected(Rc<Worker>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let Worker { shared, index, .. } = &*self.0;
-        shared.counters.disconnected(*index);
+        let newest = self.0.view.borrow();
+        newest.generation.counters.disconnected(self.0.index);
     }
 }
 
@@ -259,9 +307,9 @@ async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
 fn welcome(stream: TcpStream, worker: &Rc<Worker>) {
     // Without it small writes wait for acknowledgements; a failure costs latency only.
     let _ = stream.set_nodelay(true);
-    let link = match &worker.shared.server_tls {
+    let link = match &worker.newest().generation.server_tls {
         None => Link::plain(stream),
-        Some(config) => match Session::server(config) {
+        Some(profile) => match Session::server(&profile.config) {
             Ok(session) => Link::secured(stream, session),
             Err(_) => return,
         },

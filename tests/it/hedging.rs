@@ -234,6 +234,7 @@ impl Scene {
                     self.first = hedge;
                 }
                 Action::FinishClient => {}
+                Action::NextRequest => self.desk.handle(&mut self.exchange, Input::NextRequest),
                 Action::SendClient { bytes, range, .. } => {
                     self.heard.extend_from_slice(&bytes[range]);
                     let input = Input::ClientSent(bytes, Ok(()));

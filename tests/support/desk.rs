@@ -121,6 +121,7 @@ impl Desk {
                     self.now = self.now.max(until);
                     Input::Waited(Ok(()))
                 }
+                Action::NextRequest => Input::NextRequest,
                 Action::Release { .. } | Action::TakeOver | Action::FinishClient => continue,
                 Action::Close => return,
             };

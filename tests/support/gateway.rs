@@ -74,10 +74,7 @@ impl Gateway {
     fn try_start(io: Io, server: &str, policy: &str) -> Option<Self> {
         let (address, admin) = (free_address(), free_address());
         let folder = Folder::new();
-        let text = format!(
-            "policy 1\n\nserver {{\n  listen = \"{address}\"\n  admin = \"{admin}\"\n  cores = 1\n  {server}\n}}\n{policy}\n"
-        );
-        let path = folder.write("test.policy", &text);
+        let path = folder.write(POLICY, &whole(address, admin, server, policy));
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_switchover"))
             .arg("serve")
@@ -96,6 +93,21 @@ impl Gateway {
             admin,
         };
         gateway.await_health().then_some(gateway)
+    }
+
+    /// Another policy stands in its file from now on; `server` and `policy` as in [`Gateway::start`].
+    pub fn rewrite(&self, server: &str, policy: &str) {
+        self.rewrite_whole(&whole(self.address, self.admin, server, policy));
+    }
+
+    /// This stands in its policy's file from now on.
+    pub fn rewrite_whole(&self, text: &str) {
+        self.folder.write(POLICY, text);
+    }
+
+    /// What stands in its policy's file.
+    pub fn text(&self) -> String {
+        fs::read_to_string(self.folder.path().join(POLICY)).unwrap()
     }
 
     fn await_health(&mut self) -> bool {
@@ -133,8 +145,13 @@ impl Gateway {
 
     /// Asks it to end, as a service manager does.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.child);
-        rustix::process::kill_process(id, Signal::TERM).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     /// Waits until it has ended by itself; `None` if it does not.
@@ -154,10 +171,33 @@ impl Gateway {
         (answer.status, answer.text())
     }
 
+    /// Gives it an order at `path` of the admin address: its status and its body.
+    pub fn order(&self, path: &str) -> (u16, String) {
+        self.order_with(path, "")
+    }
+
+    /// The same, with more fields.
+    pub fn order_with(&self, path: &str, fields: &str) -> (u16, String) {
+        let ask = format!(
+            "POST {path} HTTP/1.1\r\nhost: admin\r\n{fields}content-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let answer = Client::connect(self.admin).send(ask).answer();
+        (answer.status, answer.text())
+    }
+
     /// What it wrote to standard output and standard error so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+}
+
+/// The name of the policy's file.
+const POLICY: &str = "test.policy";
+
+fn whole(address: SocketAddr, admin: SocketAddr, server: &str, policy: &str) -> String {
+    format!(
+        "policy 1\n\nserver {{\n  listen = \"{address}\"\n  admin = \"{admin}\"\n  cores = 1\n  {server}\n}}\n{policy}\n"
+    )
 }
 
 impl Drop for Gateway {

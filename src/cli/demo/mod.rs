@@ -22,7 +22,7 @@ use crate::base::Span;
 use crate::cli::terminal::Terminal;
 use crate::cli::{DemoArgs, Exit, nothing_started};
 use crate::policy::{self, Policy};
-use crate::runtime::{Ending, Gateway, Options};
+use crate::runtime::{Asked, Gateway, HangUp, Options};
 
 use self::play::Demo;
 use self::screen::Screen;
@@ -43,7 +43,7 @@ pub(super) fn length(text: &str) -> Result<Span, String> {
 
 /// Runs the demonstration to its end, or to the first signal.
 pub(super) fn run(args: &DemoArgs, terminal: &mut Terminal) -> Exit {
-    let Ok(ending) = Ending::listen(thread::current()) else {
+    let Ok(asked) = Asked::listen(thread::current(), HangUp::End) else {
         terminal.tell("switchover: signals cannot be listened for\n");
         return Exit::Internal;
     };
@@ -55,13 +55,14 @@ pub(super) fn run(args: &DemoArgs, terminal: &mut Terminal) -> Exit {
         io: args.io.into(),
         access_log: None,
         transitions: Some(sink),
+        source: None,
     };
     let gateway = match first_policy().and_then(|policy| Gateway::start(policy, &options)) {
         Ok(gateway) => gateway,
         Err(errors) => return nothing_started(&errors, terminal),
     };
     let mut demo = Demo::new(args, &gateway, transitions);
-    demo.play(&ending, &mut Screen::new(terminal));
+    demo.play(&asked, &mut Screen::new(terminal));
     let summary = demo.summary();
     if args.json {
         terminal.print(&format!("{}\n", summary.json()));

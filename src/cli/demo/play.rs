@@ -1,5 +1,6 @@
 //! A demonstration under way: what is due happens, what has happened is entered in the ledger, and the screen is told.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
@@ -11,10 +12,11 @@ use crate::cli::demo::screen::Screen;
 use crate::cli::demo::summary::{Event, Summary, TargetSum};
 use crate::cli::demo::view::{Clients, Row, Scene};
 use crate::engine::{State, TargetStatus, Transition};
+use crate::policy::Plan;
 use crate::policy::model::Target;
 use crate::runtime::client::{Load, Profile};
 use crate::runtime::simulated::Control;
-use crate::runtime::{self, Ending, Gateway};
+use crate::runtime::{self, Asked, Gateway};
 
 /// The provider that breaks: the one that most requests go to first.
 pub(super) const BROKEN: &str = "alpha";
@@ -22,6 +24,7 @@ pub(super) const BROKEN: &str = "alpha";
 /// A demonstration.
 pub(super) struct Demo<'g> {
     gateway: &'g Gateway,
+    plan: Arc<Plan>,
     transitions: Receiver<Transition>,
     load: Load,
     rate: u32,
@@ -41,7 +44,8 @@ impl<'g> Demo<'g> {
         gateway: &'g Gateway,
         transitions: Receiver<Transition>,
     ) -> Self {
-        let targets = &gateway.plan().policy.targets;
+        let plan = gateway.plan();
+        let targets = &plan.policy.targets;
         let names = targets.iter().map(|target| target.name.clone()).collect();
         let start = runtime::now();
         let load = Load::start(Profile {
@@ -52,6 +56,7 @@ impl<'g> Demo<'g> {
         });
         Self {
             gateway,
+            plan,
             transitions,
             load,
             rate: args.rate,
@@ -65,7 +70,7 @@ impl<'g> Demo<'g> {
     }
 
     /// From the first request to the last answer.
-    pub(super) fn play(&mut self, ending: &Ending, screen: &mut Screen<'_>) {
+    pub(super) fn play(&mut self, asked: &Asked, screen: &mut Screen<'_>) {
         self.say(format!(
             "the gateway's own view: http://{}/status",
             self.gateway.admin
@@ -75,7 +80,7 @@ impl<'g> Demo<'g> {
             if screen.is_due(self.elapsed()) || self.shown < self.events.len() {
                 self.show(screen);
             }
-            if ending.asked() > 0 || self.is_over() {
+            if asked.to_end() > 0 || self.is_over() {
                 break;
             }
             thread::park_timeout(LOOK.as_std());
@@ -85,7 +90,7 @@ impl<'g> Demo<'g> {
             self.obey(order);
         }
         self.load.stop();
-        while !self.load.is_done() && ending.asked() < 2 {
+        while !self.load.is_done() && asked.to_end() < 2 {
             thread::park_timeout(LOOK.as_std());
         }
         self.settle();
@@ -121,7 +126,7 @@ impl<'g> Demo<'g> {
     }
 
     fn targets(&self) -> Vec<(&Target, TargetStatus)> {
-        let targets = self.gateway.plan().policy.targets.iter();
+        let targets = self.plan.policy.targets.iter();
         targets.zip(self.gateway.targets(runtime::now())).collect()
     }
 
@@ -132,7 +137,7 @@ impl<'g> Demo<'g> {
             self.obey(order);
         }
         while let Ok(transition) = self.transitions.try_recv() {
-            let policy = &self.gateway.plan().policy;
+            let policy = &self.plan.policy;
             let target = policy.targets.get(transition.target.index());
             let name = target.map_or("?", |target| &*target.name);
             let what = outage::describe_transition(name, &transition, runtime::now());
@@ -165,12 +170,8 @@ impl<'g> Demo<'g> {
             return false;
         };
         let broken = |target: &Target| {
-            let provider = self
-                .gateway
-                .plan()
-                .policy
-                .providers
-                .get(target.provider.index());
+            let providers = &self.plan.policy.providers;
+            let provider = providers.get(target.provider.index());
             provider.is_some_and(|provider| &*provider.name == BROKEN)
         };
         let serves_again = self

@@ -46,6 +46,20 @@ pub(crate) struct Token {
 }
 
 impl Gate {
+    /// A gate that goes on in the state `word`, after so many beginnings to refuse. It has given no token.
+    pub(crate) fn at(word: Word, opened: u64) -> Self {
+        let lot = Lot {
+            epoch: word.epoch,
+            ..Lot::default()
+        };
+        Self {
+            word: word.pack().into(),
+            lot: lot.pack().into(),
+            opened: opened.into(),
+            ..Self::default()
+        }
+    }
+
     /// The packed state.
     pub(crate) fn packed(&self) -> u64 {
         self.word.load(Relaxed)

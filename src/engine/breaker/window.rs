@@ -31,6 +31,16 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// A window that begins at a reading, and that has seen `word`.
+    pub(crate) fn beginning(totals: Totals, word: Word) -> Self {
+        let window = Self::default();
+        for mark in window.marks.iter().chain([&window.newest]) {
+            mark.write(totals);
+        }
+        window.see(word);
+        window
+    }
+
     /// Moves on to `now` and gives what the window holds.
     pub(crate) fn advance(&self, now: Moment, totals: Totals, length: Span) -> Totals {
         let tenth = tenth_of(now, length);

@@ -320,8 +320,6 @@ struct Running {
     epoch: u32,
     token: Option<Token>,
     key: u8,
-    /// Of the key's secret.
-    key_age: u32,
     /// It is the test at the end of a rest, of its key or its model.
     tests: bool,
     content: bool,

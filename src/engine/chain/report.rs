@@ -243,9 +243,6 @@ fn rest_key(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) 
     let Some(key) = core.board.key(cell, running.key) else {
         return;
     };
-    if key.age() != running.key_age {
-        return;
-    }
     match end.outcome {
         Outcome::AuthFailed if end.model_alone => cell.barred(running.key).begin(now + KEY_REST),
         Outcome::AuthFailed => key.goes_out(end.outcome, now + KEY_REST),

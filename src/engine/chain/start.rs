@@ -158,7 +158,6 @@ impl Chain {
             epoch: held.epoch,
             token: held.token,
             key: held.taken.key,
-            key_age: held.taken.age,
             tests: held.taken.turn == Turn::Test,
             content: false,
         });

@@ -2,6 +2,7 @@
 
 mod balance;
 mod breaker;
+mod carry;
 mod chain;
 mod hedge;
 mod journeys;

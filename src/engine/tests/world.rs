@@ -7,7 +7,8 @@ use crate::base::{
     TargetId, hash,
 };
 use crate::engine::{
-    Attempt, Board, Chain, Core, End, Finish, Form, Rule, State, Step, TargetStatus,
+    Attempt, Board, Chain, Core, End, Finish, Form, KeyPlace, Predecessor, Rule, State, Step,
+    TargetStatus,
 };
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, Member,
@@ -113,7 +114,11 @@ pub(super) fn name(target: TargetId) -> char {
 
 impl Setup {
     pub(super) fn build(self) -> World {
-        let plan = self.plan();
+        self.build_from(self.plan())
+    }
+
+    /// The same for a plan that was changed beyond what a setup can say.
+    pub(super) fn build_from(&self, plan: Plan) -> World {
         let (board, cores) = engine(&plan, self.cores);
         World {
             plan,
@@ -127,7 +132,7 @@ impl Setup {
     }
 
     #[expect(clippy::too_many_lines, reason = "one literal: a policy written out")]
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let mut names = 'a'..='z';
         let mut targets = Vec::new();
         let mut tiers = Vec::new();
@@ -248,6 +253,30 @@ fn engine(plan: &Plan, cores: usize) -> (Arc<Board>, Vec<Core>) {
 const BEGINNING: Moment = Moment::from_nanos(1_000_000_000);
 
 impl World {
+    /// Another plan takes over; gives what requests of the old one go on with. `same_key` tells where a key was before.
+    pub(super) fn follow(
+        &mut self,
+        plan: Plan,
+        same_key: &dyn Fn(KeyPlace) -> Option<KeyPlace>,
+    ) -> Self {
+        let old = Predecessor {
+            board: &self.board,
+            plan: &self.plan,
+            same_key,
+        };
+        let board = Arc::new(Board::following(&plan, &old));
+        let follow = |core| Core::following(Arc::clone(&board), &plan, core, &self.plan);
+        let cores = self.cores.iter().map(follow).collect();
+        let new = Self {
+            plan,
+            board,
+            cores,
+            sticky: self.sticky,
+            ..*self
+        };
+        std::mem::replace(self, new)
+    }
+
     /// Begins anew, under the same plan.
     pub(super) fn renew(&mut self) {
         (self.board, self.cores) = engine(&self.plan, self.cores.len());

@@ -146,6 +146,7 @@ impl World<'_> {
                 due = self.send(it, side, bytes, range)?;
             }
             Action::Wait { until } => due = beat_after(*until),
+            Action::NextRequest => {}
             Action::ReadClient { into, .. } | Action::ReadUpstream { into, .. } => {
                 if into.capacity() > BUFFER_MAX {
                     let seen = format!("a buffer of {} bytes", into.capacity());
@@ -314,6 +315,7 @@ impl World<'_> {
                 let waited = ways.ended(now, Moment::NEVER).map(Err).or(done);
                 (wait.due.min(gone), waited.map(Input::Waited))
             }
+            Action::NextRequest => (now, Some(Input::NextRequest)),
             Action::FinishClient | Action::Release { .. } | Action::TakeOver | Action::Close => {
                 (now, None)
             }

@@ -418,6 +418,7 @@ impl World<'_> {
     }
 }
 
+/// What the trace knows an input by.
 const fn kind_of(input: &Input) -> u64 {
     match input {
         Input::ClientRead(..) => 1,
@@ -426,6 +427,7 @@ const fn kind_of(input: &Input) -> u64 {
         Input::UpstreamSent(..) => 4,
         Input::UpstreamRead(..) => 5,
         Input::Waited(..) => 6,
+        Input::NextRequest => 7,
     }
 }
 

@@ -13,6 +13,7 @@ mod keys;
 mod lifetime;
 mod patience;
 mod relaying;
+mod reloading;
 mod rig;
 mod secrets;
 mod tls;

@@ -1,0 +1,237 @@
+//! Reloading: the policy's files are read again, checked as `switchover check` does, and take over as a new generation,
+//! or change nothing at all. What runs is always the whole of one state of the files that was found good.
+//!
+//! ```text
+//!   SIGHUP ──────────┐
+//!   POST /reload ────┼─→ read ─→ check ─→ what cannot change? ─→ secrets, certificates ─→ publish
+//!                    │      └─────────┴───────────┴─────────────────────┴─→ refused: told, kept for /status
+//! ```
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::policy::model::{Provider, Simulation, Telemetry};
+use crate::policy::{self, Plan, Policy};
+use crate::runtime::files::Disk;
+use crate::runtime::shared::Shared;
+use crate::runtime::simulated::SimulatedServers;
+use crate::runtime::{Options, guard_exposure, log, point_at_simulated};
+
+/// Where a policy was loaded from, so that it can be loaded again.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, as the command line names it.
+    pub file: String,
+    /// `--set`: names and values.
+    pub sets: Vec<(String, String)>,
+}
+
+/// A reload that took place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reloaded {
+    /// The number of the generation that runs now.
+    pub generation: u64,
+    /// The hash of its policy.
+    pub policy: u64,
+    /// What the check has to say although it is good; may be empty.
+    pub notes: String,
+}
+
+/// Why a reload changed nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Unchanged {
+    /// The policy has errors: what `switchover check` says.
+    Policy(String),
+    /// It is good, but asks for what a running gateway cannot change; each a sentence.
+    Fixed(Vec<String>),
+    /// It is good, but a secret or certificate is missing or unusable; each a sentence.
+    Unusable(Vec<String>),
+    /// The gateway was not started from a file.
+    NoSource,
+}
+
+impl Unchanged {
+    /// All of it as text of one or more lines.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Policy(diagnostics) => diagnostics.clone(),
+            Self::Fixed(sentences) | Self::Unusable(sentences) => sentences.join("\n"),
+            Self::NoSource => "this gateway was not started from a file".to_owned(),
+        }
+    }
+}
+
+/// Reloads one gateway, one reload at a time.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    shared: Arc<Shared>,
+    source: Option<Source>,
+    options: Options,
+    simulated: Option<SimulatedServers>,
+    fixed: Fixed,
+    turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// Of the gateway that began with `policy`, as `options` changed it.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: &Options,
+        simulated: Option<SimulatedServers>,
+        fixed: Fixed,
+    ) -> Self {
+        Self {
+            shared,
+            source: options.source.clone(),
+            options: options.clone(),
+            simulated,
+            fixed,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Reads everything again and lets it take over, or changes nothing. Blocks for as long as files take to read, and is
+    /// told in the log either way.
+    pub(super) fn reload(&self) -> Result<Reloaded, Unchanged> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = self.source.as_ref().ok_or(Unchanged::NoSource);
+        let done = done.and_then(|source| Ok((source, self.load(source)?)));
+        match done {
+            Ok((source, reloaded)) => {
+                let (hash, number) = (reloaded.policy, reloaded.generation);
+                let file = &source.file;
+                log::note(&format!(
+                    "reloaded {file} ({hash:016x}), generation {number}"
+                ));
+                Ok(reloaded)
+            }
+            Err(unchanged) => {
+                let text = unchanged.text();
+                log::note(&format!("the reload changed nothing:\n{}", text.trim_end()));
+                self.shared.refuse(text.trim_end());
+                Err(unchanged)
+            }
+        }
+    }
+
+    fn load(&self, source: &Source) -> Result<Reloaded, Unchanged> {
+        let sets: Vec<(&str, &str)> = source
+            .sets
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        let (mut policy, diagnostics) = policy::load(&Disk, &source.file, &sets)
+            .map_err(|diagnostics| Unchanged::Policy(diagnostics.render(false)))?;
+        self.options.apply(&mut policy);
+        let refusals = self.fixed.refusals(&policy, &self.shared);
+        if !refusals.is_empty() {
+            return Err(Unchanged::Fixed(refusals));
+        }
+        if let Some(servers) = &self.simulated {
+            point_at_simulated(&mut policy, servers);
+        }
+        let plan = Plan::new(policy).map_err(|error| Unchanged::Policy(error.to_string()))?;
+        let next = self
+            .shared
+            .generation()
+            .next(Arc::new(plan))
+            .map_err(Unchanged::Unusable)?;
+        let reloaded = Reloaded {
+            generation: next.number,
+            policy: next.plan.policy.hash,
+            notes: diagnostics.render(false),
+        };
+        self.shared.publish(next);
+        Ok(reloaded)
+    }
+}
+
+/// What a running gateway cannot change, as its policy had it.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    listen: Option<String>,
+    admin: Option<String>,
+    cores: Option<String>,
+    telemetry: Telemetry,
+    /// Names of simulated providers and what they do.
+    simulated: Vec<(Box<str>, Simulation)>,
+}
+
+impl Fixed {
+    /// Of `policy`; what the command line decides is not the policy's to change.
+    pub(super) fn of(policy: &Policy, options: &Options) -> Self {
+        let server = &policy.server;
+        Self {
+            listen: options.listen.is_none().then(|| quoted(&server.listen)),
+            admin: options.admin.is_none().then(|| quoted(&server.admin)),
+            cores: options.cores.is_none().then(|| count(server.cores)),
+            telemetry: policy.telemetry,
+            simulated: simulated(policy),
+        }
+    }
+
+    /// All that `policy` would change of it.
+    fn refusals(&self, policy: &Policy, shared: &Shared) -> Vec<String> {
+        let server = &policy.server;
+        let mut found = Vec::new();
+        let mut compare = |what: &str, is: &str, wanted: &str| {
+            if is != wanted {
+                found.push(format!(
+                    "`{what}` cannot change while the gateway runs: it is {is}, and the policy says {wanted} now; \
+                     restart the gateway, or take the change back"
+                ));
+            }
+        };
+        let texts = [
+            ("server { listen }", &self.listen, quoted(&server.listen)),
+            ("server { admin }", &self.admin, quoted(&server.admin)),
+            ("server { cores }", &self.cores, count(server.cores)),
+        ];
+        for (what, is, wanted) in texts {
+            if let Some(is) = is {
+                compare(what, is, &wanted);
+            }
+        }
+        let (is, wanted) = (self.telemetry, policy.telemetry);
+        compare(
+            "telemetry { access_log }",
+            is.access_log.as_str(),
+            wanted.access_log.as_str(),
+        );
+        compare(
+            "telemetry { sample }",
+            &percent(is.sample),
+            &percent(wanted.sample),
+        );
+        for (name, simulation) in simulated(policy) {
+            if !self.simulated.contains(&(name.clone(), simulation)) {
+                found.push(format!(
+                    "the simulated provider `{name}` is new or does something else now: simulated providers begin with \
+                     the gateway; restart it"
+                ));
+            }
+        }
+        found.extend(guard_exposure(shared.listen.ip(), policy).err());
+        found
+    }
+}
+
+fn simulated(policy: &Policy) -> Vec<(Box<str>, Simulation)> {
+    let simulated =
+        |provider: &Provider| Some((provider.name.clone(), provider.simulation.clone()?));
+    policy.providers.iter().filter_map(simulated).collect()
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+fn count(cores: Option<u16>) -> String {
+    cores.map_or_else(
+        || "as many as there are".to_owned(),
+        |cores| cores.to_string(),
+    )
+}
+
+fn percent(ppm: u32) -> String {
+    format!("{}%", f64::from(ppm) / 10_000.0)
+}
