@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod order;
 mod reload;
 mod serve;
 mod terminal;
@@ -12,6 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Span;
+use crate::engine::Order;
 use crate::policy::model::LogForm;
 use crate::runtime::Io;
 
@@ -35,6 +37,14 @@ enum Command {
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
     Demo(DemoArgs),
+    /// Send a target of a running gateway no new requests; those under way are finished
+    Drain(OrderArgs),
+    /// Let no request to a target of a running gateway, as if its breaker were open
+    Open(OrderArgs),
+    /// Let all requests to a target of a running gateway, as if its breaker were closed
+    Close(OrderArgs),
+    /// Take such an order back: the breaker decides again
+    Auto(OrderArgs),
 }
 
 #[derive(Args, Debug)]
@@ -75,6 +85,15 @@ struct CheckArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct OrderArgs {
+    /// A target, such as `openai.mini`, or a provider, for all of its targets
+    target: String,
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
 }
 
 #[derive(Args, Debug)]
@@ -187,6 +206,10 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
+            Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),
+            Command::Open(args) => order::run(Order::Open, &args, &mut terminal),
+            Command::Close(args) => order::run(Order::Close, &args, &mut terminal),
+            Command::Auto(args) => order::run(Order::Auto, &args, &mut terminal),
         }
         .into(),
         Err(error) => {

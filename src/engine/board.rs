@@ -3,7 +3,7 @@
 //! ```text
 //!   cell = one target
 //!     gate      the breaker's word, streak and probe tokens   read by every pick, written at changes
-//!     pause     rate limit, missing model                     read by every pick, written at 429 and 404
+//!     pause     rate limit, missing model, an order           read by every pick, written at 429, 404 and by operators
 //!     pool      the same for each key, where there are several
 //!     inflight  requests under way                            one atomic add at each attempt's two ends
 //!     slots     one for each core: totals                     written by their core, read by the tick
@@ -23,11 +23,12 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Moment, ProviderId, Span, TargetId, hash};
-use crate::engine::breaker::Rules;
 use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::order::Standing;
 use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
+use crate::engine::breaker::{Order, Rules};
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
@@ -79,6 +80,8 @@ pub struct TargetStatus {
     pub ramp: Option<u32>,
     /// What opened it last.
     pub why: Option<Rule>,
+    /// What an operator has ordered. It goes before the state.
+    pub order: Order,
     /// How often it opened.
     pub opened: u64,
     /// Attempts under way.
@@ -215,6 +218,12 @@ impl Board {
         self.seed
     }
 
+    /// From now on this order holds for a target; the one before. `None` for a target that there is not.
+    pub fn order(&self, target: TargetId, order: Order) -> Option<Order> {
+        let cell = self.cell(target)?;
+        Some(cell.pause.order.set(order))
+    }
+
     /// Sets what health checks say about an endpoint.
     pub fn set_health(&self, provider: ProviderId, endpoint: u16, up: bool) {
         if let Some(vitals) = self.vitals(provider) {
@@ -309,6 +318,7 @@ impl Board {
             until: (worst.state == State::Open).then_some(worst.until),
             ramp: (worst.state == State::Ramp).then(|| cell.rules.ramp_share(worst, now)),
             why: worst.rule,
+            order: cell.pause.order.order(),
             opened,
             inflight: cell.inflight.load(Relaxed),
             probes,
@@ -375,6 +385,7 @@ impl Checked {
 /// Why a healthy target may be left out for a time.
 #[derive(Debug, Default)]
 pub(crate) struct Pause {
+    pub(crate) order: Standing,
     pub(crate) throttle: Throttle,
     pub(crate) gone: Rest,
     /// The provider's only key may not use this model.
@@ -388,6 +399,11 @@ impl Cell {
             .get(core)
             .or_else(|| self.gates.first())
             .map(|gate| &**gate)
+    }
+
+    /// The breaker's packed state as `core` goes by it, under the order that holds.
+    pub(crate) fn packed(&self, core: usize, order: Order) -> u64 {
+        order.over(self.gate(core).map_or(Word::FRESH, Gate::packed))
     }
 
     /// Where `core` counts.

@@ -1,7 +1,7 @@
 //! From one plan to the next: the new board goes on with what the old one knows, by the names of targets and providers.
 //!
 //! ```text
-//!   breaker, in flight, latencies     by the target's name, whatever else changed about it
+//!   breaker, order, in flight, times   by the target's name, whatever else changed about it
 //!   window                            the same, but begins afresh where the rules that count have changed
 //!   rate limit, model gone            while the target is the same model of the same provider
 //!   keys                              while the secret is the same; another secret is another key
@@ -18,6 +18,7 @@ use crate::base::{ProviderId, RouteId, TargetId};
 use crate::engine::board::{Board, Cell, Padded, Pause};
 use crate::engine::breaker::Rules;
 use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::order::Standing;
 use crate::engine::breaker::window::Window;
 use crate::engine::core::{Core, Speed};
 use crate::engine::health::Vitals;
@@ -128,6 +129,7 @@ impl Cell {
     /// Goes on with the breaker, the counts and the requests in flight of `old`.
     fn take_over(&mut self, old: &Self) {
         self.inflight = Arc::clone(&old.inflight);
+        self.pause.order.set(old.pause.order.order());
         self.ttft = Arc::clone(&old.ttft);
         let counts_alike = self.rules.slow_limits == old.rules.slow_limits;
         if counts_alike {
@@ -166,7 +168,10 @@ impl Cell {
                 .map(|(_, throttle, barred)| (Throttle::like(throttle), Rest::like(barred)))
                 .unwrap_or_default();
             let gone = Rest::like(&old.pause.gone);
+            let order = Standing::default();
+            order.set(old.pause.order.order());
             self.pause = Arc::new(Padded::new(Pause {
+                order,
                 throttle,
                 gone,
                 barred,

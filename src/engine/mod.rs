@@ -30,7 +30,7 @@ mod pause;
 mod tests;
 
 pub use self::board::{Board, TargetStatus, Transition};
-pub use self::breaker::{Rule, State};
+pub use self::breaker::{Order, Rule, State};
 pub use self::carry::{KeyPlace, Predecessor};
 pub use self::chain::{
     Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,

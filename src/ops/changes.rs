@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Moment, TargetId};
-use crate::engine::{PassedOver, Rule, State, TargetStatus, Transition};
+use crate::engine::{Order, PassedOver, Rule, State, TargetStatus, Transition};
 use crate::policy::Policy;
 
 /// What was seen so far.
@@ -98,11 +98,17 @@ pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
     let full = target
         .and_then(|target| target.max_inflight)
         .is_some_and(|max| status.inflight >= max);
+    let open = match status.order {
+        Order::Open => true,
+        Order::Close => false,
+        Order::Auto | Order::Drain => !status.state.passes(),
+    };
     let checks = [
+        (status.order == Order::Drain, PassedOver::Drained),
         (status.key_out_until.is_some(), PassedOver::KeyOut),
         (status.gone_until.is_some(), PassedOver::ModelGone),
         (status.down, PassedOver::Down),
-        (!status.state.passes(), PassedOver::BreakerOpen),
+        (open, PassedOver::BreakerOpen),
         (status.throttled_until.is_some(), PassedOver::Throttled),
         (full, PassedOver::AtCapacity),
     ];

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::base::{Outcome, ProviderId, Span};
-use crate::engine::{Board, KeyStatus, PassedOver, State, TargetStatus};
+use crate::engine::{Board, KeyStatus, Order, PassedOver, State, TargetStatus};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -176,6 +176,13 @@ fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
         for state in State::ALL {
             let labels = [("target", target), ("state", state.as_str())];
             page.sample("", &labels, u8::from(status.state == state));
+        }
+    }
+    page.family(&TARGET_ORDER);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        for order in Order::ALL {
+            let labels = [("target", target), ("order", order.as_str())];
+            page.sample("", &labels, u8::from(status.order == order));
         }
     }
     page.family(&BREAKER_RAMP);
@@ -374,6 +381,7 @@ families! {
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";
     BREAKER_STATE = "gauge" "switchover_breaker_state" "1 for the state that the target's breaker is in, 0 for the others.";
+    TARGET_ORDER = "gauge" "switchover_target_order" "1 for the operator's order that holds for the target; auto for none.";
     BREAKER_RAMP = "gauge" "switchover_breaker_ramp_ratio" "The part of its weight that the target has: 1 closed, less on the ramp, 0 half open and open.";
     BREAKER_OPENED = "counter" "switchover_breaker_opened_total" "How often the target's breaker opened.";
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod model;
 pub mod program;
 
+pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};
 pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 pub use self::files::{Files, Sources};

@@ -21,6 +21,7 @@ use crate::runtime::driver::Driver;
 use crate::runtime::health::Checks;
 use crate::runtime::log;
 use crate::runtime::monitor::{Monitor, Page, error, ok};
+use crate::runtime::orders;
 use crate::runtime::reload::{Reloaded, Reloader, Unchanged};
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
@@ -104,6 +105,15 @@ struct Operators {
     workers: usize,
 }
 
+impl Operators {
+    /// Carries out an order about targets. Who is out changes with it, and since when.
+    fn order(&self, path: &str) -> Page {
+        let page = orders::carry_out(&self.shared.generation(), path);
+        self.monitor.look(clock::now());
+        page
+    }
+}
+
 async fn answer_operators(listener: Rc<TcpListener>, operators: Operators) {
     loop {
         match listener.accept().await {
@@ -123,10 +133,11 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
         match h1::request::parse(&bytes, &mut fields) {
             Ok(Some(request)) => {
                 let (path, query) = (request.path(&bytes), request.query(&bytes));
-                if ORDERS.contains(&path) {
+                if path == RELOAD || path.starts_with(orders::PATH) {
                     let ordered = may_order(&request, &bytes, &fields);
                     break reply_with(&match ordered {
-                        Ok(()) => reload(&operators.reloader).await,
+                        Ok(()) if path == RELOAD => reload(&operators.reloader).await,
+                        Ok(()) => operators.order(path),
                         Err(page) => page,
                     });
                 }
@@ -249,7 +260,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID and POST /reload\"}",
+            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }
@@ -282,7 +293,7 @@ fn reply_with(page: &Page) -> Vec<u8> {
 const TICK: Span = Span::from_millis(100);
 const TICKS_PER_SECOND: u64 = 10;
 /// Paths that change something.
-const ORDERS: [&str; 1] = ["/reload"];
+const RELOAD: &str = "/reload";
 const RELOAD_SCHEMA: &str = "switchover.reload/1";
 /// How often the end of a reload is looked for.
 const LOOK: Span = Span::from_millis(2);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::base::{Outcome, TargetId};
-use crate::engine::{KeyChange, Transition};
+use crate::engine::{KeyChange, Order, Transition};
 use crate::policy::Plan;
 use crate::policy::model::Endpoint;
 
@@ -40,6 +40,15 @@ pub(super) fn wrong_path(plan: &Plan, target: TargetId) {
     note(&format!(
         "target {name}: its provider has no such path{at} (status 404 or 405), and clients get 502 \
          `upstream_not_found`; is `base_url` right?"
+    ));
+}
+
+/// An operator ordered something.
+pub(super) fn order(target: &str, from: Order, to: Order) {
+    note(&format!(
+        "target {target}: {} -> {} (by order)",
+        from.as_str(),
+        to.as_str()
     ));
 }
 

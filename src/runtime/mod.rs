@@ -26,6 +26,7 @@ mod log;
 mod log_writer;
 mod monitor;
 pub mod operator;
+mod orders;
 mod peer;
 mod pool;
 mod pulse;

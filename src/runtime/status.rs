@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use crate::base::{Moment, Outcome, Span};
-use crate::engine::{Board, KeyStatus, PassedOver, Rule, TargetStatus};
+use crate::engine::{Board, KeyStatus, Order, PassedOver, Rule, TargetStatus};
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
 use crate::policy::{Plan, Policy};
 use crate::runtime::clock::Anchor;
@@ -131,7 +131,7 @@ impl View<'_> {
         let until = match why {
             PassedOver::KeyOut => status.key_out_until,
             PassedOver::ModelGone => status.gone_until,
-            PassedOver::BreakerOpen => status.until,
+            PassedOver::BreakerOpen if status.order == Order::Auto => status.until,
             PassedOver::Throttled => status.throttled_until,
             _ => None,
         };
@@ -139,7 +139,8 @@ impl View<'_> {
             "target": self.name(status),
             "why": why.as_str(),
             "breaker": status.state.as_str(),
-            "rule": status.why.filter(|_| why == PassedOver::BreakerOpen).map(Rule::as_str),
+            "order": (status.order != Order::Auto).then(|| status.order.as_str()),
+            "rule": status.why.filter(|_| why == PassedOver::BreakerOpen && status.order == Order::Auto).map(Rule::as_str),
             "since": since.map(|since| self.anchor.rfc3339(since)),
             "since_ms": since.map(|since| self.now.since(since).as_millis()),
             "left_ms": self.left(until),
@@ -161,6 +162,7 @@ impl View<'_> {
             "since_ms": since.map(|since| self.now.since(since).as_millis()),
             "breaker": status.state.as_str(),
             "why": status.why.map(Rule::as_str),
+            "order": (status.order != Order::Auto).then(|| status.order.as_str()),
             "opened": status.opened,
             "ramp_percent": status.ramp.map(|ppm| f64::from(ppm) / 10_000.0),
             "cool_down_left_ms": self.left(status.until),

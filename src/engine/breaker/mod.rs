@@ -9,9 +9,10 @@
 //! Counts are summed over cores because a share of the traffic is too little to judge by: with sixteen cores and a
 //! window of 30 s, a core of its own sees 20 requests only above 10.7 requests a second, and lowering `min_requests`
 //! instead buys false alarms. Folder: [`slot`] what a core writes, [`window`] what the tick keeps, [`gate`] the state and
-//! its changes, [`word`] its packing.
+//! its changes, [`word`] its packing, [`order`] what goes before it.
 
 pub(crate) mod gate;
+pub(crate) mod order;
 pub(crate) mod slot;
 pub(crate) mod window;
 pub(crate) mod word;
@@ -20,6 +21,7 @@ use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::breaker::word::Word;
 use crate::policy::model::{Breaker, Ramp};
 
+pub use self::order::Order;
 pub use self::word::{Rule, State};
 
 /// A target's breaker settings, ready for the hot path. The policy's own fields; only what differs is described.

@@ -93,6 +93,14 @@ impl Word {
     const EPOCH_MASK: u32 = (1 << 17) - 1;
     const UNTIL_MASK: u64 = (1 << 38) - 1;
 
+    /// Open, packed, with no end: what an operator orders.
+    pub(crate) const OPEN_FOR_EVER: u64 = 3 << 62 | Self::UNTIL_MASK;
+
+    /// Closed, packed, in the epoch of a packed state: attempts know theirs.
+    pub(crate) const fn closed_in_epoch_of(packed: u64) -> u64 {
+        packed & (Self::EPOCH_MASK as u64) << 38
+    }
+
     /// The epoch after this one.
     pub(crate) fn next_epoch(self) -> u32 {
         self.epoch.wrapping_add(1) & Self::EPOCH_MASK
@@ -139,7 +147,10 @@ impl Word {
             rule,
             level: u8::try_from((word >> 55) & 15).unwrap_or(Self::LEVEL_MAX),
             epoch: epoch_of(word),
-            until: Moment::START + Span::from_millis(word & Self::UNTIL_MASK),
+            until: match word & Self::UNTIL_MASK {
+                Self::UNTIL_MASK => Moment::NEVER,
+                until => Moment::START + Span::from_millis(until),
+            },
         }
     }
 }

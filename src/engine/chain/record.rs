@@ -43,13 +43,15 @@ pub enum PassedOver {
     Forbidden = 1,
     /// It lacks a capability that the route requires.
     Lacks,
+    /// An operator drains it.
+    Drained,
     /// All keys of its provider were refused or have no quota left.
     KeyOut,
     /// Its model was gone.
     ModelGone,
     /// Health checks say that none of its provider's endpoints is up.
     Down,
-    /// Its breaker is open, or half open with all its probes out.
+    /// Its breaker is open, by itself or by order, or half open with all its probes out.
     BreakerOpen,
     /// The provider asked for a pause.
     Throttled,
@@ -63,9 +65,10 @@ pub enum PassedOver {
 
 impl PassedOver {
     /// Each reason, in the order of checking.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Forbidden,
         Self::Lacks,
+        Self::Drained,
         Self::KeyOut,
         Self::ModelGone,
         Self::Down,
@@ -81,6 +84,7 @@ impl PassedOver {
         match self {
             Self::Forbidden => "forbidden",
             Self::Lacks => "lacks",
+            Self::Drained => "drained",
             Self::KeyOut => "key_out",
             Self::ModelGone => "model_gone",
             Self::Down => "down",

@@ -350,7 +350,7 @@ fn hold(
     let gate = cell
         .gate(core.index)
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
-    let packed = gate.packed();
+    let packed = cell.packed(core.index, cell.pause.order.order());
     let mut token = None;
     if !passes(packed) {
         let word = Word::unpack(packed);

@@ -55,6 +55,7 @@ impl Chain {
         }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
+            (PassedOver::Drained, Outcome::BreakerOpen),
             (PassedOver::Down, Outcome::Connect),
             (PassedOver::Throttled, Outcome::S429),
             (PassedOver::AtCapacity, Outcome::Overloaded),

@@ -6,7 +6,7 @@ use crate::base::limits::ROUTE_TARGETS_MAX;
 use crate::base::{Moment, Span};
 use crate::engine::balance::bit;
 use crate::engine::board::Cell;
-use crate::engine::breaker::gate::Gate;
+use crate::engine::breaker::Order;
 use crate::engine::breaker::word::{State, Word, closed};
 use crate::engine::chain::record::{PassedOver, PassedSet};
 use crate::engine::core::Core;
@@ -154,6 +154,10 @@ pub(crate) enum Way {
 
 /// What the board says about one target: how it may be asked, or why and until when it is out.
 pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<Way, (PassedOver, Moment)> {
+    let order = cell.pause.order.order();
+    if order == Order::Drain {
+        return Err((PassedOver::Drained, Moment::NEVER));
+    }
     let paused = match cell.standing(now, &core.board) {
         KeyStanding::Usable => None,
         KeyStanding::Paused(until) => Some(until),
@@ -167,7 +171,7 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<Way, (Pass
     {
         return Err((PassedOver::Down, now + checked.recovery));
     }
-    let packed = cell.gate(core.index).map_or(Word::FRESH, Gate::packed);
+    let packed = cell.packed(core.index, order);
     let mut way = Way::Free;
     if !closed(packed) {
         let word = Word::unpack(packed);

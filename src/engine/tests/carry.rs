@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Outcome, OutcomeSet, ProviderId, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
-use crate::engine::{KeyPlace, State};
+use crate::engine::{KeyPlace, Order, State};
 use crate::policy::model::{
     Breaker, Endpoint, HealthCheck, KeyPick, ModelName, Pick, Question, SlowRule,
 };
@@ -69,6 +69,24 @@ fn a_target_that_is_new_is_fresh_and_one_that_is_gone_is_forgotten() {
     // And with its old name again it is a new one.
     world.follow(setup.plan(), &same);
     assert_eq!(world.status('a').state, State::Closed);
+}
+
+#[test]
+fn an_order_is_kept_by_the_targets_name() {
+    let setup = Setup::default();
+    let mut world = setup.build_from(setup.plan());
+    world.board.order(target('a'), Order::Drain);
+    // With another key, and as another model.
+    world.follow(setup.plan(), &|_| None);
+    assert_eq!(world.status('a').order, Order::Drain);
+    let other = changed(&setup, |policy| {
+        policy.targets[0].model = ModelName::Fixed("other".into());
+    });
+    world.follow(other, &same);
+    assert_eq!(world.status('a').order, Order::Drain);
+    world.follow(turned_round(&setup), &same);
+    assert_eq!(world.status('a').order, Order::Auto);
+    assert_eq!(world.status('b').order, Order::Drain);
 }
 
 #[test]

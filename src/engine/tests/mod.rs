@@ -7,6 +7,7 @@ mod chain;
 mod hedge;
 mod journeys;
 mod keys;
+mod orders;
 mod pauses;
 mod sequences;
 mod threads;

@@ -1,8 +1,8 @@
 //! The breaker against a model that is written the slow way, over every sequence of events to a small depth.
 
-use crate::base::{Moment, Outcome, Span};
+use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker};
-use crate::engine::{Chain, Rule, State, Step};
+use crate::engine::{Chain, Order, Rule, State, Step};
 use crate::policy::model::{Breaker, Pick, Ramp, SlowRule};
 
 /// What can happen to the one target of the world.
@@ -18,6 +18,8 @@ enum Event {
     End(Option<Outcome>),
     /// Time passes, then a tick.
     Pass(Span),
+    /// An operator orders this.
+    Order(Order),
 }
 
 const EVENTS: [Event; 9] = [
@@ -39,6 +41,19 @@ const STEPS: [Event; 5] = [
     Event::Whole(0, Outcome::S4xx),
     Event::Pass(Span::from_millis(100)),
     Event::Pass(Span::from_millis(450)),
+];
+
+/// With an operator.
+const ORDERS: [Event; 9] = [
+    Event::Whole(0, Outcome::Ok),
+    Event::Whole(1, Outcome::S5xx),
+    Event::Begin,
+    Event::End(Some(Outcome::Timeout)),
+    Event::Pass(Span::from_millis(1_150)),
+    Event::Order(Order::Auto),
+    Event::Order(Order::Drain),
+    Event::Order(Order::Open),
+    Event::Order(Order::Close),
 ];
 
 const OPENED: [Event; 2] = [
@@ -95,6 +110,9 @@ fn every_short_sequence_agrees_with_the_model() {
     every(&EVENTS, 3, &SLOW_PROBING, &small());
     every(&EVENTS, 4, &RAMP, &small());
     every(&STEPS, 6, &RAMP, &small());
+    every(&ORDERS, 3, &[], &small());
+    every(&ORDERS, 4, &HALF_OPEN, &small());
+    every(&ORDERS, 3, &RAMP, &small());
     let patient = Breaker {
         consecutive: None,
         probes: 2,
@@ -163,6 +181,11 @@ fn run(world: &mut World, sequence: &[Event], breaker: &Breaker) {
                     model.ended(world.now, begun, outcome, None);
                 }
             }
+            Event::Order(order) => {
+                let before = world.board.order(TargetId(0), order);
+                assert_eq!(before, Some(model.order), "{sequence:?}");
+                model.order = order;
+            }
             Event::Pass(span) => {
                 world.pass(span);
                 model.tick(world.now);
@@ -217,6 +240,7 @@ enum What {
 /// The breaker as the documents describe it: it keeps every record for ever and counts them anew at each tick.
 struct Model<'a> {
     rules: &'a Breaker,
+    order: Order,
     state: State,
     why: Option<Rule>,
     epoch: u32,
@@ -238,6 +262,7 @@ impl<'a> Model<'a> {
     fn new(rules: &'a Breaker) -> Self {
         Self {
             rules,
+            order: Order::Auto,
             state: State::Closed,
             why: None,
             epoch: 0,
@@ -256,11 +281,12 @@ impl<'a> Model<'a> {
     }
 
     fn begin(&mut self, now: Moment) -> Option<Begun> {
-        let probe = match self.state {
-            State::Closed | State::Ramp => false,
-            State::Open => return None,
-            State::HalfOpen if self.out >= self.rules.probes => return None,
-            State::HalfOpen => true,
+        let probe = match (self.order, self.state) {
+            (Order::Drain | Order::Open, _) => return None,
+            (Order::Close, _) | (_, State::Closed | State::Ramp) => false,
+            (_, State::Open) => return None,
+            (_, State::HalfOpen) if self.out >= self.rules.probes => return None,
+            (_, State::HalfOpen) => true,
         };
         self.out += u32::from(probe);
         Some(Begun {
@@ -270,8 +296,14 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// What an order let through a breaker that would not have is no probe, and says nothing.
+    fn has_a_say(&self, begun: Begun) -> bool {
+        let passes = matches!(self.state, State::Closed | State::Ramp);
+        begun.epoch == self.epoch && (begun.probe || passes)
+    }
+
     fn sample(&mut self, begun: Begun, ttft: Span) {
-        if !begun.probe && begun.epoch == self.epoch {
+        if !begun.probe && self.has_a_say(begun) {
             self.record(What::Sample {
                 slow: ttft > self.rules.slow[0].limit,
             });
@@ -279,7 +311,7 @@ impl<'a> Model<'a> {
     }
 
     fn ended(&mut self, now: Moment, begun: Begun, outcome: Option<Outcome>, ttft: Option<Span>) {
-        if begun.epoch != self.epoch {
+        if !self.has_a_say(begun) {
             return;
         }
         let waited = now.since(begun.at);

@@ -1,10 +1,7 @@
 //! Did-you-mean: the word of a list that a mistyped one most likely stands for.
 
 /// The nearest of `words`: by Damerau–Levenshtein within a third of the length, else by prefix.
-pub(in crate::policy) fn nearest<'w>(
-    word: &str,
-    words: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
+pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let limit = (word.chars().count() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
     let mut longer = None;
