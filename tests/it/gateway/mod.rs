@@ -16,6 +16,7 @@ mod patience;
 mod relaying;
 mod reloading;
 mod rig;
+mod rotating;
 mod secrets;
 mod tls;
 
