@@ -218,6 +218,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// Where it answers; at least one. A simulated provider has one that the runtime fills in.
     pub endpoints: Vec<Endpoint>,
+    /// `discover`: where more endpoints come from.
+    pub discover: Option<Box<Discover>>,
     /// How it knows us.
     pub auth: Auth,
     /// How its certificate is checked.
@@ -272,6 +274,21 @@ pub enum AnswerCond {
 impl AnswerCond {
     /// The statuses of answers that may be errors: 2xx too, because an error may come inside one.
     pub const STATUSES: (u16, u16) = (200, 599);
+}
+
+/// `discover = file("…", every = …)`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Discover {
+    /// A JSON list of URLs.
+    pub path: Box<str>,
+    /// How often it is looked at.
+    pub every: Span,
+    /// So many of the provider's endpoints stand in the policy; those behind them come from the file.
+    pub written: usize,
+    /// The base path of an address that has none.
+    pub base_path: Box<str>,
+    /// `tls = off`: plain HTTP to private addresses is meant.
+    pub plain: bool,
 }
 
 /// One address of a provider.
@@ -546,7 +563,7 @@ pub struct Breaker {
     pub error_rate: Option<u32>,
     /// `open when consecutive >= …`
     pub consecutive: Option<u32>,
-    /// `open when p95(ttft) > …` and its like, at most [`Breaker::SLOW_MAX`].
+    /// `open when p95(ttft) > …`, `open when slow(ttft > …) > …` and their like, at most [`Breaker::SLOW_MAX`].
     pub slow: Vec<SlowRule>,
     /// `cool_down = 15s..2m`: first and longest.
     pub cool_down: (Span, Span),
@@ -607,7 +624,7 @@ impl Ramp {
     }
 }
 
-/// `open when pNN(ttft) > limit`: true when more than `1 − NN %` of the window's answers were slower than the limit.
+/// `open when pNN(ttft) > limit`, or `open when slow(ttft > limit) > MM%`, where MM is what NN leaves: true when more than `1 − NN %` of the window's answers were slower than the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SlowRule {
     /// The percentile in parts per million: p95 is 950,000.
