@@ -6,6 +6,7 @@
 mod canary;
 mod classifying;
 mod continuing;
+mod discovering;
 mod failover;
 mod framing;
 mod health;
