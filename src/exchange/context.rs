@@ -98,6 +98,12 @@ impl Outlets {
         u8::try_from(known.credentials.iter().position(same)?).ok()
     }
 
+    /// One of the provider's keys, as it is written.
+    pub fn credential(&self, provider: ProviderId, key: u8) -> Option<&Secret> {
+        let outlet = self.0.get(provider.index())?;
+        outlet.credentials.get(usize::from(key))
+    }
+
     /// How many endpoints the provider has.
     pub(super) fn endpoints(&self, provider: ProviderId) -> u16 {
         self.0
@@ -122,12 +128,9 @@ impl Outlets {
 }
 
 impl Outlet {
-    /// The fields for `provider`, which knows us by any of `credentials`, in the policy's order. The secrets must be free
-    /// of line ends.
-    pub fn new(
-        provider: &Provider,
-        credentials: impl IntoIterator<Item = (AuthStyle, Secret)>,
-    ) -> Self {
+    /// The fields for `provider`, which knows us by any of `credentials`, in the policy's order, each as
+    /// [`Outlet::credential`] makes it.
+    pub fn new(provider: &Provider, credentials: impl IntoIterator<Item = Secret>) -> Self {
         let hosts = provider.endpoints.iter().map(|endpoint| {
             let default = if endpoint.tls { 443 } else { 80 };
             let host = &endpoint.host;
@@ -145,11 +148,13 @@ impl Outlet {
         });
         Self {
             hosts: hosts.collect(),
-            credentials: credentials
-                .into_iter()
-                .map(|(style, secret)| field_line(style, &secret))
-                .collect(),
+            credentials: credentials.into_iter().collect(),
         }
+    }
+
+    /// A credential as it is written: the whole line of its field. The secret must be free of line ends.
+    pub fn credential(style: AuthStyle, secret: &Secret) -> Secret {
+        field_line(style, secret)
     }
 }
 

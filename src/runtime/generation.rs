@@ -56,16 +56,32 @@ impl Generation {
         })
     }
 
-    /// The one after this, which goes on with what this one knows. Reads everything again.
+    /// The one after this for another plan, which goes on with what this one knows. Reads everything again.
     ///
     /// # Errors
     /// As [`Generation::first`].
     pub(super) fn next(&self, plan: Arc<Plan>) -> Result<Self, Vec<String>> {
+        let materials = Materials::read(&plan.policy, Some(self))?;
+        Ok(self.with(plan, materials))
+    }
+
+    /// The one after this for the same plan, if a secret, certificate or authority is another one than when this one was
+    /// made. What cannot be used keeps its old value; `kept` gets a sentence for each.
+    pub(super) fn rotated(&self, kept: &mut Vec<String>) -> Option<Rotation> {
+        let policy = &self.plan.policy;
+        let (materials, errors) = Materials::gather(policy, Some(self));
+        kept.extend(errors);
+        let next = self.with(Arc::clone(&self.plan), materials?);
+        let replaced = self.replaced_in(&next);
+        (!replaced.is_empty()).then_some(Rotation { next, replaced })
+    }
+
+    fn with(&self, plan: Arc<Plan>, materials: Materials) -> Self {
         let Materials {
             outlets,
             peers,
             server_tls,
-        } = Materials::read(&plan.policy, Some(self))?;
+        } = materials;
         let before = &self.plan.policy;
         let providers: HashMap<&str, ProviderId> = before
             .providers
@@ -84,7 +100,7 @@ impl Generation {
             plan: &self.plan,
             same_key: &same_key,
         };
-        Ok(Self {
+        Self {
             number: self.number + 1,
             board: Arc::new(Board::following(&plan, &predecessor)),
             counters: self.counters.following(before, &plan.policy),
@@ -93,8 +109,49 @@ impl Generation {
             server_tls,
             loaded: clock::now(),
             plan,
-        })
+        }
     }
+
+    /// What is another one in the next generation of the same plan, in words.
+    fn replaced_in(&self, next: &Self) -> Vec<String> {
+        let mut replaced = Vec::new();
+        for (id, provider) in (0..).map(ProviderId).zip(&self.plan.policy.providers) {
+            for (key, secret) in (0..).zip(provider.auth.secrets()) {
+                let is = |of: &Self| {
+                    of.outlets
+                        .credential(id, key)
+                        .map(|it| it.expose().to_vec())
+                };
+                if is(self) != is(next) {
+                    let (name, from) = (&provider.name, &secret.source);
+                    replaced.push(format!("provider {name}: key {key} ({from}) was replaced"));
+                }
+            }
+            if self.peers.profile_of(id) != next.peers.profile_of(id) {
+                let name = &provider.name;
+                replaced.push(format!(
+                    "provider {name}: its certificate authorities were replaced"
+                ));
+            }
+        }
+        let same = match (&self.server_tls, &next.server_tls) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            replaced.push("the certificate that clients see was replaced".to_owned());
+        }
+        replaced
+    }
+}
+
+/// A generation with other secrets.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    pub(super) next: Generation,
+    /// What is another one, each in words, without what it is.
+    pub(super) replaced: Vec<String>,
 }
 
 /// What comes from outside the policy's text.
@@ -105,45 +162,59 @@ struct Materials {
 }
 
 impl Materials {
+    /// All or nothing.
     fn read(policy: &Policy, old: Option<&Generation>) -> Result<Self, Vec<String>> {
+        match Self::gather(policy, old) {
+            (Some(materials), errors) if errors.is_empty() => Ok(materials),
+            (_, errors) => Err(errors),
+        }
+    }
+
+    /// Reads what there is. What cannot be used is what it was in `old`, if that has the same plan; `None` if something
+    /// is not to be had at all.
+    fn gather(policy: &Policy, old: Option<&Generation>) -> (Option<Self>, Vec<String>) {
         let mut errors = Vec::new();
-        let outlets = outlets(policy, &mut errors);
+        let outlets = outlets(policy, old, &mut errors);
         let known = old.and_then(|old| old.server_tls.as_ref());
         let server_tls = server_tls(policy, known, &mut errors);
-        let peers = Peers::new(policy, old.map(|old| &old.peers));
-        match peers {
-            Ok(peers) if errors.is_empty() => Ok(Self {
-                outlets,
-                peers,
-                server_tls,
-            }),
-            Ok(_) => Err(errors),
-            Err(more) => {
-                errors.extend(more);
-                Err(errors)
-            }
-        }
+        let peers = Peers::new(policy, old.map(|old| &old.peers), &mut errors);
+        let all_there = server_tls.is_some() == policy.server.tls.is_some();
+        let all = outlets.zip(peers).filter(|_| all_there);
+        let materials = all.map(|(outlets, peers)| Self {
+            outlets,
+            peers,
+            server_tls,
+        });
+        (materials, errors)
     }
 }
 
-fn outlets(policy: &Policy, errors: &mut Vec<String>) -> Outlets {
+fn outlets(policy: &Policy, old: Option<&Generation>, errors: &mut Vec<String>) -> Option<Outlets> {
     let mut outlets = Vec::new();
-    for provider in &policy.providers {
+    let mut complete = true;
+    for (id, provider) in (0..).map(ProviderId).zip(&policy.providers) {
         let mut credentials = Vec::new();
         if let Auth::Key { style, secrets, .. } = &provider.auth {
-            for secret in secrets {
-                match secrets::read(policy, secret) {
-                    Ok(secret) => credentials.push((*style, secret)),
-                    Err(error) => errors.push(error),
-                }
+            for (key, secret) in (0..).zip(secrets) {
+                let credential = match secrets::read(policy, secret) {
+                    Ok(secret) => Some(Outlet::credential(*style, &secret)),
+                    Err(error) => {
+                        errors.push(error);
+                        let kept = old.and_then(|old| old.outlets.credential(id, key));
+                        kept.cloned()
+                    }
+                };
+                complete &= credential.is_some();
+                credentials.extend(credential);
             }
         }
         outlets.push(Outlet::new(provider, credentials));
     }
-    Outlets::new(outlets)
+    complete.then(|| Outlets::new(outlets))
 }
 
-/// The same profile while certificate and key are the same: sessions of clients can be resumed then.
+/// The same profile while certificate and key are the same, so that sessions of clients can be resumed; and where they
+/// cannot be used.
 fn server_tls(
     policy: &Policy,
     known: Option<&Arc<ServerProfile>>,
@@ -159,13 +230,16 @@ fn server_tls(
     };
     let pair: (Option<Secret>, Option<Secret>) = (read(&tls.cert), read(&tls.key));
     let (Some(cert), Some(key)) = pair else {
-        return None;
+        return known.cloned();
     };
     if let Some(known) = known.filter(|known| known.is_of(&cert, &key)) {
         return Some(Arc::clone(known));
     }
-    ServerProfile::new(cert, key)
-        .map(Arc::new)
-        .map_err(|error| errors.push(error))
-        .ok()
+    match ServerProfile::new(cert, key) {
+        Ok(profile) => Some(Arc::new(profile)),
+        Err(error) => {
+            errors.push(error);
+            known.cloned()
+        }
+    }
 }

@@ -34,6 +34,7 @@ mod pool;
 mod pulse;
 mod reload;
 mod requests;
+mod resolver;
 mod secrets;
 mod shared;
 mod signals;
@@ -42,6 +43,7 @@ mod status;
 mod sweep;
 mod tls;
 mod view;
+mod watcher;
 mod worker;
 
 use std::io;
@@ -151,13 +153,14 @@ impl Gateway {
         let shared = Arc::new(Shared::new(first, listen));
         let reloader = Reloader::new(Arc::clone(&shared), options, simulated.clone(), fixed);
         let reloader = Arc::new(reloader);
-        spawn_resolver(&shared);
+        resolver::spawn(&shared);
         let count = cores.len();
         let (ears, lines): (Vec<_>, Vec<_>) = lines(&shared, count).into_iter().unzip();
         let workers = spawn_workers(&shared, driver, &cores, lines)
             .map_err(|error| one(error.to_string()))?;
         let (questions, logs): (Vec<_>, Vec<_>) = ears.into_iter().unzip();
         let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
+        watcher::spawn(Arc::clone(&shared), Arc::clone(&reloader));
         let (control, reloads) = (Arc::clone(&shared), Arc::clone(&reloader));
         let transitions = options.transitions.clone();
         spawn("control", move || {
@@ -415,17 +418,6 @@ fn pin(cpu: Option<usize>) {
     }
 }
 
-fn spawn_resolver(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    spawn::<()>("resolver", move || {
-        shared.resolver.get_or_init(thread::current);
-        loop {
-            shared.generation().peers.resolve();
-            thread::park_timeout(RESOLVE_EVERY);
-        }
-    });
-}
-
 /// A thread with a name that tools show.
 fn spawn<T: Send + 'static>(
     name: &str,
@@ -441,5 +433,3 @@ fn spawn<T: Send + 'static>(
 const PARTING: Span = Span::from_secs(2);
 /// How often draining is looked at.
 const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
-/// How often names are looked up again; load balancers of providers commonly have a TTL of 60 s.
-const RESOLVE_EVERY: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! The providers' endpoints as the network sees them: TLS settings and addresses, found ahead of any request.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ClientConfig;
@@ -17,8 +18,8 @@ pub(super) struct Peers {
     endpoints: Vec<Arc<Peer>>,
     /// For each provider, the index of its first endpoint.
     first: Vec<usize>,
-    /// For each provider with an endpoint that speaks TLS.
-    profiles: Vec<Arc<ClientProfile>>,
+    /// For each provider, if it has an endpoint that speaks TLS.
+    profiles: Vec<Option<Arc<ClientProfile>>>,
 }
 
 /// One endpoint.
@@ -35,54 +36,54 @@ pub(super) struct Peer {
 
 impl Peers {
     /// The endpoints of `policy`; literal addresses are known at once, names are not resolved yet. An endpoint that
-    /// `old` has, with the same TLS settings, is the same one.
-    ///
-    /// # Errors
-    /// CA files that cannot be used, each a sentence.
-    pub(super) fn new(policy: &Policy, old: Option<&Self>) -> Result<Self, Vec<String>> {
-        let mut errors = Vec::new();
+    /// `old` has, with the same TLS settings, is the same one. `errors` gets a sentence for each CA file that cannot be
+    /// used; what `old` knows for the same provider is used instead, and without that there is nothing to be had.
+    pub(super) fn new(
+        policy: &Policy,
+        old: Option<&Self>,
+        errors: &mut Vec<String>,
+    ) -> Option<Self> {
         let mut new = Self {
             endpoints: Vec::new(),
             first: Vec::new(),
             profiles: Vec::new(),
         };
-        for provider in &policy.providers {
+        let mut complete = true;
+        for (id, provider) in (0..).map(ProviderId).zip(&policy.providers) {
             new.first.push(new.endpoints.len());
             let wants_tls = provider.endpoints.iter().any(|endpoint| endpoint.tls);
-            let profile = if wants_tls {
-                match ClientProfile::new(&provider.tls) {
-                    Ok(profile) => Some(new.profile(profile, old)),
-                    Err(error) => {
-                        errors.push(error);
-                        continue;
-                    }
+            let profile = match wants_tls.then(|| ClientProfile::new(&provider.tls)) {
+                None => None,
+                Some(Ok(profile)) => Some(new.same_or_new(profile, old)),
+                Some(Err(error)) => {
+                    errors.push(error);
+                    let kept = old.and_then(|old| old.profile_of(id)).cloned();
+                    complete &= kept.is_some();
+                    kept
                 }
-            } else {
-                None
             };
             for endpoint in &provider.endpoints {
                 let tls = profile.clone().filter(|_| endpoint.tls);
                 let known = old.and_then(|old| old.known(endpoint, tls.as_ref()));
-                let peer = known.unwrap_or_else(|| Arc::new(Peer::new(endpoint, tls)));
+                let peer = known.unwrap_or_else(|| Arc::new(Peer::new(endpoint, tls, old)));
                 new.endpoints.push(peer);
             }
+            new.profiles.push(profile);
         }
-        if errors.is_empty() {
-            Ok(new)
-        } else {
-            Err(errors)
-        }
+        complete.then_some(new)
+    }
+
+    /// How a provider's certificates are checked, if it has any.
+    pub(super) fn profile_of(&self, provider: ProviderId) -> Option<&Arc<ClientProfile>> {
+        self.profiles.get(provider.index())?.as_ref()
     }
 
     /// The same profile where there is one, so that what is known of sessions and connections stays.
-    fn profile(&mut self, profile: ClientProfile, old: Option<&Self>) -> Arc<ClientProfile> {
+    fn same_or_new(&self, profile: ClientProfile, old: Option<&Self>) -> Arc<ClientProfile> {
         let known = old.into_iter().flat_map(|old| &old.profiles);
-        let known = known
-            .chain(&self.profiles)
-            .find(|known| ***known == profile);
-        let profile = known.map_or_else(|| Arc::new(profile), Arc::clone);
-        self.profiles.push(Arc::clone(&profile));
-        profile
+        let mut known = known.chain(&self.profiles).flatten();
+        let known = known.find(|known| ***known == profile);
+        known.map_or_else(|| Arc::new(profile), Arc::clone)
     }
 
     fn known(&self, endpoint: &Endpoint, tls: Option<&Arc<ClientProfile>>) -> Option<Arc<Peer>> {
@@ -123,40 +124,67 @@ impl Peers {
         self.endpoints.len()
     }
 
-    /// Looks every name up again. Blocks: for the resolver's own thread. An empty answer or an error keeps the
-    /// addresses that worked before.
-    pub(super) fn resolve(&self) {
-        for peer in &self.endpoints {
-            if peer.host.parse::<std::net::IpAddr>().is_ok() {
-                continue;
-            }
-            let found = (&*peer.host, peer.port).to_socket_addrs();
-            let found: Arc<[SocketAddr]> = found.into_iter().flatten().collect();
-            if !found.is_empty() {
-                *peer
-                    .addresses
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = found;
-            }
+    /// Every name among the endpoints' addresses.
+    pub(super) fn names(&self) -> BTreeSet<Box<str>> {
+        let names = self.endpoints.iter().filter(|peer| peer.is_named());
+        names.map(|peer| peer.host.clone()).collect()
+    }
+
+    /// A name has these addresses now.
+    pub(super) fn found(&self, name: &str, addresses: &[IpAddr]) {
+        for peer in self.endpoints.iter().filter(|peer| &*peer.host == name) {
+            peer.found(addresses);
         }
+    }
+
+    /// Whether every endpoint of that name has an address.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let mut peers = self.endpoints.iter().filter(|peer| &*peer.host == name);
+        peers.all(|peer| !peer.addresses().is_empty())
+    }
+
+    /// The addresses of a name, as any of its endpoints has them.
+    fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+        let mut peers = self.endpoints.iter().filter(|peer| &*peer.host == name);
+        let known = peers.next().map(|peer| peer.addresses());
+        let known = known.iter().flat_map(|known| known.iter());
+        known.map(SocketAddr::ip).collect()
     }
 }
 
 impl Peer {
-    fn new(endpoint: &Endpoint, tls: Option<Arc<ClientProfile>>) -> Self {
-        let literal = endpoint.host.parse();
-        let literal = literal.map(|ip| SocketAddr::new(ip, endpoint.port));
-        Self {
+    /// One that is new, under a name that may be known from another one.
+    fn new(endpoint: &Endpoint, tls: Option<Arc<ClientProfile>>, old: Option<&Peers>) -> Self {
+        let peer = Self {
             host: endpoint.host.clone(),
             port: endpoint.port,
             tls,
-            addresses: Mutex::new(literal.into_iter().collect()),
+            addresses: Mutex::default(),
+        };
+        match (endpoint.host.parse(), old) {
+            (Ok(literal), _) => peer.found(&[literal]),
+            (Err(_), Some(old)) => peer.found(&old.addresses_of(&endpoint.host)),
+            (Err(_), None) => {}
         }
+        peer
     }
 
     /// How it proves its name; `None` for plain HTTP.
     pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
         self.tls.as_ref().map(|profile| &profile.config)
+    }
+
+    /// Whether its host is a name and no address.
+    fn is_named(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
+    fn found(&self, addresses: &[IpAddr]) {
+        let at = |&ip| SocketAddr::new(ip, self.port);
+        *self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = addresses.iter().map(at).collect();
     }
 
     /// The last known addresses, in the resolver's order.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::policy::model::{Provider, Simulation, Telemetry};
 use crate::policy::{self, Plan, Policy};
 use crate::runtime::files::Disk;
+use crate::runtime::generation::Rotation;
 use crate::runtime::machine;
 use crate::runtime::shared::Shared;
 use crate::runtime::simulated::SimulatedServers;
@@ -111,6 +112,27 @@ impl Reloader {
                 self.shared.refuse(text.trim_end());
                 Err(unchanged)
             }
+        }
+    }
+
+    /// Reads secrets, certificates and authorities again, and lets those that are others now take over. What cannot be
+    /// used keeps its old value.
+    pub(super) fn rotate(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = Vec::new();
+        if let Some(Rotation { next, replaced }) = self.shared.generation().rotated(&mut kept) {
+            let number = next.number;
+            self.shared.publish(next);
+            for what in replaced {
+                log::note(&format!("{what}, generation {number}"));
+            }
+        }
+        if !kept.is_empty() {
+            let why = kept.join("\n");
+            log::note(&format!(
+                "a changed file cannot be used; what was there before is kept:\n{why}"
+            ));
+            self.shared.refuse(&why);
         }
     }
 

@@ -38,7 +38,7 @@ impl Desk {
         let outlets = policy.providers.iter().map(|provider| {
             let keys = (0..provider.auth.secrets().len()).map(|index| {
                 let key = format!("sk-{}-{index:02}", provider.name);
-                (AuthStyle::Bearer, Secret::new(key.into_bytes()))
+                Outlet::credential(AuthStyle::Bearer, &Secret::new(key.into_bytes()))
             });
             Outlet::new(provider, keys)
         });

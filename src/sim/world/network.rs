@@ -377,7 +377,7 @@ pub(super) fn outlets(plan: &Plan) -> Outlets {
             Auth::None => AuthStyle::Bearer,
         };
         let secret = Secret::new(secret_of(&provider.name).into_bytes());
-        Outlet::new(provider, Some((style, secret)))
+        Outlet::new(provider, Some(Outlet::credential(style, &secret)))
     });
     Outlets::new(outlets.collect())
 }

@@ -17,6 +17,7 @@ mod patience;
 mod relaying;
 mod reloading;
 mod rig;
+mod rotating;
 mod secrets;
 mod tls;
 
