@@ -218,6 +218,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// Where it answers; at least one. A simulated provider has one that the runtime fills in.
     pub endpoints: Vec<Endpoint>,
+    /// `discover`: where more endpoints come from.
+    pub discover: Option<Box<Discover>>,
     /// How it knows us.
     pub auth: Auth,
     /// How its certificate is checked.
@@ -272,6 +274,21 @@ pub enum AnswerCond {
 impl AnswerCond {
     /// The statuses of answers that may be errors: 2xx too, because an error may come inside one.
     pub const STATUSES: (u16, u16) = (200, 599);
+}
+
+/// `discover = file("…", every = …)`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Discover {
+    /// A JSON list of URLs.
+    pub path: Box<str>,
+    /// How often it is looked at.
+    pub every: Span,
+    /// So many of the provider's endpoints stand in the policy; those behind them come from the file.
+    pub written: usize,
+    /// The base path of an address that has none.
+    pub base_path: Box<str>,
+    /// `tls = off`: plain HTTP to private addresses is meant.
+    pub plain: bool,
 }
 
 /// One address of a provider.

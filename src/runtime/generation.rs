@@ -9,7 +9,7 @@ use crate::base::{Moment, ProviderId, Secret};
 use crate::engine::{Board, KeyPlace, Predecessor};
 use crate::exchange::{Outlet, Outlets};
 use crate::ops::Counters;
-use crate::policy::model::Auth;
+use crate::policy::model::{Auth, Provider};
 use crate::policy::{Plan, Policy};
 use crate::runtime::clock;
 use crate::runtime::peer::Peers;
@@ -65,13 +65,13 @@ impl Generation {
         Ok(self.with(plan, materials))
     }
 
-    /// The one after this for the same plan, if a secret, certificate or authority is another one than when this one was
-    /// made. What cannot be used keeps its old value; `kept` gets a sentence for each.
-    pub(super) fn rotated(&self, kept: &mut Vec<String>) -> Option<Rotation> {
-        let policy = &self.plan.policy;
-        let (materials, errors) = Materials::gather(policy, Some(self));
+    /// The one after this for the same plan, whose providers may have other endpoints, if one of these or a secret,
+    /// certificate or authority is another one than when this one was made. What cannot be used keeps its old value;
+    /// `kept` gets a sentence for each.
+    pub(super) fn rotated(&self, plan: Arc<Plan>, kept: &mut Vec<String>) -> Option<Rotation> {
+        let (materials, errors) = Materials::gather(&plan.policy, Some(self));
         kept.extend(errors);
-        let next = self.with(Arc::clone(&self.plan), materials?);
+        let next = self.with(plan, materials?);
         let replaced = self.replaced_in(&next);
         (!replaced.is_empty()).then_some(Rotation { next, replaced })
     }
@@ -127,6 +127,9 @@ impl Generation {
                     replaced.push(format!("provider {name}: key {key} ({from}) was replaced"));
                 }
             }
+            if let Some(new) = next.plan.policy.providers.get(id.index()) {
+                replaced.extend(endpoints_replaced(provider, new));
+            }
             if self.peers.profile_of(id) != next.peers.profile_of(id) {
                 let name = &provider.name;
                 replaced.push(format!(
@@ -146,7 +149,19 @@ impl Generation {
     }
 }
 
-/// A generation with other secrets.
+/// How the endpoints of a provider differ, if they do.
+fn endpoints_replaced(old: &Provider, new: &Provider) -> Option<String> {
+    let only = |these: &Provider, those: &Provider| {
+        let endpoints = these.endpoints.iter();
+        endpoints.filter(|it| !those.endpoints.contains(it)).count()
+    };
+    let (came, went) = (only(new, old), only(old, new));
+    let (name, all) = (&new.name, new.endpoints.len());
+    (old.endpoints != new.endpoints)
+        .then(|| format!("provider {name}: {came} endpoints came, {went} went, {all} in all"))
+}
+
+/// A generation with other secrets or endpoints.
 #[derive(Debug)]
 pub(super) struct Rotation {
     pub(super) next: Generation,

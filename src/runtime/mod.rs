@@ -16,6 +16,7 @@ mod connection;
 pub mod console;
 mod control;
 mod dial;
+mod discovery;
 mod driver;
 mod fd;
 mod files;
@@ -139,6 +140,10 @@ impl Gateway {
         let admin = address(admin_at, "admin").map_err(one)?;
         guard_exposure(listen.ip(), &policy).map_err(one)?;
         guard_admin(admin.ip()).map_err(one)?;
+        let unread = discovery::read(&mut policy);
+        if !unread.is_empty() {
+            return Err(unread);
+        }
         let plan = Plan::new(policy).map_err(|error| one(error.to_string()))?;
         let admin = bind(admin, "admin").map_err(one)?;
         admin

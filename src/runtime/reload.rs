@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::policy::model::{Provider, Simulation, Telemetry};
 use crate::policy::{self, Plan, Policy};
+use crate::runtime::discovery;
 use crate::runtime::files::Disk;
 use crate::runtime::generation::Rotation;
 use crate::runtime::machine;
@@ -115,12 +116,14 @@ impl Reloader {
         }
     }
 
-    /// Reads secrets, certificates and authorities again, and lets those that are others now take over. What cannot be
+    /// Reads secrets, certificates, authorities and lists of endpoints again, and lets those that are others now take over. What cannot be
     /// used keeps its old value.
     pub(super) fn rotate(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.shared.generation();
         let mut kept = Vec::new();
-        if let Some(Rotation { next, replaced }) = self.shared.generation().rotated(&mut kept) {
+        let plan = rediscovered(&running.plan, &mut kept);
+        if let Some(Rotation { next, replaced }) = running.rotated(plan, &mut kept) {
             let number = next.number;
             self.shared.publish(next);
             for what in replaced {
@@ -152,6 +155,10 @@ impl Reloader {
         if let Some(servers) = &self.simulated {
             point_at_simulated(&mut policy, servers);
         }
+        let unread = discovery::read(&mut policy);
+        if !unread.is_empty() {
+            return Err(Unchanged::Unusable(unread));
+        }
         let plan = Plan::new(policy).map_err(|error| Unchanged::Policy(error.to_string()))?;
         let next = self
             .shared
@@ -167,6 +174,27 @@ impl Reloader {
         self.shared.publish(next);
         self.shared.load.rebound(bounds);
         Ok(reloaded)
+    }
+}
+
+/// The plan with the endpoints that are in their files now; the same one where they are the same.
+fn rediscovered(plan: &Arc<Plan>, kept: &mut Vec<String>) -> Arc<Plan> {
+    let providers = &plan.policy.providers;
+    if providers.iter().all(|provider| provider.discover.is_none()) {
+        return Arc::clone(plan);
+    }
+    let mut policy = plan.policy.clone();
+    kept.extend(discovery::read(&mut policy));
+    let mut pairs = providers.iter().zip(&policy.providers);
+    if pairs.all(|(old, new)| old.endpoints == new.endpoints) {
+        return Arc::clone(plan);
+    }
+    match Plan::new(policy) {
+        Ok(plan) => Arc::new(plan),
+        Err(error) => {
+            kept.push(error.to_string());
+            Arc::clone(plan)
+        }
     }
 }
 

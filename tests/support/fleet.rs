@@ -272,6 +272,7 @@ fn provider(number: u16) -> Provider {
         health: None,
         simulation: None,
         classify: Vec::new(),
+        discover: None,
     }
 }
 

@@ -417,6 +417,7 @@ fn provider(name: &str) -> Provider {
         health: None,
         simulation: None,
         classify: Vec::new(),
+        discover: None,
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
+use crate::base::Span;
 use crate::base::limits::KEYS_MAX;
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::kinds::KindRow;
 use crate::policy::model::{
-    Auth, AuthStyle, ClientTls, Endpoint, KeyPick, Roots, SecretRef, SecretSource,
+    Auth, AuthStyle, ClientTls, Discover, Endpoint, KeyPick, Roots, SecretRef, SecretSource,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
@@ -55,9 +56,9 @@ impl<'t> Resolver<'t> {
         let written = fields
             .place("base_url")
             .or_else(|| fields.place("endpoints"));
-        if written.is_none() {
+        if written.is_none() && fields.place("discover").is_none() {
             match kind.base_url.and_then(parse_url) {
-                Some(url) => endpoints.push(endpoint_of(&url, kind)),
+                Some(url) => endpoints.push(endpoint_of(&url, kind.path)),
                 None => self.report(say::missing(
                     name,
                     kind.word,
@@ -72,6 +73,53 @@ impl<'t> Resolver<'t> {
             self.report(safety::tls_off_https(place, written));
         }
         endpoints
+    }
+
+    /// `file("path", every = 10s)`
+    pub(super) fn discover(&mut self, expr: &'t Expr<'t>) -> Option<Value<'t>> {
+        let (path, every) = match &expr.kind {
+            Kind::Call("file", args) => match args.as_slice() {
+                [path] => (path, None),
+                [path, every] if every.expr.name() == Some("every") => (path, every.value.as_ref()),
+                _ => return self.no_discover(expr),
+            },
+            _ => return self.no_discover(expr),
+        };
+        let (Kind::Str(text), None) = (&self.deref(&path.expr, &[]).kind, &path.value) else {
+            return self.no_discover(expr);
+        };
+        let every = match every {
+            None => DISCOVER_EVERY,
+            Some(every) => match self.value(every, &DISCOVER_SPAN, None)? {
+                Value::Span(every) => every,
+                _ => return None,
+            },
+        };
+        (!text.is_empty()).then_some(Value::Discover(text, every))
+    }
+
+    fn no_discover(&mut self, expr: &'t Expr<'t>) -> Option<Value<'t>> {
+        let example = "discover = file(\"endpoints.json\", every = 10s)";
+        self.report(say::not_written_so(expr.place, "discover", example));
+        None
+    }
+
+    /// Where more endpoints come from, if anywhere.
+    pub(super) fn discover_of(
+        fields: &Fields<'t>,
+        kind: &KindRow,
+        written: usize,
+    ) -> Option<Box<Discover>> {
+        let Some(&Value::Discover(path, every)) = fields.written("discover") else {
+            return None;
+        };
+        Some(Box::new(Discover {
+            path: path.into(),
+            every,
+            written,
+            base_path: kind.path.into(),
+            plain: fields.text("tls") == Some("off"),
+        }))
     }
 
     fn endpoint(
@@ -90,14 +138,12 @@ impl<'t> Resolver<'t> {
             }
             return None;
         };
-        if !url.tls && !is_loopback(url.host) {
-            if !is_private(url.host) {
-                self.report(safety::plain_public(place, url.host));
-            } else if !tls_off {
-                self.report(safety::plain_unsaid(place, url.host));
-            }
+        match wire_of(&url, tls_off) {
+            Wire::Sound => {}
+            Wire::PlainPublic => self.report(safety::plain_public(place, url.host)),
+            Wire::PlainUnsaid => self.report(safety::plain_unsaid(place, url.host)),
         }
-        Some(endpoint_of(&url, kind))
+        Some(endpoint_of(&url, kind.path))
     }
 
     /// How the provider knows us: as written, else by the kind's usual variable.
@@ -274,12 +320,58 @@ fn only_key(style: AuthStyle, secret: SecretRef) -> Auth {
     }
 }
 
-fn endpoint_of(url: &Url<'_>, kind: &KindRow) -> Endpoint {
+/// Whether what is said to an address may be read on the way.
+enum Wire {
+    Sound,
+    PlainPublic,
+    PlainUnsaid,
+}
+
+fn wire_of(url: &Url<'_>, plain: bool) -> Wire {
+    if url.tls || is_loopback(url.host) {
+        Wire::Sound
+    } else if !is_private(url.host) {
+        Wire::PlainPublic
+    } else if plain {
+        Wire::Sound
+    } else {
+        Wire::PlainUnsaid
+    }
+}
+
+impl Discover {
+    /// The endpoint at an address in the file, by the rules of `endpoints`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that show no credential.
+    pub(in crate::policy) fn endpoint(&self, text: &str) -> Result<Endpoint, String> {
+        let Some(url) = parse_url(text) else {
+            return Err(if text.contains('@') {
+                "has a credential in it".to_owned()
+            } else {
+                format!("is no `http://` or `https://` address: `{text}`")
+            });
+        };
+        match wire_of(&url, self.plain) {
+            Wire::Sound => Ok(endpoint_of(&url, &self.base_path)),
+            Wire::PlainPublic => Err(format!(
+                "is plain http to the public address `{}`",
+                url.host
+            )),
+            Wire::PlainUnsaid => Err(format!(
+                "is plain http to `{}`, which the policy allows with `tls = off`",
+                url.host
+            )),
+        }
+    }
+}
+
+fn endpoint_of(url: &Url<'_>, base_path: &str) -> Endpoint {
     Endpoint {
         tls: url.tls,
         host: url.host.into(),
         port: url.port,
-        base_path: url.path.unwrap_or(kind.path).trim_end_matches('/').into(),
+        base_path: url.path.unwrap_or(base_path).trim_end_matches('/').into(),
     }
 }
 
@@ -353,6 +445,10 @@ fn is_private(host: &str) -> bool {
         Err(_) => !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix)),
     }
 }
+
+/// How often a file with addresses is looked at, unless it says so.
+const DISCOVER_EVERY: Span = Span::from_secs(10);
+const DISCOVER_SPAN: Type = Type::Span(Span::from_secs(1), Span::from_secs(3_600));
 
 #[cfg(test)]
 mod tests {

@@ -67,6 +67,7 @@ impl<'t> Resolver<'t> {
                 .or_else(|| self.default_health.clone()),
             simulation,
             classify: self.classify(fields.of("classify").next()),
+            discover: Self::discover_of(&fields, kind, endpoints.len()),
             endpoints,
         };
         self.providers.push(provider);
@@ -117,7 +118,7 @@ impl<'t> Resolver<'t> {
             ));
         }
         if kind.kind == ProviderKind::Simulated {
-            for word in ["base_url", "endpoints", "auth", "tls"] {
+            for word in ["base_url", "endpoints", "discover", "auth", "tls"] {
                 if let Some(place) = fields.place(word) {
                     self.report(say::simulated_has_none(place, word));
                 }

@@ -38,7 +38,10 @@ impl<'t> Resolver<'t> {
     ) -> Option<Value<'t>> {
         let expr = self.deref(expr, words_of(of));
         if let Kind::Call("env" | "file", _) = &expr.kind
-            && !matches!(of, Type::Secret | Type::Auth | Type::Roots | Type::Call(_))
+            && !matches!(
+                of,
+                Type::Secret | Type::Auth | Type::Roots | Type::Discover | Type::Call(_)
+            )
         {
             self.report(safety::secret_misplaced(expr.place));
             return None;
@@ -47,6 +50,7 @@ impl<'t> Resolver<'t> {
             Type::Secret => self.secret(expr).map(Value::Secret),
             Type::Auth => self.auth(expr),
             Type::Roots => self.roots(expr).map(Value::Roots),
+            Type::Discover => self.discover(expr),
             Type::Pick => self.pick(expr).map(Value::Pick),
             Type::Sticky => self.sticky(expr).map(Value::Facts),
             Type::Outcomes => self.outcomes(expr).map(Value::Outcomes),

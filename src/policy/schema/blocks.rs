@@ -291,10 +291,10 @@ pub(in crate::policy) const PROVIDER: Block = Block {
         HEAD_TIMEOUT,
         TTFT_TIMEOUT,
         IDLE_TIMEOUT,
-        later(
+        open(
             "discover",
-            Form::Field(Type::Call(&["file"]), None),
-            "endpoints from a file that is watched",
+            Type::Discover,
+            "more endpoints, from a file with a JSON list of URLs that is watched; `every` is 1s to 1h, 10s where left out",
         ),
     ],
 };

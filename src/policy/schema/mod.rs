@@ -98,6 +98,8 @@ pub(in crate::policy) enum Type {
     Auth,
     /// Where trust comes from.
     Roots,
+    /// A file with addresses, and how often it is looked at.
+    Discover,
     /// How a member of a tier is chosen.
     Pick,
     /// What keeps requests with the same target.
@@ -176,6 +178,8 @@ pub(in crate::policy) enum Value<'t> {
     Keys(Vec<SecretRef>, KeyPick),
     /// Where trust comes from.
     Roots(Roots),
+    /// The path of a file with addresses, and how often it is looked at.
+    Discover(&'t str, Span),
     /// How a member of a tier is chosen.
     Pick(Pick),
     /// Facts that are strings.
@@ -256,6 +260,7 @@ impl Type {
             Self::Secret => "env(\"NAME\") or file(\"path\")".to_owned(),
             Self::Auth => "none | bearer(…) | api_key(…) | header(…) | keys(…)".to_owned(),
             Self::Roots => "bundled | system | file(\"path\")".to_owned(),
+            Self::Discover => "file(\"path\", every = 10s)".to_owned(),
             Self::Pick => {
                 "weighted | round_robin | least_busy | least_latency | hash(…)".to_owned()
             }

@@ -5,6 +5,7 @@
 
 mod classifying;
 mod continuing;
+mod discovering;
 mod failover;
 mod framing;
 mod health;

@@ -30,6 +30,7 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         health: None,
         simulation: None,
         classify: Vec::new(),
+        discover: None,
     }
 }
 
