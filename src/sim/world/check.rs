@@ -79,18 +79,18 @@ impl fmt::Display for Broken {
 /// The books of one world.
 #[derive(Debug)]
 pub(super) struct Ledger<'p> {
-    plan: &'p Plan,
+    pub(super) plan: &'p Plan,
     /// Of each target's breaker, since when it was in which state.
-    states: Vec<Vec<(Moment, State)>>,
+    pub(super) states: Vec<Vec<(Moment, State)>>,
     /// Probes: of whom, in which state of its breaker, from when to when.
-    probes: Vec<(TargetId, usize, Moment, Moment)>,
+    pub(super) probes: Vec<(TargetId, usize, Moment, Moment)>,
     pub(super) report: Report,
     answered: Vec<u64>,
     /// Ids given to requests.
     pub(super) named: u64,
     attempts: u64,
     /// By route: requests that were asked of anybody, and hedges among their attempts.
-    hedges: Vec<(u64, u64)>,
+    pub(super) hedges: Vec<(u64, u64)>,
 }
 
 /// A request that has ended, as the network and the clock saw it.

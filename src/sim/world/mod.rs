@@ -26,6 +26,8 @@ mod reader;
 mod report;
 mod scenario;
 mod speech;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::sync::Arc;

@@ -380,13 +380,9 @@ pub(super) fn outlets(plan: &Plan) -> Outlets {
             Auth::Key { style, .. } => *style,
             Auth::None => AuthStyle::Bearer,
         };
-        let credential = |key| {
-            Outlet::credential(
-                style,
-                &Secret::new(secret_of(&provider.name, key).into_bytes()),
-            )
-        };
-        Outlet::new(provider, (0..keys_of(provider)).map(credential))
+        let secret = |key| Secret::new(secret_of(&provider.name, key).into_bytes());
+        let keys = (0..keys_of(provider)).map(|key| Outlet::credential(style, &secret(key)));
+        Outlet::new(provider, keys)
     });
     Outlets::new(outlets.collect())
 }

@@ -32,7 +32,7 @@ pub(super) struct Connection {
     pub(super) core: usize,
     pub(super) client: Client,
     exchange: Exchange,
-    first: Side,
+    pub(super) first: Side,
     /// There while there is a hedge.
     hedge: Option<Side>,
     /// When the next one may begin.
@@ -55,7 +55,7 @@ pub(super) struct Request {
     pub(super) number: u64,
     streams: bool,
     /// When it could begin: it was there, and the one before it was over.
-    began: Moment,
+    pub(super) began: Moment,
     pub(super) attempts: Vec<(Moment, Sighting)>,
     /// The attempt that answers, if one does.
     pub(super) at_hand: usize,
