@@ -40,7 +40,7 @@ fn discovering(folder: &Folder) -> String {
     text.replace(
         "base_url = \"http://127.0.0.1:1/v1\"",
         &format!(
-            "discover = file(\"{}\", every = 1s)\n  health {{ path = \"/\", every = 60s }}",
+            "discover = file(\"{}\", every = 1s)\n  health {{ path = \"/\", every = 1d }}",
             file.display()
         ),
     )
