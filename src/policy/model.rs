@@ -563,7 +563,7 @@ pub struct Breaker {
     pub error_rate: Option<u32>,
     /// `open when consecutive >= …`
     pub consecutive: Option<u32>,
-    /// `open when p95(ttft) > …` and its like, at most [`Breaker::SLOW_MAX`].
+    /// `open when p95(ttft) > …`, `open when slow(ttft > …) > …` and their like, at most [`Breaker::SLOW_MAX`].
     pub slow: Vec<SlowRule>,
     /// `cool_down = 15s..2m`: first and longest.
     pub cool_down: (Span, Span),
@@ -624,7 +624,7 @@ impl Ramp {
     }
 }
 
-/// `open when pNN(ttft) > limit`: true when more than `1 − NN %` of the window's answers were slower than the limit.
+/// `open when pNN(ttft) > limit`, or `open when slow(ttft > limit) > MM%`, where MM is what NN leaves: true when more than `1 − NN %` of the window's answers were slower than the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SlowRule {
     /// The percentile in parts per million: p95 is 950,000.

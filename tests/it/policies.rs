@@ -474,3 +474,29 @@ fn the_hash_changes_with_the_text() {
     assert_ne!(load(text).hash, load(&format!("{text}\n")).hash);
     assert_eq!(load(text).hash, load(text).hash);
 }
+
+#[test]
+fn breakers_have_rules_and_a_way_back() {
+    let policy = load(
+        r#"policy 1
+provider openai { model mini = "m" }
+breaker b {
+  open when p70(ttft) > 2s
+  open when slow(ttft > 2s) > 30%
+  half_open { need = 5, ramp = [10%, 100%], step = 2s }
+}
+defaults { breaker = b }
+route default { tier 1 { openai.mini } }
+"#,
+    );
+    let standard = &policy.breakers[0];
+    assert_eq!((standard.probes, standard.need), (1, 2));
+    assert_eq!(standard.ramp.steps(), [10_000, 50_000, 250_000]);
+    assert!(standard.count.has(Outcome::BadOutput) && !standard.count.has(Outcome::S429));
+    let own = &policy.breakers[policy.targets[0].breaker.index()];
+    assert_eq!(own.slow.len(), 2);
+    assert_eq!(own.slow[0], own.slow[1], "two spellings of one rule");
+    assert_eq!((own.probes, own.need), (1, 5));
+    assert_eq!(own.ramp.steps(), [100_000]);
+    assert_eq!(own.step, Span::from_secs(2));
+}

@@ -11,7 +11,7 @@ use crate::policy::resolve::connection::is_loopback;
 use crate::policy::resolve::policy::{CONNECT, DEADLINE, IDLE, Resolver, TTFT};
 use crate::policy::schema::{self, Space, Value};
 use crate::policy::syntax::Place;
-use crate::policy::syntax::ast::{Expr, Kind, Op, Stmt, Tail, Word};
+use crate::policy::syntax::ast::{Arg, Expr, Kind, Op, Stmt, Tail, Word};
 
 /// What holds where a block leaves it out.
 #[derive(Clone, Copy, Debug)]
@@ -286,10 +286,10 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `open when error_rate > 25%`, `open when consecutive >= 5`, `open when p95(ttft) > 1200ms`
+    /// `open when error_rate > 25%`, `consecutive >= 5`, `p95(ttft) > 1200ms` or `slow(ttft > 2s) > 30%`
     fn open_rule(&mut self, stmt: &'t Stmt<'t>, breaker: &mut Breaker) {
-        const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5` \
-             or `open when p95(ttft) > 1200ms";
+        const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5`, \
+             `open when p95(ttft) > 1200ms` or `open when slow(ttft > 2s) > 30%";
         let [
             _,
             Word::When(
@@ -327,17 +327,33 @@ impl<'t> Resolver<'t> {
                     |_| matches!(args.as_slice(), [arg] if arg.expr.name() == Some("ttft")),
                 );
                 match percentile {
-                    Some(percentile) if breaker.slow.len() < Breaker::SLOW_MAX => {
+                    Some(percentile) => {
                         let limit = number.span().unwrap_or_default();
-                        breaker.slow.push(SlowRule { percentile, limit });
-                    }
-                    Some(_) => {
-                        self.report(routing::too_many_slow_rules(stmt.place, Breaker::SLOW_MAX));
+                        self.slow_rule(stmt, SlowRule { percentile, limit }, breaker);
                     }
                     None => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
                 }
             }
+            (Kind::Call("slow", args), Op::Gt, Some(number)) if number.ppm().is_some() => {
+                let Some(limit) = slow_limit(args) else {
+                    self.report(say::not_written_so(stmt.place, "open", SHAPE));
+                    return;
+                };
+                // More than 30 % above the limit: the 70th percentile is.
+                if let Some(share) = self.percent(right, number, SHARE_MAX) {
+                    let percentile = 1_000_000_u32.saturating_sub(share);
+                    self.slow_rule(stmt, SlowRule { percentile, limit }, breaker);
+                }
+            }
             _ => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
+        }
+    }
+
+    fn slow_rule(&mut self, stmt: &Stmt<'t>, rule: SlowRule, breaker: &mut Breaker) {
+        if breaker.slow.len() < Breaker::SLOW_MAX {
+            breaker.slow.push(rule);
+        } else {
+            self.report(routing::too_many_slow_rules(stmt.place, Breaker::SLOW_MAX));
         }
     }
 
@@ -412,12 +428,29 @@ pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
         .and_then(|max| u8::try_from(max).ok())
 }
 
+/// The limit of `slow(ttft > 2s)`.
+fn slow_limit(args: &[Arg<'_>]) -> Option<Span> {
+    let [Arg { expr, value: None }] = args else {
+        return None;
+    };
+    match &expr.kind {
+        Kind::Compare(Op::Gt, left, right) if left.name() == Some("ttft") => match right.kind {
+            Kind::Number(number) => number.span(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// `p95` in parts per million.
 fn percentile(name: &str) -> Option<u32> {
     let digits = name.strip_prefix('p')?;
     let percent: u32 = digits.parse().ok().filter(|_| digits.len() <= 2)?;
     (percent > 0).then_some(percent * 10_000)
 }
+
+/// A share of slow answers that can be exceeded.
+const SHARE_MAX: u32 = 990_000;
 
 fn index(len: usize) -> u16 {
     u16::try_from(len.saturating_sub(1)).unwrap_or(u16::MAX)

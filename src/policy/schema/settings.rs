@@ -49,7 +49,8 @@ pub(in crate::policy) const BREAKER: Block = Block {
     ],
 };
 
-/// What counts for the built-in breaker. Not 429, which is the caller's fault, and nothing that the request caused.
+/// What counts for the built-in breaker. Not 429, which is the caller's fault, and nothing that the request caused. A
+/// success that is none is ill health: a maintenance page with status 200 would cost every request an attempt for ever.
 const ILL_HEALTH: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::S5xx)
     .with(Outcome::Timeout)
@@ -57,7 +58,8 @@ const ILL_HEALTH: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::Tls)
     .with(Outcome::Ttft)
     .with(Outcome::StreamAbort)
-    .with(Outcome::Overloaded);
+    .with(Outcome::Overloaded)
+    .with(Outcome::BadOutput);
 
 /// `half_open { … }`
 pub(in crate::policy) const HALF_OPEN: Block = Block {
