@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use crate::base::limits::{HISTORY_ATTEMPTS_MAX, TICK};
-use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
+use crate::base::limits::{HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
+use crate::base::{Moment, Outcome, OutcomeSet, RouteId, Span, TargetId};
 use crate::engine::{AttemptRecord, Board, State};
 use crate::exchange::DialFailure;
 use crate::ops::{Count, Ending, Record, Totals};
 use crate::policy::Plan;
-use crate::policy::model::{Action, Serve};
+use crate::policy::model::{Action, HedgeDelay, Serve};
 use crate::sim::world::network::Sighting;
 use crate::sim::world::reader::Answer;
 use crate::sim::world::report::{Report, TargetReport};
@@ -46,8 +46,10 @@ pub enum Rule {
     Breaker,
     /// Breakers pass again when all is well again.
     Recovery,
-    /// Repeats stay within their budget.
+    /// Repeats stay within their budget, and hedges within their allowance.
     Budget,
+    /// Of two attempts at once the loser is cut off at the moment in which the other one has content.
+    Hedge,
     /// Whatever was taken is given back, and buffers stay within their bounds.
     Memory,
     /// The gateway counts what clients and providers saw.
@@ -77,22 +79,26 @@ impl fmt::Display for Broken {
 /// The books of one world.
 #[derive(Debug)]
 pub(super) struct Ledger<'p> {
-    plan: &'p Plan,
+    pub(super) plan: &'p Plan,
     /// Of each target's breaker, since when it was in which state.
-    states: Vec<Vec<(Moment, State)>>,
+    pub(super) states: Vec<Vec<(Moment, State)>>,
     /// Probes: of whom, in which state of its breaker, from when to when.
-    probes: Vec<(TargetId, usize, Moment, Moment)>,
+    pub(super) probes: Vec<(TargetId, usize, Moment, Moment)>,
     pub(super) report: Report,
     answered: Vec<u64>,
     /// Ids given to requests.
     pub(super) named: u64,
     attempts: u64,
+    /// By route: requests that were asked of anybody, and hedges among their attempts.
+    pub(super) hedges: Vec<(u64, u64)>,
 }
 
 /// A request that has ended, as the network and the clock saw it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
     pub(super) attempts: &'a [(Moment, Sighting)],
+    /// Which of them answers, if one does.
+    pub(super) at_hand: usize,
     /// When the gateway could begin with it.
     pub(super) began: Moment,
     /// Its client reads as fast as it can.
@@ -114,6 +120,7 @@ impl<'p> Ledger<'p> {
             answered: vec![0; targets],
             named: 0,
             attempts: 0,
+            hedges: vec![(0, 0); plan.policy.routes.len()],
         }
     }
 
@@ -167,11 +174,11 @@ impl<'p> Ledger<'p> {
                 "a whole stream without its end".to_owned(),
             ));
         }
-        let last = last_of(seen)?;
+        let answering = answering(seen)?;
         self.credit(answer)?;
-        let count = in_order(answer, last)?;
-        if count != last.words {
-            let seen = format!("{count} words of {}", last.words);
+        let count = in_order(answer, answering)?;
+        if count != answering.words {
+            let seen = format!("{count} words of {}", answering.words);
             return Err(Broken::new(Rule::Words, seen));
         }
         Ok(())
@@ -199,7 +206,7 @@ impl<'p> Ledger<'p> {
             let seen = format!("a cut that does not say so: {} {told}", answer.status);
             return Err(Broken::new(Rule::Answer, seen));
         }
-        in_order(answer, last_of(seen)?).map(drop)
+        in_order(answer, answering(seen)?).map(drop)
     }
 
     /// The gateway has written a request's record.
@@ -209,10 +216,15 @@ impl<'p> Ledger<'p> {
         self.attempts += tried.len() as u64;
         let serve = self.serve(record);
         let max = serve.map_or(0, |serve| usize::from(serve.attempts_max.max(1)));
-        if tried.len() > max.min(HISTORY_ATTEMPTS_MAX) || tried.len() != seen.attempts.len() {
+        let key_changes = tried.iter().filter(|attempt| attempt.key_change).count();
+        if tried.len() - key_changes > max.min(HISTORY_ATTEMPTS_MAX)
+            || key_changes > KEY_TRIES_MAX
+            || tried.len() != seen.attempts.len()
+        {
             let seen = format!("of at most {max}: {tried:?} against {:?}", seen.attempts);
             return Err(Broken::new(Rule::Attempts, seen));
         }
+        self.right_hedge(record, &tried)?;
         let deadline = serve.map_or(Span::ZERO, |serve| serve.deadline);
         let took = record.ended.since(seen.began);
         if seen.prompt && took > deadline.saturating_add(SLACK) {
@@ -232,6 +244,41 @@ impl<'p> Ledger<'p> {
             }
         }
         Ok(())
+    }
+
+    /// At most one hedge, where the policy has it, beside an attempt that had brought nothing for as long.
+    fn right_hedge(&mut self, record: &Record, tried: &[AttemptRecord]) -> Result<(), Broken> {
+        let hedge = self.serve(record).and_then(|serve| serve.hedge.as_ref());
+        let route = record.route.map_or(0, RouteId::index);
+        if let (Some((requests, _)), false) = (self.hedges.get_mut(route), tried.is_empty()) {
+            *requests += 1;
+        }
+        let hedges = tried.iter().filter(|attempt| attempt.hedge).count();
+        let Some(at) = tried.iter().position(|attempt| attempt.hedge) else {
+            return Ok(());
+        };
+        if let Some((_, all)) = self.hedges.get_mut(route) {
+            *all += 1;
+        }
+        let pair = tried.get(at.wrapping_sub(1)).zip(tried.get(at));
+        let right = hedge.zip(pair).is_some_and(|(hedge, (first, second))| {
+            let after = match hedge.after {
+                HedgeDelay::Fixed(after) => after,
+                HedgeDelay::P95 => Span::ZERO,
+            };
+            // Of two at once one is overtaken, or has failed before the other one ends.
+            let beside = first.ended.is_none_or(|ended| ended >= second.started);
+            // Whole microseconds.
+            let waited = second.started.saturating_sub(first.started);
+            let waited = waited.saturating_add(Span::from_micros(1));
+            let silent = first.ttft.is_none_or(|ttft| ttft >= after);
+            second.target == hedge.target && beside && waited >= after && silent
+        });
+        let both = tried.iter().filter(|attempt| attempt.overtaken).count();
+        if right && hedges == 1 && both <= 1 {
+            return Ok(());
+        }
+        Err(Broken::new(Rule::Hedge, format!("{tried:?}")))
     }
 
     fn serve(&self, record: &Record) -> Option<&'p Serve> {
@@ -304,6 +351,7 @@ impl<'p> Ledger<'p> {
         }
         self.count_probes()?;
         self.count_repeats(now, cores)?;
+        self.count_hedges(cores)?;
         self.report.totals = totals;
         self.count_all()
     }
@@ -354,6 +402,20 @@ impl<'p> Ledger<'p> {
         Ok(())
     }
 
+    fn count_hedges(&self, cores: usize) -> Result<(), Broken> {
+        for (route, &(requests, hedges)) in self.plan.policy.routes.iter().zip(&self.hedges) {
+            let part = match &route.action {
+                Action::Serve(serve) => serve.hedge.as_ref().map_or(0, |hedge| hedge.max_extra),
+                Action::Reject(_) => 0,
+            };
+            if hedges > requests * u64::from(part) / 1_000_000 + cores as u64 {
+                let seen = format!("{hedges} hedges of {requests} requests");
+                return Err(Broken::new(Rule::Budget, seen));
+            }
+        }
+        Ok(())
+    }
+
     fn count_all(&self) -> Result<(), Broken> {
         let (totals, clients) = (&self.report.totals, &self.report.clients);
         let failed = totals.of(Count::Failed) + totals.of(Count::Refused);
@@ -391,9 +453,10 @@ fn unspoken(answer: &Answer) -> Result<(), Broken> {
     }
 }
 
-fn last_of(seen: Seen<'_>) -> Result<Sighting, Broken> {
-    let last = seen.attempts.last().map(|&(_, sighting)| sighting);
-    last.ok_or_else(|| Broken::new(Rule::Attempts, "an answer without an attempt".to_owned()))
+fn answering(seen: Seen<'_>) -> Result<Sighting, Broken> {
+    let at_hand = seen.attempts.get(seen.at_hand);
+    let at_hand = at_hand.map(|&(_, sighting)| sighting);
+    at_hand.ok_or_else(|| Broken::new(Rule::Attempts, "an answer without an attempt".to_owned()))
 }
 
 /// All words are the attempt's, from its first on; how many.
@@ -414,7 +477,7 @@ fn same_place(attempt: &AttemptRecord, sighting: &Sighting, plan: &Plan) -> Resu
     let right = target.is_some_and(|target| target.provider == sighting.provider)
         && sighting
             .target
-            .is_none_or(|target| target == attempt.target);
+            .is_none_or(|asked| asked == (attempt.target, attempt.key));
     if right {
         return Ok(());
     }

@@ -36,6 +36,8 @@ pub enum Fault {
     BadKey,
     /// 429 `insufficient_quota`: `quota_exhausted`.
     NoQuota,
+    /// 403 for this key and this model: `auth_failed`.
+    Denied,
     /// 404 `model_not_found`: `model_gone`.
     ModelGone,
     /// 400 `context_length_exceeded`.
@@ -155,7 +157,7 @@ impl Fault {
                 of_status(status)
             }
             Self::Page(status) => of_page(status),
-            Self::BadKey => of(Outcome::AuthFailed),
+            Self::BadKey | Self::Denied => of(Outcome::AuthFailed),
             Self::NoQuota => of(Outcome::QuotaExhausted),
             Self::ModelGone => of(Outcome::ModelGone),
             Self::TooLong => of(Outcome::ContextExceeded),
@@ -190,8 +192,10 @@ impl Fault {
 
     /// How long the fault's mark stays on a key, a model or a target after the fault itself is over.
     pub(super) const fn leaves_a_rest(self) -> bool {
-        matches!(self, Self::BadKey | Self::NoQuota | Self::ModelGone)
-            || matches!(self, Self::Status(401..=403))
+        matches!(
+            self,
+            Self::BadKey | Self::Denied | Self::NoQuota | Self::ModelGone
+        ) || matches!(self, Self::Status(401..=403))
     }
 }
 
@@ -240,6 +244,8 @@ pub enum Who {
     Provider(ProviderId),
     /// One model of a provider; a fault of connecting never strikes.
     Target(TargetId),
+    /// One key of a provider, from 0; a fault of connecting never strikes.
+    Key(ProviderId, u8),
     /// All of them.
     Everyone,
 }

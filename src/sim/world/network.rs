@@ -5,7 +5,7 @@
 
 use crate::base::{Moment, ProviderId, Secret, Span, TargetId};
 use crate::exchange::{DialFailure, Outlet, Outlets};
-use crate::policy::model::{Auth, AuthStyle, ModelName};
+use crate::policy::model::{Auth, AuthStyle, ModelName, Provider};
 use crate::policy::{Plan, Policy};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::check::{Broken, Rule};
@@ -66,8 +66,8 @@ pub(super) struct Link {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sighting {
     pub(super) provider: ProviderId,
-    /// Known once the request has arrived.
-    pub(super) target: Option<TargetId>,
+    /// Known once the request has arrived: the target, and which of the provider's keys it came with.
+    pub(super) target: Option<(TargetId, u8)>,
     pub(super) dial: Result<(), DialFailure>,
     pub(super) fault: Option<Fault>,
     /// What its words are marked with, and how many a whole answer has.
@@ -145,14 +145,14 @@ impl<'p> Network<'p> {
         asked: u64,
         sighting: &mut Sighting,
     ) -> Result<Sent, Broken> {
-        let (target, letter) = self.read(link.provider, bytes)?;
+        let (target, key, letter) = self.read(link.provider, bytes)?;
         if letter.number != asked {
             return Err(Broken::new(
                 Rule::Request,
                 format!("request {} was sent as {asked}", letter.number),
             ));
         }
-        sighting.target = Some(target);
+        sighting.target = Some((target, key));
         if link.pipe.is_over(now) {
             // It went away while it rested: the bytes meet a closed door, or the end comes back.
             return Ok(if self.dice.happens(500_000) {
@@ -166,7 +166,7 @@ impl<'p> Network<'p> {
         {
             return Ok(sent);
         }
-        let fault = self.strikes(now, link.provider, Some(target), Phase::Answer);
+        let fault = self.strikes(now, link.provider, sighting.target, Phase::Answer);
         self.answer(now, link, letter, fault, sighting);
         Ok(match fault {
             Some(Fault::NotReading) => Sent::Stuck,
@@ -237,41 +237,35 @@ impl<'p> Network<'p> {
         &self,
         provider: ProviderId,
         bytes: &'a [u8],
-    ) -> Result<(TargetId, Letter<'a>), Broken> {
+    ) -> Result<(TargetId, u8, Letter<'a>), Broken> {
         let wrong = |what: &str| Broken::new(Rule::Request, what.to_owned());
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let (head, body) = end
             .and_then(|end| bytes.split_at_checked(end + 4))
             .ok_or_else(|| wrong("a request's head has no end"))?;
         let head = std::str::from_utf8(head).map_err(|_| wrong("a head is not text"))?;
-        let name = self
-            .policy
-            .providers
-            .get(provider.index())
-            .map(|provider| &*provider.name);
+        let known = self.policy.providers.get(provider.index());
+        let name = known.map(|provider| &*provider.name);
         let mut length = None;
-        let mut keys = 0;
+        let mut keys = Vec::new();
         for line in head.lines() {
             let (field, value) = line.split_once(": ").unwrap_or_default();
             match field {
-                "authorization" if Some(value) == name.map(key_of).as_deref() => keys += 1,
-                "authorization" => {
-                    return Err(Broken::new(Rule::Key, format!("{name:?} got `{value}`")));
-                }
+                "authorization" => keys.push(known.and_then(|known| which_key(known, value))),
                 "content-length" => length = value.parse().ok(),
                 _ => {}
             }
         }
-        if keys != 1 {
-            return Err(Broken::new(Rule::Key, format!("{name:?} got {keys} keys")));
-        }
+        let [Some(key)] = keys.as_slice() else {
+            return Err(Broken::new(Rule::Key, format!("{name:?} got {keys:?}")));
+        };
         if length != Some(body.len()) {
             return Err(wrong("a request's length is wrong"));
         }
         let letter = Letter::read(body).ok_or_else(|| wrong("a request's body was changed"))?;
         let target = self.target(provider, letter.model);
         let target = target.ok_or_else(|| wrong("a provider was asked for another's model"))?;
-        Ok((target, letter))
+        Ok((target, *key, letter))
     }
 
     fn target(&self, provider: ProviderId, model: &str) -> Option<TargetId> {
@@ -290,14 +284,15 @@ impl<'p> Network<'p> {
         &mut self,
         now: Moment,
         provider: ProviderId,
-        target: Option<TargetId>,
+        asked: Option<(TargetId, u8)>,
         phase: Phase,
     ) -> Option<Fault> {
         let Self { spells, dice, .. } = self;
         let holds = |who| match who {
             Who::Everyone => true,
             Who::Provider(id) => id == provider,
-            Who::Target(id) => Some(id) == target,
+            Who::Target(id) => asked.is_some_and(|(target, _)| id == target),
+            Who::Key(id, held) => id == provider && asked.is_some_and(|(_, key)| held == key),
         };
         spells
             .iter()
@@ -318,14 +313,23 @@ impl<'p> Network<'p> {
     }
 }
 
-/// The `authorization` that a provider knows us by.
-pub(super) fn key_of(provider: &str) -> String {
-    format!("Bearer {}", secret_of(provider))
+/// Which of its keys `value` is, as an `authorization`.
+fn which_key(provider: &Provider, value: &str) -> Option<u8> {
+    let secret = value.strip_prefix("Bearer ")?;
+    (0..keys_of(provider)).find(|&key| secret == secret_of(&provider.name, key))
 }
 
-/// Its key.
-pub(super) fn secret_of(provider: &str) -> String {
-    format!("sk-only-for-{provider}")
+/// One of its keys.
+fn secret_of(provider: &str, key: u8) -> String {
+    format!("sk-only-for-{provider}-{key}")
+}
+
+/// How many keys a provider has.
+pub(super) fn keys_of(provider: &Provider) -> u8 {
+    match &provider.auth {
+        Auth::Key { secrets, .. } => u8::try_from(secrets.len()).unwrap_or(u8::MAX),
+        Auth::None => 1,
+    }
 }
 
 /// The idle connections of one worker; the one used last is reused first.
@@ -376,8 +380,9 @@ pub(super) fn outlets(plan: &Plan) -> Outlets {
             Auth::Key { style, .. } => *style,
             Auth::None => AuthStyle::Bearer,
         };
-        let secret = Secret::new(secret_of(&provider.name).into_bytes());
-        Outlet::new(provider, Some(Outlet::credential(style, &secret)))
+        let secret = |key| Secret::new(secret_of(&provider.name, key).into_bytes());
+        let keys = (0..keys_of(provider)).map(|key| Outlet::credential(style, &secret(key)));
+        Outlet::new(provider, keys)
     });
     Outlets::new(outlets.collect())
 }

@@ -5,7 +5,7 @@ use crate::policy::{Plan, Policy};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::client::{Arrivals, Crowd, Manners};
 use crate::sim::world::fault::{Fault, Hint, Spell, Who};
-use crate::sim::world::network::Nature;
+use crate::sim::world::network::{Nature, keys_of};
 
 /// What a world is made of.
 #[derive(Clone, Debug)]
@@ -80,16 +80,13 @@ fn nature(dice: &mut Dice) -> Nature {
 fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
     let length = to.since(Moment::START);
     let from = Moment::START + dice.between(Span::ZERO, length);
-    let (providers, targets) = (policy.providers.len(), policy.targets.len());
-    let id = |index: usize| u16::try_from(index).unwrap_or_default();
-    let who = match dice.below(8) {
-        0 => Who::Everyone,
-        1..4 => Who::Target(TargetId(id(dice.index(targets)))),
-        _ => Who::Provider(ProviderId(id(dice.index(providers)))),
-    };
+    let who = who(policy, dice);
     Spell {
         who,
-        fault: fault(dice),
+        fault: match who {
+            Who::Key(..) => fault_of_key(dice),
+            Who::Everyone | Who::Provider(_) | Who::Target(_) => fault(dice),
+        },
         from,
         to: from + dice.between(Span::from_millis(20), length),
         share: dice
@@ -104,6 +101,32 @@ fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
             ])
             .unwrap_or_default(),
     }
+}
+
+fn who(policy: &Policy, dice: &mut Dice) -> Who {
+    let id = |index: usize| u16::try_from(index).unwrap_or_default();
+    let provider = dice.index(policy.providers.len());
+    let keys = policy.providers.get(provider).map_or(1, keys_of);
+    let key = u8::try_from(dice.below(u64::from(keys))).unwrap_or_default();
+    match dice.below(8) {
+        0 => Who::Everyone,
+        1..4 => Who::Target(TargetId(id(dice.index(policy.targets.len())))),
+        4..7 if keys > 1 => Who::Key(ProviderId(id(provider)), key),
+        _ => Who::Provider(ProviderId(id(provider))),
+    }
+}
+
+/// What is said of one key among others.
+fn fault_of_key(dice: &mut Dice) -> Fault {
+    let hint = dice.one_of(&HINTS).unwrap_or(Hint::Junk);
+    let faults = [
+        Fault::Hinted(429, hint),
+        Fault::Status(429),
+        Fault::BadKey,
+        Fault::Denied,
+        Fault::NoQuota,
+    ];
+    dice.one_of(&faults).unwrap_or(Fault::BadKey)
 }
 
 /// Any fault.
@@ -158,10 +181,15 @@ fn fault(dice: &mut Dice) -> Fault {
         Fault::Filtered,
     ];
     // What leaves minutes of rest behind makes a world long, and is therefore drawn less often.
-    if dice.happens(15_000) {
-        return dice
-            .one_of(&[Fault::BadKey, Fault::NoQuota, Fault::ModelGone])
-            .unwrap_or(Fault::Hang);
+    if dice.happens(30_000) {
+        let faults = [
+            Fault::BadKey,
+            Fault::Denied,
+            Fault::NoQuota,
+            Fault::ModelGone,
+            Fault::Status(403),
+        ];
+        return dice.one_of(&faults).unwrap_or(Fault::Hang);
     }
     dice.one_of(&faults).unwrap_or(Fault::Hang)
 }

@@ -186,6 +186,10 @@ fn refuse(fault: Fault, line: &Line, script: &mut Script) -> bool {
         Fault::NoQuota => {
             ClientError::new(429, "insufficient_quota", "insufficient_quota", "no quota")
         }
+        Fault::Denied => {
+            let says = "this key has no access to the model";
+            ClientError::new(403, "invalid_request_error", "forbidden", says)
+        }
         Fault::ModelGone => ClientError::new(
             404,
             "invalid_request_error",

@@ -1,25 +1,21 @@
-//! The workers of a world: what the runtime does with sockets is done with pipes here. The one place that knows the
-//! actions and inputs of an exchange.
+//! The workers of a world, and the connections that they serve: who is driven when, and what is checked of each request.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::limits::{ANSWER_BYTES_MAX, EVENT_BYTES_MAX};
 use crate::base::{Moment, RequestId, Span};
 use crate::engine::{Board, Core};
-use crate::exchange::{
-    Action, Broken as Ended, Context, DialFailure, Exchange, Input, Reused, Scratch,
-};
+use crate::exchange::{Action, Context, Exchange, Input, Scratch};
 use crate::ops;
 use crate::ops::{Counters, Journal};
 use crate::policy::{Plan, WallTime};
+use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::check::{Broken, Rule, Seen};
-use crate::sim::world::client::{Arrivals, Client, reading_time};
-use crate::sim::world::network::{Link, Pool, Sent, Sighting};
-use crate::sim::world::pipe::{Ending, Found};
-use crate::sim::world::{World, kind_of};
+use crate::sim::world::client::{Arrivals, Client};
+use crate::sim::world::network::{Pool, Sighting};
+use crate::sim::world::operation::{Of, Operated, Side};
+use crate::sim::world::pipe::Ending;
 
 /// One core of the gateway.
 #[derive(Debug)]
@@ -27,48 +23,42 @@ pub(super) struct Worker {
     core: Core,
     scratch: Scratch,
     journal: Journal,
-    pool: Pool,
+    pub(super) pool: Pool,
 }
 
 /// One client connection, from both ends.
 #[derive(Debug)]
 pub(super) struct Connection {
-    core: usize,
+    pub(super) core: usize,
     pub(super) client: Client,
     exchange: Exchange,
-    link: Option<Link>,
-    waits: Option<Wait>,
+    pub(super) first: Side,
+    /// There while there is a hedge.
+    hedge: Option<Side>,
+    /// When the next one may begin.
+    hedge_at: Moment,
+    /// The side of a hedge that has won, until it is taken over.
+    pub(super) won: Option<Side>,
+    /// The exchange has said its last word.
+    over: bool,
     turn: u64,
     /// Requests that have an id and no record.
     named: VecDeque<RequestId>,
-    request: Request,
+    pub(super) request: Request,
     /// The gateway said that it would end the connection.
-    told_close: bool,
+    pub(super) told_close: bool,
 }
 
 /// The request that is being served.
 #[derive(Debug, Default)]
-struct Request {
-    number: u64,
+pub(super) struct Request {
+    pub(super) number: u64,
     streams: bool,
     /// When it could begin: it was there, and the one before it was over.
-    began: Moment,
-    attempts: Vec<(Moment, Sighting)>,
-}
-
-/// An action that is under way.
-#[derive(Debug)]
-struct Wait {
-    action: Action,
-    /// When it is done by itself; what is read has its own time.
-    due: Moment,
-    dialed: Option<Result<Link, DialFailure>>,
-}
-
-/// What became of an action.
-enum Carried {
-    Done(Input),
-    Later(Wait, Moment),
+    pub(super) began: Moment,
+    pub(super) attempts: Vec<(Moment, Sighting)>,
+    /// The attempt that answers, if one does.
+    pub(super) at_hand: usize,
 }
 
 impl Worker {
@@ -93,8 +83,11 @@ impl Connection {
             core,
             client,
             exchange: Exchange::new(now),
-            link: None,
-            waits: None,
+            first: Side::default(),
+            hedge: None,
+            hedge_at: Moment::NEVER,
+            won: None,
+            over: false,
             turn: 0,
             named: VecDeque::new(),
             request: Request::default(),
@@ -121,6 +114,7 @@ impl Connection {
     fn seen(&self) -> Seen<'_> {
         Seen {
             attempts: &self.request.attempts,
+            at_hand: self.request.at_hand,
             began: self.request.began,
             prompt: self.client.rate.is_none(),
             streams: self.request.streams,
@@ -128,9 +122,49 @@ impl Connection {
     }
 
     /// When the gateway notices that the client has left, if it has.
-    fn gone(&self) -> Moment {
+    pub(super) fn gone(&self) -> Moment {
         self.client.gone.unwrap_or(Moment::NEVER)
     }
+
+    /// One of its sides.
+    pub(super) fn side(&mut self, of: Of) -> &mut Side {
+        match of {
+            Of::First => &mut self.first,
+            Of::Hedge => self.hedge.get_or_insert_default(),
+        }
+    }
+
+    /// What the exchange asks for.
+    pub(super) fn poll(&mut self, of: Of) -> Action {
+        match of {
+            Of::First => self.exchange.poll(),
+            Of::Hedge => self.exchange.poll_hedge(),
+        }
+    }
+
+    /// The operation that is about to begin may be hedged.
+    pub(super) fn expect_hedge(&mut self, action: &Action) {
+        if matches!(action, Action::Dial { .. } | Action::ReadUpstream { .. }) {
+            self.hedge_at = self.exchange.hedge_at().unwrap_or(Moment::NEVER);
+        }
+    }
+
+    /// Where the client gets content, nobody else is asked any more.
+    fn is_alone(&self) -> Result<(), Broken> {
+        let answers = self.first.sends() || self.client.reader.begun().is_some();
+        if answers && (self.hedge.is_some() || self.won.is_some()) {
+            let seen = format!("a loser goes on: {:?}", self.hedge);
+            return Err(Broken::new(Rule::Hedge, seen));
+        }
+        Ok(())
+    }
+}
+
+/// How far a connection got.
+enum Turn {
+    Again,
+    Rest(Moment),
+    End,
 }
 
 impl World<'_> {
@@ -139,268 +173,132 @@ impl World<'_> {
         let Some(mut it) = self.connections.get_mut(place).and_then(Option::take) else {
             return Ok(());
         };
-        let mut ended = false;
         for _ in 0..STEPS_MAX {
-            let wait = match it.waits.take() {
-                Some(wait) => wait,
-                None => match self.begin(&mut it)? {
-                    Begun::Wait(wait) => wait,
-                    Begun::Nothing => continue,
-                    Begun::End => {
-                        ended = true;
-                        break;
-                    }
-                },
-            };
-            match self.carry_on(place, &mut it, wait)? {
-                Carried::Done(input) => self.handle(&mut it, input)?,
-                Carried::Later(wait, at) => {
+            match self.advance(place, &mut it)? {
+                Turn::Again => {}
+                Turn::Rest(at) => {
+                    it.is_alone()?;
                     self.turns += 1;
                     let turn = it.renew(self.turns);
                     self.agenda.enter(at, Event::Wake { place, turn });
-                    it.waits = Some(wait);
-                    break;
+                    if let Some(seat) = self.connections.get_mut(place) {
+                        *seat = Some(it);
+                    }
+                    return Ok(());
+                }
+                Turn::End => {
+                    self.free.push(place);
+                    return Self::bury(&it);
                 }
             }
         }
-        if ended {
-            self.free.push(place);
-            return Self::bury(&it);
-        }
-        if it.waits.is_none() {
-            let seen = format!("{STEPS_MAX} steps at one moment");
-            return Err(Broken::new(Rule::Rest, seen));
-        }
-        if let Some(seat) = self.connections.get_mut(place) {
-            *seat = Some(it);
-        }
-        Ok(())
+        let seen = format!("{STEPS_MAX} steps at one moment");
+        Err(Broken::new(Rule::Rest, seen))
     }
 
-    /// Asks the exchange what to do, and begins it.
-    fn begin(&mut self, it: &mut Connection) -> Result<Begun, Broken> {
-        let now = self.now;
-        let action = it.exchange.poll();
-        let mut due = now;
-        let mut dialed = None;
-        match &action {
-            Action::Release { reuse } => {
-                self.release(it, *reuse)?;
-                return Ok(Begun::Nothing);
-            }
-            Action::FinishClient => {
-                it.told_close = true;
-                return Ok(Begun::Nothing);
-            }
-            Action::Close => return Ok(Begun::End),
-            Action::TakeOver => {
-                return Err(Broken::new(Rule::Attempts, "no hedge was begun".to_owned()));
-            }
-            Action::Dial {
-                provider,
-                endpoint,
-                fresh,
-                ..
-            } => {
-                let pool = self.workers.get_mut(it.core).map(|worker| &mut worker.pool);
-                let pooled = pool
-                    .filter(|_| !*fresh)
-                    .and_then(|pool| pool.take(now, *provider, *endpoint));
-                let (at, link) = match pooled {
-                    Some(link) => (now, Ok(link)),
-                    None => self.network.dial(now, *provider, *endpoint),
-                };
-                sight(now, it, &action);
-                (due, dialed) = (at, Some(link));
-            }
-            Action::SendClient { range, .. } => due = now + reading_time(range, it.client.rate),
-            Action::SendUpstream { bytes, range, .. } => due = self.send(it, bytes, range)?,
-            Action::Wait { until } => due = beat_after(*until),
-            Action::NextRequest => {}
-            Action::ReadClient { into, .. } | Action::ReadUpstream { into, .. } => {
-                if into.capacity() > BUFFER_MAX {
-                    let seen = format!("a buffer of {} bytes", into.capacity());
-                    return Err(Broken::new(Rule::Memory, seen));
+    /// One step of the first attempt's or, where that has to wait, of its hedge's: in the order in which the runtime's
+    /// task of a connection polls them.
+    fn advance(&mut self, place: usize, it: &mut Connection) -> Result<Turn, Broken> {
+        let mut rest = Moment::NEVER;
+        if !it.over {
+            match self.operate(place, it, Of::First)? {
+                Operated::Done(input) => {
+                    it.hedge_at = Moment::NEVER;
+                    self.handle(it, input, Of::First)?;
+                    if it.exchange.cuts().hedge
+                        && let Some(hedge) = &mut it.hedge
+                    {
+                        hedge.cut();
+                    }
+                    return Ok(Turn::Again);
                 }
+                Operated::Nothing => return Ok(Turn::Again),
+                Operated::Later(at) => rest = at,
+                Operated::Over => it.over = true,
             }
+            self.hedge_if_due(it);
+            rest = rest.min(beat_after(it.hedge_at));
         }
-        Ok(Begun::Wait(Wait {
-            action,
-            due,
-            dialed,
-        }))
+        if it.hedge.is_none() {
+            return Ok(if it.over { Turn::End } else { Turn::Rest(rest) });
+        }
+        let hedge = self.advance_hedge(place, it)?;
+        Ok(hedge.map_or(Turn::Again, |at| Turn::Rest(rest.min(at))))
     }
 
-    /// Sends a request; when that is done.
-    fn send(
-        &mut self,
-        it: &mut Connection,
-        bytes: &[u8],
-        range: &Range<usize>,
-    ) -> Result<Moment, Broken> {
-        let now = self.now;
-        let Connection { link, request, .. } = it;
-        let (Some(link), Some((_, sighting))) = (link, request.attempts.last_mut()) else {
-            let seen = "a request without a connection".to_owned();
-            return Err(Broken::new(Rule::Attempts, seen));
-        };
-        if !link.pipe.is_empty() {
-            let seen = "a connection is used again inside an answer".to_owned();
-            return Err(Broken::new(Rule::Memory, seen));
-        }
-        let bytes = bytes.get(range.clone()).unwrap_or_default();
-        match self
-            .network
-            .send(now, link, bytes, request.number, sighting)?
-        {
-            Sent::Gone => Ok(now),
-            Sent::Stuck => Ok(Moment::NEVER),
-            // The end of what is read says so.
-            Sent::Reset => Ok(RESET),
-        }
-    }
-
-    /// Looks whether an action is done.
-    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
-    fn carry_on(
+    /// Goes on with the hedge until it has to wait: until when, or `None` where it is over. What it has cut off is looked at
+    /// after that only, since the winner's connection must be there then.
+    fn advance_hedge(
         &mut self,
         place: usize,
         it: &mut Connection,
-        mut wait: Wait,
-    ) -> Result<Carried, Broken> {
-        let now = self.now;
-        let gone = it.gone();
-        let late = |until: Moment| beat_after(until);
-        let (at, input) = match wait.action {
-            Action::ReadClient {
-                ref mut into,
-                until,
-            } => {
-                let found = it.client.pipe.read(now, into);
-                let read = read_of(found, now, late(until));
-                let at = found.later().min(late(until));
-                (
-                    at,
-                    read.map(|read| Input::ClientRead(std::mem::take(into), read)),
-                )
-            }
-            Action::SendClient {
-                ref mut bytes,
-                ref range,
-                until,
-            } => {
-                let sent = if it.client.gone.is_some() {
-                    Some(Err(Ended::Reset))
-                } else if now >= wait.due {
-                    let part = bytes.get(range.clone()).unwrap_or_default();
-                    self.hear(place, it, part)?;
-                    Some(Ok(()))
-                } else {
-                    // A client that reads too slowly is given up.
-                    it.told_close |= now >= late(until);
-                    (now >= late(until)).then_some(Err(Ended::TimedOut))
-                };
-                let at = wait.due.min(late(until));
-                (
-                    at,
-                    sent.map(|sent| Input::ClientSent(std::mem::take(bytes), sent)),
-                )
-            }
-            Action::Dial { until, .. } => {
-                let at = wait.due.min(late(until)).min(gone);
-                (
-                    at,
-                    self.dialed(it, &mut wait, late(until)).map(Input::Dialed),
-                )
-            }
-            Action::SendUpstream {
-                ref mut bytes,
-                until,
-                ..
-            } => {
-                let sent = match wait.due {
-                    RESET => Some(Err(Ended::Reset)),
-                    due if now >= due => Some(Ok(())),
-                    _ => ended(now, gone, late(until)).map(Err),
-                };
-                let at = late(until).min(gone);
-                (
-                    at,
-                    sent.map(|sent| Input::UpstreamSent(std::mem::take(bytes), sent)),
-                )
-            }
-            Action::ReadUpstream {
-                ref mut into,
-                until,
-            } => {
-                let found = it
-                    .link
-                    .as_mut()
-                    .map_or(Found::End(Ending::Reset), |link| link.pipe.read(now, into));
-                let read = match ended(now, gone, Moment::NEVER) {
-                    Some(ended) if matches!(found, Found::Later(_)) => Some(Err(ended)),
-                    _ => read_of(found, now, late(until)),
-                };
-                let at = found.later().min(late(until)).min(gone);
-                (
-                    at,
-                    read.map(|read| Input::UpstreamRead(std::mem::take(into), read)),
-                )
-            }
-            Action::Wait { .. } => {
-                let done = (now >= wait.due).then_some(Ok(()));
-                let waited = ended(now, gone, Moment::NEVER).map(Err).or(done);
-                (wait.due.min(gone), waited.map(Input::Waited))
-            }
-            Action::NextRequest => (now, Some(Input::NextRequest)),
-            Action::FinishClient | Action::Release { .. } | Action::TakeOver | Action::Close => {
-                (now, None)
-            }
-        };
-        Ok(match input {
-            Some(input) => Carried::Done(input),
-            None => Carried::Later(wait, at),
-        })
-    }
-
-    fn dialed(
-        &self,
-        it: &mut Connection,
-        wait: &mut Wait,
-        late: Moment,
-    ) -> Option<Result<Reused, DialFailure>> {
-        let now = self.now;
-        let result = if now >= it.gone() {
-            Err(DialFailure::ClientGone)
-        } else if now >= wait.due {
-            match wait.dialed.take()? {
-                Ok(link) => {
-                    let reused = link.reused;
-                    it.link = Some(link);
-                    Ok(Reused(reused))
+    ) -> Result<Option<Moment>, Broken> {
+        let mut cuts = false;
+        let at = loop {
+            match self.operate(place, it, Of::Hedge)? {
+                Operated::Done(input) => {
+                    self.handle(it, input, Of::Hedge)?;
+                    if it.exchange.cuts().first {
+                        it.first.cut();
+                        cuts = true;
+                    }
                 }
-                Err(failure) => Err(failure),
+                Operated::Nothing => {}
+                Operated::Over => {
+                    it.won = it.hedge.take().filter(|hedge| hedge.link.is_some());
+                    break None;
+                }
+                Operated::Later(at) => break Some(at),
             }
-        } else if now >= late {
-            Err(DialFailure::TimedOut)
-        } else {
-            return None;
         };
-        if let Some((_, sighting)) = it.request.attempts.last_mut() {
-            sighting.dial = result.map(drop);
-        }
-        Some(result)
+        Ok(at.filter(|_| !cuts))
     }
 
-    fn handle(&mut self, it: &mut Connection, input: Input) -> Result<(), Broken> {
+    fn hedge_if_due(&mut self, it: &mut Connection) {
+        if it.over || it.hedge.is_some() || self.now < it.hedge_at {
+            return;
+        }
+        it.hedge_at = Moment::NEVER;
         let now = self.now;
-        self.note(it.client.name << 8 | kind_of(&input));
+        let begun = self.with_context(it, |exchange, context| exchange.begin_hedge(now, context));
+        if begun == Some(true) {
+            it.hedge = Some(Side::default());
+        }
+    }
+
+    fn handle(&mut self, it: &mut Connection, input: Input, of: Of) -> Result<(), Broken> {
+        let now = self.now;
+        self.note(it.client.name << 8 | kind_of(&input) | u64::from(of == Of::Hedge) << 4);
         let failed = matches!(input, Input::Dialed(Err(_)));
-        let Some(worker) = self.workers.get_mut(it.core) else {
-            return Ok(());
-        };
+        let before = self.last_record(it.core);
+        self.with_context(it, |exchange, context| match of {
+            Of::First => exchange.handle(now, input, context),
+            Of::Hedge => exchange.handle_hedge(now, input, context),
+        });
+        if failed {
+            self.ledger.observe(now, &self.board)?;
+        }
+        self.settle(it, before)?;
+        self.take_up(it);
+        Ok(())
+    }
+
+    fn last_record(&self, core: usize) -> Option<RequestId> {
+        let worker = self.workers.get(core)?;
+        worker.journal.last().map(|record| record.id)
+    }
+
+    /// Lets the exchange work with what its worker has.
+    fn with_context<T>(
+        &mut self,
+        it: &mut Connection,
+        work: impl FnOnce(&mut Exchange, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let worker = self.workers.get_mut(it.core)?;
+        let Connection {
+            exchange, named, ..
+        } = it;
         let ledger = &mut self.ledger;
-        let named = &mut it.named;
         let seed = self.seed;
         let mut context = Context {
             plan: self.plan,
@@ -415,17 +313,10 @@ impl World<'_> {
                 id
             },
             wall: WallTime::default(),
-            unix: UNIX_START + now.since(Moment::START).as_secs(),
+            unix: UNIX_START + self.now.since(Moment::START).as_secs(),
             draining: false,
         };
-        let before = context.journal.last().map(|record| record.id);
-        it.exchange.handle(now, input, &mut context);
-        if failed {
-            self.ledger.observe(now, &self.board)?;
-        }
-        self.settle(it, before)?;
-        self.take_up(it);
-        Ok(())
+        Some(work(exchange, &mut context))
     }
 
     /// Looks whether the request that was served has its record now.
@@ -465,12 +356,18 @@ impl World<'_> {
                 streams: ask.streams,
                 began: ask.sent.max(self.now),
                 attempts: Vec::new(),
+                at_hand: 0,
             };
         }
     }
 
     /// The client gets bytes.
-    fn hear(&mut self, place: usize, it: &mut Connection, bytes: &[u8]) -> Result<(), Broken> {
+    pub(super) fn hear(
+        &mut self,
+        place: usize,
+        it: &mut Connection,
+        bytes: &[u8],
+    ) -> Result<(), Broken> {
         let wrong = |what: &str| Broken::new(Rule::Answer, what.to_owned());
         let whole = it.client.reader.feed(bytes).map_err(wrong)?;
         for answer in whole {
@@ -506,22 +403,10 @@ impl World<'_> {
         }
     }
 
-    /// Lets the provider's connection go: an attempt has ended at this moment, and with it the breaker may have changed.
-    fn release(&mut self, it: &mut Connection, reuse: bool) -> Result<(), Broken> {
-        self.ledger.observe(self.now, &self.board)?;
-        let Some(link) = it.link.take() else {
-            let seen = "a connection is let go twice".to_owned();
-            return Err(Broken::new(Rule::Memory, seen));
-        };
-        if reuse && let Some(worker) = self.workers.get_mut(it.core) {
-            worker.pool.put(self.now, link);
-        }
-        Ok(())
-    }
-
     /// The gateway has closed a connection.
     fn bury(it: &Connection) -> Result<(), Broken> {
-        if it.link.is_some() || !it.named.is_empty() {
+        let held = it.first.link.is_some() || it.won.is_some();
+        if held || !it.named.is_empty() {
             let seen = "a connection ended before its request".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
         }
@@ -533,59 +418,20 @@ impl World<'_> {
     }
 }
 
-/// What an action needs.
-enum Begun {
-    Wait(Wait),
-    Nothing,
-    End,
-}
-
-/// Notes an attempt. A connection that replaces a dead one of the pool is of the same attempt, and so is another endpoint.
-fn sight(now: Moment, it: &mut Connection, action: &Action) {
-    let &Action::Dial {
-        provider, fresh, ..
-    } = action
-    else {
-        return;
-    };
-    let sighting = Sighting {
-        provider,
-        target: None,
-        dial: Ok(()),
-        fault: None,
-        serial: 0,
-        words: 0,
-        cut: false,
-    };
-    match it.request.attempts.last_mut() {
-        Some((_, last)) if fresh => *last = sighting,
-        _ => it.request.attempts.push((now, sighting)),
+/// What the trace knows an input by.
+const fn kind_of(input: &Input) -> u64 {
+    match input {
+        Input::ClientRead(..) => 1,
+        Input::ClientSent(..) => 2,
+        Input::Dialed(..) => 3,
+        Input::UpstreamSent(..) => 4,
+        Input::UpstreamRead(..) => 5,
+        Input::Waited(..) => 6,
+        Input::NextRequest => 7,
     }
 }
 
-fn read_of(found: Found, now: Moment, late: Moment) -> Option<Result<usize, Ended>> {
-    match found {
-        Found::Bytes(count) => Some(Ok(count)),
-        Found::End(Ending::Closed) => Some(Ok(0)),
-        Found::End(Ending::Reset) => Some(Err(Ended::Reset)),
-        Found::Later(_) => (now >= late).then_some(Err(Ended::TimedOut)),
-    }
-}
-
-/// How an operation with a provider is ended from outside.
-fn ended(now: Moment, gone: Moment, late: Moment) -> Option<Ended> {
-    if now >= gone {
-        Some(Ended::ClientGone)
-    } else {
-        (now >= late).then_some(Ended::TimedOut)
-    }
-}
-
-/// A send that met a reset.
-const RESET: Moment = Moment::from_nanos(u64::MAX - 1);
 /// No connection does more at one moment: an answer has some hundred pieces, and each is read once.
 const STEPS_MAX: usize = 20_000;
-/// The largest whole thing that is held, doubled when it grows.
-const BUFFER_MAX: usize = 2 * (ANSWER_BYTES_MAX + EVENT_BYTES_MAX);
 /// 2026-01-01
 const UNIX_START: u64 = 1_767_225_600;

@@ -31,8 +31,8 @@ const MAIN: Who = Who::Provider(ProviderId(0));
 const MILLION: u32 = 1_000_000;
 
 /// An incident, and who lives through it.
-struct Incident {
-    policy: &'static str,
+struct Incident<'a> {
+    policy: &'a str,
     cores: usize,
     spells: Vec<Spell>,
     arrivals: Arrivals,
@@ -43,7 +43,7 @@ struct Incident {
     nature: Nature,
 }
 
-impl Default for Incident {
+impl Default for Incident<'_> {
     fn default() -> Self {
         Self {
             policy: PAIR,
@@ -59,7 +59,7 @@ impl Default for Incident {
     }
 }
 
-impl Incident {
+impl Incident<'_> {
     /// Lives through it; every rule of `src/sim/world/check.rs` holds.
     fn run(self, seed: u64) -> Report {
         let plan: Plan = plan("incident", self.policy);
@@ -107,9 +107,11 @@ const INTERVAL: Span = Span::from_millis(71_100);
 
 #[test]
 fn an_outage_of_a_minute_costs_eight_attempts_and_no_request() {
+    // A thousand a second are the figure; without optimization that would be a minute of this machine's time.
+    let often = if cfg!(debug_assertions) { 20 } else { 1 };
     let beats = [
-        (Arrivals::Poisson(Span::from_millis(1)), 1),
-        (Arrivals::Poisson(Span::from_millis(100)), 10),
+        (Arrivals::Poisson(Span::from_millis(often)), 1),
+        (Arrivals::Poisson(Span::from_millis(100)), 3),
         (Arrivals::Every(Span::from_secs(4)), 10),
     ];
     for (arrivals, seeds) in beats {
@@ -161,6 +163,7 @@ fn whatever_the_outage_is_no_client_sees_it() {
         let report = Incident {
             spells: minute(fault),
             arrivals: Arrivals::Poisson(Span::from_millis(100)),
+            seconds: 40,
             ..Incident::default()
         }
         .run(4);
@@ -177,7 +180,7 @@ fn a_brownout_is_invisible_at_any_share() {
                 share,
                 ..Spell::always(MAIN, Fault::Status(500), at(10), at(100))
             }],
-            arrivals: Arrivals::Poisson(Span::from_millis(20)),
+            arrivals: Arrivals::Poisson(Span::from_millis(40)),
             ..Incident::default()
         }
         .run(5);
@@ -198,7 +201,7 @@ fn a_provider_that_flaps_is_not_followed() {
             beat: Span::from_secs(10),
             ..Spell::always(MAIN, Fault::Refused, at(10), at(610))
         }],
-        arrivals: Arrivals::Poisson(Span::from_millis(50)),
+        arrivals: Arrivals::Poisson(Span::from_millis(100)),
         seconds: 620,
         ..Incident::default()
     }
@@ -219,7 +222,7 @@ fn a_removed_model_is_left_alone_and_found_again() {
             at(10),
             at(1_000),
         )],
-        arrivals: Arrivals::Every(Span::from_millis(100)),
+        arrivals: Arrivals::Every(Span::from_millis(250)),
         seconds: 1_320,
         ..Incident::default()
     }
@@ -278,6 +281,7 @@ route default {
         spells: minute(Fault::LateContent(Span::from_secs(2))),
         arrivals: Arrivals::Poisson(Span::from_millis(10)),
         streams: MILLION,
+        seconds: 50,
         ..Incident::default()
     }
     .run(9);
@@ -294,9 +298,9 @@ route default {
 fn when_all_are_down_clients_are_told_at_once() {
     for fault in [Fault::Refused, Fault::Status(503)] {
         let report = Incident {
-            spells: vec![Spell::always(Who::Everyone, fault, at(0), at(60))],
+            spells: vec![Spell::always(Who::Everyone, fault, at(0), at(30))],
             arrivals: Arrivals::Poisson(Span::from_millis(10)),
-            seconds: 60,
+            seconds: 30,
             streams: 0,
             ..Incident::default()
         }
@@ -304,7 +308,7 @@ fn when_all_are_down_clients_are_told_at_once() {
         let clients = &report.clients;
         assert_eq!(clients.answers, 0);
         let (asked, attempts) = (clients.errors, report.totals.of(Count::Attempts));
-        assert!(asked > 5_000 && attempts < 100, "{asked} {attempts}");
+        assert!(asked > 2_500 && attempts < 100, "{asked} {attempts}");
         assert!(
             clients.hinted > asked - 100,
             "{} of {asked}",
@@ -342,4 +346,111 @@ fn clients_that_storm_out_leave_nothing_behind() {
         // A client that left is nobody's failure.
         assert_eq!(report.targets[0].opened, 0, "{fault:?}");
     }
+}
+
+#[test]
+fn a_heavy_tail_is_hedged_within_its_allowance() {
+    let plain = "tier 1 { main.m }";
+    let hedged = "tier 1 { main.m }\n  hedge after 150ms -> backup.m { max_extra = 5% }";
+    let lived = |serve: &str| {
+        let policy = PAIR.replace("tier 1 { main.m }\n  tier 2 { backup.m }", serve);
+        let plan = plan("tail", &policy);
+        let models = plan.policy.model_names();
+        let crowd = Crowd {
+            arrivals: Arrivals::Poisson(Span::from_millis(10)),
+            from: Moment::START,
+            to: at(30),
+            manners: Manners {
+                streams: MILLION,
+                ..Manners::polite(models.into_iter().map(str::to_owned).collect())
+            },
+        };
+        let slow = Nature {
+            // One in a hundred takes more than 1.2 s.
+            ttft: Latency::HeavyTail(Span::from_millis(40), 2_200),
+            ..Nature::default()
+        };
+        let scenario = Scenario {
+            cores: 2,
+            natures: vec![slow],
+            spells: Vec::new(),
+            crowds: vec![crowd],
+        };
+        let mut world = World::new(&plan, scenario, 12);
+        world.run(at(30));
+        let report = world.finish();
+        assert_eq!(report.broken, None);
+        report
+    };
+    let (without, with) = (lived(plain), lived(hedged));
+    assert!(without.clients.slowest_answer > Span::from_secs(2));
+    let (hedges, asked) = (with.totals.of(Count::Hedges), with.clients.asked);
+    assert!(
+        hedges > 20 && hedges <= asked / 20 + 2,
+        "{hedges} of {asked}"
+    );
+    assert!(with.totals.of(Count::HedgesWon) > hedges / 2);
+    assert_eq!(with.clients.errors + with.clients.cut, 0);
+}
+
+/// Three keys where `main` had one.
+fn pool() -> String {
+    PAIR.replace(
+        r#"bearer(env("MAIN"))"#,
+        r#"keys(env("MAIN_1"), env("MAIN_2"), env("MAIN_3"))"#,
+    )
+}
+
+#[test]
+fn a_key_that_is_revoked_among_others_costs_nothing_but_a_change_of_key() {
+    for fault in [
+        Fault::BadKey,
+        Fault::NoQuota,
+        Fault::Denied,
+        Fault::Status(429),
+    ] {
+        let policy = pool();
+        let report = Incident {
+            policy: &policy,
+            spells: vec![Spell::always(
+                Who::Key(ProviderId(0), 1),
+                fault,
+                at(10),
+                at(70),
+            )],
+            arrivals: Arrivals::Poisson(Span::from_millis(50)),
+            seconds: 100,
+            ..Incident::default()
+        }
+        .run(13);
+        assert_eq!(report.clients.errors, 0, "{fault:?}");
+        // The other two take all of it: nobody has to leave the provider.
+        assert_eq!(report.targets[1].attempts, 0, "{fault:?}");
+        let main = &report.targets[0];
+        assert!(
+            (1..=12).contains(&main.failed),
+            "{fault:?}: {}",
+            main.failed
+        );
+        assert_eq!(main.opened, 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_pool_without_a_good_key_is_left_for_the_next_provider() {
+    let policy = pool();
+    let report = Incident {
+        policy: &policy,
+        spells: minute(Fault::BadKey),
+        arrivals: Arrivals::Poisson(Span::from_millis(50)),
+        seconds: 140,
+        ..Incident::default()
+    }
+    .run(14);
+    assert_eq!(report.clients.errors, 0);
+    let main = &report.targets[0];
+    // Three keys are found out twice, by those that were under way and by a test a minute later.
+    assert!(main.failed <= 12, "{}", main.failed);
+    let back = main.well_since.unwrap().since(at(70));
+    assert!(back <= Span::from_secs(61), "back after {back}");
 }
