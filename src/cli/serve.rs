@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::thread;
 
-use crate::base::Span;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, IoArg, ServeArgs, borrowed, nothing_started};
+use crate::engine::Bound;
 use crate::policy;
 use crate::runtime::{self, Asked, Disk, Driver, Gateway, HangUp, Options, Source};
 
@@ -47,6 +47,7 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
         Err(errors) => return nothing_started(&errors, terminal),
     };
     runtime::note(&started(args, &gateway));
+    runtime::note(&bounds(&gateway));
     while asked.to_end() == 0 {
         if asked.to_reload() {
             // What came of it is in the log, where whoever sent the signal looks.
@@ -55,11 +56,22 @@ pub(super) fn run(args: &ServeArgs, terminal: &mut Terminal) -> Exit {
             thread::park();
         }
     }
-    runtime::note("draining: requests in flight are finished; a second signal ends them");
-    let patience = runtime::now() + GRACE;
-    gateway.drain(|| asked.to_end() > 1 || runtime::now() >= patience);
+    let drain = gateway.plan().policy.server.drain.as_secs_ceil();
+    runtime::note(&format!(
+        "draining: requests under way may take {drain} s; a second signal ends them"
+    ));
+    gateway.drain(|| asked.to_end() > 1);
     runtime::note("done");
     Exit::Fine
+}
+
+/// What it takes on at once, said in the words that change it.
+fn bounds(gateway: &Gateway) -> String {
+    let bounds = gateway.load().map(|status| match status.bound {
+        Bound::BodyMemory => format!("{} {} KiB", status.bound.as_str(), status.max >> 10),
+        Bound::Connections | Bound::Requests => format!("{} {}", status.bound.as_str(), status.max),
+    });
+    format!("bounds: {}", bounds.collect::<Vec<_>>().join(", "))
 }
 
 /// The one line that says what runs where.
@@ -81,6 +93,3 @@ fn started(args: &ServeArgs, gateway: &Gateway) -> String {
         },
     )
 }
-
-/// How long requests in flight may take after the first signal: streams of long answers run for a minute.
-const GRACE: Span = Span::from_secs(60);

@@ -222,7 +222,7 @@ impl Core {
     /// # Panics
     /// As [`Core::new`].
     pub fn following(board: Arc<Board>, plan: &Plan, old: &Self, before: &Plan) -> Self {
-        let mut core = Self::new(board, plan, old.index);
+        let mut core = Self::new(board, plan, old.index).within(Arc::clone(&old.load));
         let (policy, known) = (&plan.policy, &before.policy);
         let targets = places(known.targets.iter().map(|target| &*target.name));
         for (place, target) in policy.targets.iter().enumerate() {

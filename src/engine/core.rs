@@ -6,6 +6,7 @@ use crate::base::{Moment, ProviderId, RouteId, Span, TargetId};
 use crate::engine::board::Board;
 use crate::engine::budget::{Allowance, Budget};
 use crate::engine::latency::{Average, Tail};
+use crate::engine::load::{Bound, Bounds, Load};
 use crate::policy::Plan;
 use crate::policy::model::Retries;
 
@@ -14,6 +15,7 @@ use crate::policy::model::Retries;
 pub struct Core {
     pub(crate) board: Arc<Board>,
     pub(crate) index: usize,
+    pub(crate) load: Arc<Load>,
     pub(crate) speeds: Box<[Speed]>,
     pub(super) budgets: Box<[Budget]>,
     /// What each route may hedge.
@@ -51,6 +53,7 @@ impl Core {
             turns = turns.saturating_add(plan.program.candidates(RouteId(route)).len());
         }
         Self {
+            load: Arc::new(Load::new(Bounds::NONE, board.cores())),
             board,
             index,
             speeds: vec![Speed::default(); policy.targets.len()].into(),
@@ -61,6 +64,27 @@ impl Core {
             turns: vec![0; turns].into(),
             first_turn: first_turn.into(),
         }
+    }
+
+    /// The same, within the bounds of a gateway.
+    #[must_use]
+    pub fn within(self, load: Arc<Load>) -> Self {
+        Self { load, ..self }
+    }
+
+    /// Takes so much of what is bounded, or nothing; tells which.
+    pub(crate) fn take(&self, bound: Bound, count: u64) -> bool {
+        self.load.take(self.index, bound, count)
+    }
+
+    /// Gives it back.
+    pub(crate) fn give(&self, bound: Bound, count: u64) {
+        self.load.give(self.index, bound, count);
+    }
+
+    /// A request is turned away because of `bound`.
+    pub(crate) fn shed(&self, bound: Bound) {
+        self.load.shed(self.index, bound);
     }
 
     /// The board that it shares with the other cores.

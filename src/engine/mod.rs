@@ -25,6 +25,7 @@ mod guard;
 mod health;
 mod keys;
 mod latency;
+mod load;
 mod notice;
 mod pause;
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use self::guard::{GuardChange, GuardStatus, GuardWindow, RouteCounts, WhyWit
 pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;
+pub use self::load::{Bound, BoundStatus, Bounds, Load};

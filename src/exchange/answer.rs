@@ -14,7 +14,7 @@ use crate::dialect::openai::{
     ClientError, is_of_model, is_wrong_path, outcome_of, reclassify, response_field_passes,
     retry_after,
 };
-use crate::engine::End;
+use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
 use crate::exchange::relay::Stream;
@@ -42,12 +42,28 @@ pub(super) struct Answer {
     /// Body bytes that came, also those that have been passed on.
     pub(super) bytes: u64,
     retry_after: Option<Span>,
+    memory: Memory,
     /// Field lines for the client.
     pub(super) fields: Vec<u8>,
     pub(super) stream: Stream,
 }
 
+/// What holding an answer back takes of `body_memory`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    /// Bytes, for all answers of this side: its buffer does not shrink.
+    taken: u64,
+    /// There is not enough to hold this one back any longer.
+    lacking: bool,
+}
+
 impl Answer {
+    /// The request is over, and so is what was taken for it.
+    pub(super) fn forget(&mut self) {
+        self.memory = Memory::default();
+        self.reset();
+    }
+
     /// Forgets the answer, but not its memory.
     pub(super) fn reset(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
@@ -56,6 +72,10 @@ impl Answer {
         *self = Self {
             fields,
             stream,
+            memory: Memory {
+                taken: self.memory.taken,
+                lacking: false,
+            },
             ..Self::default()
         };
     }
@@ -107,6 +127,7 @@ impl Exchange {
             Err(Broken::ClientGone) => return self.client_gone(now, context),
             Err(Broken::TimedOut) => return self.answer_late(now, context),
             Err(Broken::Overtaken) => return,
+            Err(Broken::Drained) => return self.drained(now, context),
             Err(Broken::Reset) => return self.answer_cut(now, context),
         };
         if count == 0 {
@@ -196,7 +217,9 @@ impl Exchange {
                     .unwrap_or(usize::MAX)
                     .min(ANSWER_BYTES_MAX);
                 let there = self.outbox.end() - body_at;
-                self.outbox.expect(length.saturating_sub(there));
+                if self.hold_answer(length, context) {
+                    self.outbox.expect(length.saturating_sub(there));
+                }
             }
         }
         self.take_answer(now, context);
@@ -210,6 +233,10 @@ impl Exchange {
             return self.answer_cut(now, context);
         }
         self.outbox.truncate(self.answer.body.end);
+        let room = self.answer.body.len() * 2;
+        if room > UNCOUNTED_BYTES && !self.hold_answer(room, context) && self.is_stream() {
+            return self.shed_running(now, Bound::BodyMemory, context);
+        }
         match self.state {
             State::AwaitAnswer => self.take_whole(now, context),
             _ => self.take_events(now, context),
@@ -225,16 +252,35 @@ impl Exchange {
         };
         if self.answer.ended {
             self.judge(now, context);
-        } else if length <= max {
+        } else if length <= max && !self.answer.memory.lacking {
             self.await_more(now);
         } else if is_success(self.answer.status) {
-            // Too large to be held back: what is good so far goes out, and the rest as it comes.
+            // Too large to be held back, or there is no room for it: what is good so far goes out, and the rest as it comes.
             self.answer.stream.set_raw();
             self.commit(now, context);
         } else {
             // Enough of an error to know it by.
             self.judge(now, context);
         }
+    }
+
+    /// Takes memory for an answer of so many bytes; tells whether there is enough.
+    fn hold_answer(&mut self, bytes: usize, context: &Context<'_>) -> bool {
+        let bytes = bytes as u64;
+        let memory = &mut self.answer.memory;
+        let more = bytes.saturating_sub(memory.taken);
+        if more > 0 {
+            memory.lacking = !self.hold.memory(more, context.core);
+            if !memory.lacking {
+                memory.taken = bytes;
+            }
+        }
+        !memory.lacking
+    }
+
+    /// Whether the answer goes out, or is to go out, event by event.
+    const fn is_stream(&self) -> bool {
+        matches!(self.state, State::AwaitContent | State::Relay) && !self.answer.stream.is_raw()
     }
 
     /// The next read may take as long as two contents may lie apart.
@@ -352,6 +398,9 @@ impl Exchange {
         }
     }
 }
+
+/// An answer up to this size needs no more memory than the buffer that each request has.
+const UNCOUNTED_BYTES: usize = 16 * 1024;
 
 const fn is_success(status: u16) -> bool {
     200 <= status && status < 300

@@ -101,6 +101,17 @@ impl Buffer {
         }
     }
 
+    /// Gives memory back that is much more than its contents need: those of a large body that has been used up.
+    pub(super) fn shrink(&mut self) {
+        if self.bytes.capacity() > SHRINK_BYTES && self.unread().len() < IDLE_BYTES / 2 {
+            let rest = self.unread().to_vec();
+            *self = Self::default();
+            self.bytes.reserve_exact(IDLE_BYTES);
+            self.clear();
+            self.push(&rest);
+        }
+    }
+
     /// Hands the memory to an operation that reads into its spare part.
     pub(super) fn lend_for_read(&mut self) -> Vec<u8> {
         if self.bytes.capacity() == 0 {
@@ -152,6 +163,8 @@ pub(super) struct Put {
 const ROOM: usize = 512;
 /// What an idle connection keeps: a request of an SDK with a 1.5 KB body fits with its head.
 const IDLE_BYTES: usize = 4096;
+/// What a connection keeps while requests follow each other without a pause.
+const SHRINK_BYTES: usize = 64 * 1024;
 /// A read is never offered less than this.
 const SPARE_MIN: usize = 1024;
 

@@ -90,9 +90,12 @@ impl Exchange {
         if self.hedge_at().is_none_or(|at| now < at) {
             return false;
         }
+        let copy = self.request.tail.len() as u64;
         let second = match &mut self.chain {
-            Some(chain) => chain.hedge(now, context.plan, context.core),
-            None => None,
+            Some(chain) if self.hold.memory(copy, context.core) => {
+                chain.hedge(now, context.plan, context.core)
+            }
+            _ => None,
         };
         let Some(second) = second else {
             // It is not tried again for this attempt.

@@ -12,6 +12,7 @@ use std::ops::Range;
 use crate::base::{Moment, RequestId, RouteId};
 use crate::dialect::openai::{Patience, Refusal};
 use crate::dialect::{ClientRoute, Operation, client_route};
+use crate::engine::Bound;
 use crate::exchange::context::Context;
 use crate::exchange::notes::Notes;
 use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
@@ -172,7 +173,7 @@ impl Exchange {
         let count = read.unwrap_or_default();
         match self.state {
             State::AwaitRequest if count > 0 => {
-                if self.request.search.is_none() {
+                if self.request.search.is_none() && !self.hold.is_turned_away() {
                     self.until = now + HEAD_TIMEOUT;
                 }
                 self.look_for_head(now, context);
@@ -251,6 +252,11 @@ impl Exchange {
             .fields
             .value(unread, "content-encoding")
             .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        if self.hold.is_turned_away() {
+            self.request.client.keep_alive = false;
+            return self.turn_away(now, context);
+        }
+        let unread = self.inbox.unread();
         let route = client_route(head.method.as_str(unread), head.path(unread));
         match route {
             ClientRoute::Chat | ClientRoute::Embeddings if encoded => {
@@ -315,11 +321,19 @@ impl Exchange {
             Framing::Length(length) if length > max => {
                 return self.refuse(now, Refusal::BodyTooLarge, context);
             }
-            Framing::Length(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                self.inbox.expect(length.saturating_sub(there));
+            Framing::Length(_) | Framing::Chunked => {}
+        }
+        if !self.hold.request(context.core) {
+            self.skip_body();
+            return self.shed(now, Bound::Requests, context);
+        }
+        if let Framing::Length(length) = head.framing {
+            if !self.hold.memory(length, context.core) {
+                self.skip_body();
+                return self.shed(now, Bound::BodyMemory, context);
             }
-            Framing::Chunked => {}
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            self.inbox.expect(length.saturating_sub(there));
         }
         self.state = State::AwaitBody;
         self.until = now + BODY_GAP_TIMEOUT;
@@ -358,6 +372,10 @@ impl Exchange {
         request.body_bytes = request.body.len() as u64;
         if request.body_bytes > context.plan.policy.server.body_max {
             return self.refuse(now, Refusal::BodyTooLarge, context);
+        }
+        if request.framing == Framing::Chunked && !self.hold.body(request.body_bytes, context.core)
+        {
+            return self.shed(now, Bound::BodyMemory, context);
         }
         let body = self
             .inbox

@@ -21,6 +21,7 @@ mod buffer;
 mod context;
 mod decide;
 mod hedge;
+mod hold;
 mod intake;
 mod notes;
 mod outbound;
@@ -37,10 +38,12 @@ use crate::ops::Ending;
 
 pub use self::context::{Context, Outlet, Outlets, Scratch};
 pub use self::hedge::Cuts;
+pub use self::hold::turned_away;
 
 use self::answer::Answer;
 use self::buffer::Buffer;
 use self::hedge::Hedge;
+use self::hold::Hold;
 use self::intake::Request;
 use self::outbound::Upstream;
 use self::resume::Resume;
@@ -123,6 +126,8 @@ pub enum Broken {
     ClientGone,
     /// Its owner cut it: nobody wants the result any more ([`Exchange::cuts`]).
     Overtaken,
+    /// The process ends, and its patience with what is under way is over.
+    Drained,
 }
 
 /// Why there is no connection.
@@ -138,6 +143,10 @@ pub enum DialFailure {
     ClientGone,
     /// Its owner cut it.
     Overtaken,
+    /// The process ends.
+    Drained,
+    /// The process has no descriptor left: no fault of the provider's.
+    Exhausted,
 }
 
 /// What became of an action.
@@ -244,6 +253,8 @@ pub struct Exchange {
     drained: usize,
     /// Half-close before the next read.
     finish_client: bool,
+    /// What it has taken of the gateway's bounds.
+    hold: Hold,
     /// The next request is in the inbox, at least in part, and has not been looked at.
     arrived: bool,
 }
@@ -269,7 +280,17 @@ impl Exchange {
             ending: (0, Ending::Refused),
             drained: 0,
             finish_client: false,
+            hold: Hold::default(),
             arrived: false,
+        }
+    }
+
+    /// A machine for a connection that is one too many: it tells the client so, and closes.
+    pub fn turning_away(now: Moment) -> Self {
+        Self {
+            until: now + TURN_AWAY_TIMEOUT,
+            hold: Hold::turned_away(),
+            ..Self::new(now)
         }
     }
 
@@ -340,11 +361,13 @@ impl Exchange {
     /// Takes what became of the last action.
     pub fn handle(&mut self, now: Moment, input: Input, context: &mut Context<'_>) {
         if self.hedge.is_none() {
-            return self.handle_any(now, input, context);
-        }
-        if let Some(input) = self.take_lost(input, context) {
+            self.handle_any(now, input, context);
+        } else if let Some(input) = self.take_lost(input, context) {
             self.handle_any(now, input, context);
             self.settle_hedge();
+        }
+        if self.state == State::Closed {
+            self.hold.let_go(context.core);
         }
     }
 
@@ -371,6 +394,7 @@ impl Exchange {
                 self.upstream_read(now, read, context);
             }
             Input::Waited(Ok(()) | Err(Broken::Overtaken)) => self.next_step(now, context),
+            Input::Waited(Err(Broken::Drained)) => self.drained(now, context),
             Input::Waited(Err(_)) => self.client_gone(now, context),
             Input::NextRequest => self.look_for_head(now, context),
         }
@@ -394,7 +418,10 @@ impl Exchange {
         let (status, ending) = self.ending;
         self.keep_record(now, status, ending, context);
         match self.after {
-            After::NextRequest => self.begin_next(now, context.scratch),
+            After::NextRequest => {
+                self.hold.let_go(context.core);
+                self.begin_next(now, context.scratch);
+            }
             After::Linger => {
                 self.state = State::Linger;
                 self.finish_client = true;
@@ -421,7 +448,7 @@ impl Exchange {
         self.outbox.unstock(scratch);
         self.inbox.advance_to(self.request.next());
         self.request.reset();
-        self.answer.reset();
+        self.answer.forget();
         self.chain = None;
         self.resume = None;
         self.last_error = None;
@@ -430,6 +457,7 @@ impl Exchange {
             self.inbox.rest();
             self.until = now + IDLE_TIMEOUT;
         } else {
+            self.inbox.shrink();
             self.until = now + HEAD_TIMEOUT;
             self.arrived = true;
         }
@@ -438,6 +466,8 @@ impl Exchange {
 
 /// A client may take this long from the first byte of a head to its last.
 const HEAD_TIMEOUT: Span = Span::from_secs(10);
+/// The same on a connection that is one too many: it takes a place from others that are to be told so.
+const TURN_AWAY_TIMEOUT: Span = Span::from_secs(1);
 /// A kept connection may rest this long between two requests; just above the 60 s that load balancers commonly use.
 const IDLE_TIMEOUT: Span = Span::from_secs(75);
 /// A client may pause this long inside a body.

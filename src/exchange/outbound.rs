@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
 use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
-use crate::engine::{Attempt, End, Step};
+use crate::engine::{Attempt, Bound, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
@@ -152,6 +152,11 @@ impl Exchange {
             Err(DialFailure::ClientGone) => return self.client_gone(now, context),
             // Whoever was overtaken is not asked any more.
             Err(DialFailure::Overtaken) => return,
+            Err(DialFailure::Drained) => return self.drained(now, context),
+            // Of two attempts the other one goes on.
+            Err(DialFailure::Exhausted) if !self.is_hedged() => {
+                return self.shed_running(now, Bound::Connections, context);
+            }
             Err(failure) => failure,
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
@@ -282,6 +287,7 @@ impl Exchange {
                 self.attempt_failed(now, Failure::of(Outcome::Timeout), context);
             }
             Err(Broken::Overtaken) => {}
+            Err(Broken::Drained) => self.drained(now, context),
             Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
             Err(Broken::Reset) => {
                 // It may have answered before it had read everything, and closed.
@@ -353,14 +359,19 @@ impl Exchange {
         self.next_step(now, context);
     }
 
-    /// The client left: its provider must not go on working.
-    pub(super) fn client_gone(&mut self, now: Moment, context: &mut Context<'_>) {
+    /// Lets go of whatever attempts are under way; nobody has failed.
+    pub(super) fn abandon(&mut self, now: Moment, context: &mut Context<'_>) {
         self.release(false);
         if (self.attempt.take().is_some() || self.is_hedged())
             && let Some(chain) = &mut self.chain
         {
             chain.abandoned(now, context.plan, context.core);
         }
+    }
+
+    /// The client left: its provider must not go on working.
+    pub(super) fn client_gone(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.abandon(now, context);
         self.keep_record(now, 0, Ending::ClientGone, context);
         self.state = State::Closed;
     }

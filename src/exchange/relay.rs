@@ -88,6 +88,16 @@ impl Stream {
         self.raw = true;
     }
 
+    /// Whether the body is passed on as it comes.
+    pub(super) const fn is_raw(&self) -> bool {
+        self.raw
+    }
+
+    /// Whether the client has the head and some events.
+    pub(super) const fn is_committed(&self) -> bool {
+        self.committed
+    }
+
     /// Whether the provider said all it had to say; of a raw body only its framing knows.
     const fn is_finished(&self, kind: ProviderKind) -> bool {
         if self.raw {

@@ -145,6 +145,25 @@ impl Exchange {
         );
     }
 
+    /// The request could be served, but not now.
+    pub(super) fn refuse_for_now(
+        &mut self,
+        now: Moment,
+        refusal: Refusal,
+        context: &mut Context<'_>,
+    ) {
+        let error = refusal.error();
+        let extras = Extras {
+            retry_after: Some(self.back_off()),
+            reason: match refusal {
+                Refusal::Draining => Some("draining"),
+                _ => Some("overloaded"),
+            },
+            ..Extras::default()
+        };
+        self.reply_with_error(now, &error, extras, Ending::Shed, context);
+    }
+
     /// Its head is not HTTP.
     pub(super) fn refuse_head(
         &mut self,

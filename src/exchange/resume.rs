@@ -177,17 +177,29 @@ impl Exchange {
 
     /// Nobody goes on: the client gets the error that it would have got at once.
     fn end_broken(&mut self, now: Moment, context: &mut Context<'_>) {
-        let (error, status) = match self.resume.as_deref_mut() {
-            Some(resume) => (resume.error.take(), resume.status),
-            None => (None, self.answer.status),
-        };
+        let error = self
+            .resume
+            .as_deref_mut()
+            .and_then(|resume| resume.error.take());
         let error = error.unwrap_or(ClientError::of_outcome(Outcome::StreamAbort));
-        self.answer.status = status;
+        self.end_broken_by(now, &error, context);
+    }
+
+    /// Nothing of the running attempt reaches the client any more but this error.
+    pub(super) fn end_broken_by(
+        &mut self,
+        now: Moment,
+        error: &ClientError<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if let Some(resume) = &self.resume {
+            self.answer.status = resume.status;
+        }
         self.outbox.clear();
         let start = self.outbox.end();
         self.answer.body = start..start;
         self.answer.stream.set_ready(start);
-        self.tell_broken(now, &error, context);
+        self.tell_broken(now, error, context);
     }
 
     /// The body of the request that goes on, with `token` for the model.

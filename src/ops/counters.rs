@@ -31,11 +31,13 @@ pub enum Count {
     Hedges,
     /// Requests that such an attempt answered.
     HedgesWon,
+    /// Requests that were turned away because the gateway had as much to do as it may, or was about to end.
+    Shed,
 }
 
 impl Count {
     /// Every counter with its name in machine-readable output.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Requests, "requests"),
         (Self::Answered, "answered"),
         (Self::Refused, "refused"),
@@ -45,6 +47,7 @@ impl Count {
         (Self::ClientGone, "client_gone"),
         (Self::Hedges, "hedges"),
         (Self::HedgesWon, "hedges_won"),
+        (Self::Shed, "shed"),
     ];
 }
 

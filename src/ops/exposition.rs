@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 
 use crate::base::{Outcome, ProviderId, Span};
-use crate::engine::{Board, GuardStatus, KeyStatus, Order, PassedOver, State, TargetStatus};
+use crate::engine::{
+    Board, BoundStatus, GuardStatus, KeyStatus, Load, Order, PassedOver, State, TargetStatus,
+};
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::counters::Counters;
@@ -41,6 +43,8 @@ pub struct Scrape<'a> {
     pub board: &'a Board,
     /// The targets as they stand, in the order of their ids.
     pub targets: &'a [TargetStatus],
+    /// What all cores hold together.
+    pub load: &'a Load,
     /// The providers' keys as they stand.
     pub keys: &'a [KeyStatus],
     /// The guarded routes.
@@ -57,6 +61,7 @@ pub struct Scrape<'a> {
 pub fn exposition(scrape: &Scrape<'_>) -> String {
     let mut page = Page::default();
     process(scrape, &mut page);
+    load(scrape, &mut page);
     requests(scrape, &mut page);
     attempts(scrape, &mut page);
     breakers(scrape, &mut page);
@@ -99,6 +104,21 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
     page.sample("", &[], open);
     page.family(&LOG_DROPPED);
     page.sample("", &[], scrape.counters.unlogged_total());
+}
+
+fn load(scrape: &Scrape<'_>, page: &mut Page) {
+    let bounds = scrape.load.status();
+    let families: [(&Family, ReadBound); 3] = [
+        (&LOAD, |status| status.held),
+        (&LOAD_MAX, |status| status.max),
+        (&SHED, |status| status.shed),
+    ];
+    for (family, read) in families {
+        page.family(family);
+        for status in &bounds {
+            page.sample("", &[("bound", status.bound.as_str())], read(status));
+        }
+    }
 }
 
 fn requests(scrape: &Scrape<'_>, page: &mut Page) {
@@ -279,6 +299,9 @@ fn providers(scrape: &Scrape<'_>, page: &mut Page) {
     }
 }
 
+/// What a family shows of a bound.
+type ReadBound = fn(&BoundStatus) -> u64;
+
 /// What a gauge shows of a target.
 type Read = fn(&TargetStatus) -> u64;
 
@@ -392,6 +415,9 @@ families! {
     CONNECTIONS = "counter" "switchover_connections_total" "Connections of clients.";
     CONNECTIONS_OPEN = "gauge" "switchover_connections_open" "Connections of clients that are open.";
     LOG_DROPPED = "counter" "switchover_access_log_dropped_total" "Requests whose line found no room on its way to the access log.";
+    LOAD = "gauge" "switchover_load" "How much of what a bound counts is held now: connections, requests, bytes.";
+    LOAD_MAX = "gauge" "switchover_load_max" "The bound.";
+    SHED = "counter" "switchover_shed_total" "Connections and requests that were turned away because of a bound.";
     REQUESTS = "counter" "switchover_requests_total" "Requests by route and how they ended for their client.";
     REQUEST_SECONDS = "histogram" "switchover_request_duration_seconds" "From the end of a request's head to the last byte of its answer.";
     REQUEST_BYTES = "counter" "switchover_request_bytes_total" "Bytes of requests' bodies.";

@@ -22,15 +22,18 @@ pub enum Ending {
     Failed,
     /// The client left.
     ClientGone,
+    /// Turned away: the gateway had as much to do as it may, or was about to end.
+    Shed,
 }
 
 impl Ending {
     /// Every ending, in declaration order.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Answered,
         Self::Refused,
         Self::Failed,
         Self::ClientGone,
+        Self::Shed,
     ];
 
     /// The word of records, of the access log and of metrics.
@@ -40,6 +43,7 @@ impl Ending {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::ClientGone => "client_gone",
+            Self::Shed => "shed",
         }
     }
 }
@@ -194,6 +198,7 @@ impl Journal {
                 Ending::Refused => Count::Refused,
                 Ending::Failed => Count::Failed,
                 Ending::ClientGone => Count::ClientGone,
+                Ending::Shed => Count::Shed,
             },
         );
         let mut last: Option<&AttemptRecord> = None;

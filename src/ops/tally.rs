@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::PassedOver;
+use crate::ops::journal::Ending;
 
 /// Adds to a cell that one core writes: a load and a store are enough, and cost no bus lock.
 pub(super) fn add(cell: &AtomicU64, count: u64) {
@@ -99,7 +100,7 @@ fn bucket_of(us: u64) -> usize {
 /// One core's counts of one route.
 #[derive(Debug, Default)]
 pub(super) struct RouteTally {
-    pub(super) endings: [AtomicU64; 4],
+    pub(super) endings: [AtomicU64; Ending::ALL.len()],
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) durations: Times,
@@ -109,7 +110,7 @@ pub(super) struct RouteTally {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RouteSums {
     /// In the order of [`crate::ops::Ending::ALL`].
-    pub endings: [u64; 4],
+    pub endings: [u64; Ending::ALL.len()],
     /// Bytes of requests' bodies.
     pub bytes_in: u64,
     /// Bytes of answers' bodies.

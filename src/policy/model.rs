@@ -53,12 +53,27 @@ pub struct Server {
     pub cores: Option<u16>,
     /// The largest request body, in bytes.
     pub body_max: u64,
+    /// What it takes on at once.
+    pub bounds: ServerBounds,
+    /// How long requests under way may go on once the process has been told to end.
+    pub drain: Span,
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
     /// `clients { anonymous = allow }`: anyone may call on an address that is not loopback.
     pub anonymous: bool,
     /// Where `server` stands, if it is written out.
     pub at: At,
+}
+
+/// The bounds in `server { … }`, all cores together. What is left out hangs on the machine.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServerBounds {
+    /// `max_connections`: connections of clients.
+    pub connections: Option<u32>,
+    /// `max_requests`: requests under way.
+    pub requests: Option<u32>,
+    /// `body_memory`: bytes of requests' bodies, and of answers that are held back.
+    pub body_memory: Option<u64>,
 }
 
 /// `telemetry { … }`

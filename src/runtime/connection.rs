@@ -9,23 +9,24 @@ use std::rc::Rc;
 
 use crate::base::{Moment, ProviderId};
 use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
+use crate::runtime::accept::Connected;
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
 use crate::runtime::hedge::Hedging;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::view::View;
-use crate::runtime::worker::{HANDSHAKE_TIMEOUT, Worker};
+use crate::runtime::worker::Worker;
 
 /// Serves the requests of one client connection until it ends.
-pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
-    let _connected = worker.connected();
+pub(super) async fn serve(mut client: Link, worker: Rc<Worker>, connected: Connected) {
     let registration = worker.sweeper.register(client.socket());
     registration
         .watch()
-        .await_request(clock::now() + HANDSHAKE_TIMEOUT, false);
+        .await_request(clock::now() + connected.handshake_timeout(), false);
     if client.handshake().await.is_ok() {
-        converse(&mut client, &worker, &registration).await;
+        let exchange = connected.exchange(clock::now());
+        converse(exchange, &mut client, &worker, &registration).await;
     }
     // INVARIANT: the sweeper forgets the sockets before they are closed.
     drop(registration);
@@ -35,9 +36,14 @@ pub(super) async fn serve(mut client: Link, worker: Rc<Worker>) {
     clippy::too_many_lines,
     reason = "an arm for each thing that can be asked for; a function around them would weigh on every connection"
 )]
-async fn converse(client: &mut Link, worker: &Worker, registration: &Registration) {
+async fn converse(
+    exchange: Exchange,
+    client: &mut Link,
+    worker: &Worker,
+    registration: &Registration,
+) {
     let watch = registration.watch();
-    let conversation = Conversation::new(clock::now());
+    let conversation = Conversation::new(exchange);
     let exchange = &conversation.exchange;
     let mut upstream = Upstream::default();
     let mut hedging = Hedging::new(&conversation, worker, registration);
@@ -126,9 +132,9 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    fn new(now: Moment) -> Self {
+    fn new(exchange: Exchange) -> Self {
         Self {
-            exchange: RefCell::new(Exchange::new(now)),
+            exchange: RefCell::new(exchange),
             view: RefCell::new(None),
         }
     }
@@ -192,7 +198,13 @@ impl Upstream {
             let peer = endpoint.view.generation.peers.at(endpoint.index);
             let peer = peer.ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
-            let dialed = Box::pin(dial(peer, registration, until)).await;
+            let mut dialed = Box::pin(dial(peer, registration, until)).await;
+            if matches!(dialed, Err(DialFailure::Exhausted)) {
+                worker.make_room();
+                // What was closed is free after a turn of the driver.
+                registration.beats().next().await;
+                dialed = Box::pin(dial(peer, registration, until)).await;
+            }
             watch.forget_cut();
             dialed?
         };

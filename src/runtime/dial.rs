@@ -11,6 +11,7 @@ use monoio::net::TcpStream;
 
 use crate::base::{Moment, Span};
 use crate::exchange::{Broken, DialFailure};
+use crate::runtime::accept::out_of_descriptors;
 use crate::runtime::clock;
 use crate::runtime::link::Link;
 use crate::runtime::peer::Peer;
@@ -40,6 +41,7 @@ pub(super) async fn dial(
     match (watch.fired(), shaken) {
         (Some(Broken::ClientGone), _) => Err(DialFailure::ClientGone),
         (Some(Broken::Overtaken), _) => Err(DialFailure::Overtaken),
+        (Some(Broken::Drained), _) => Err(DialFailure::Drained),
         (Some(_), _) => Err(DialFailure::TimedOut),
         (None, Err(_)) => Err(DialFailure::Tls),
         (None, Ok(())) => Ok(link),
@@ -84,9 +86,10 @@ async fn connect_any(
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Err(given_up @ (DialFailure::ClientGone | DialFailure::Overtaken)) => {
-                return Err(given_up);
-            }
+            Err(
+                given_up
+                @ (DialFailure::ClientGone | DialFailure::Overtaken | DialFailure::Drained),
+            ) => return Err(given_up),
             Err(other) => failure = other,
         }
     }
@@ -105,6 +108,7 @@ async fn connect(
         if let Poll::Ready(connected) = connecting.as_mut().poll(task) {
             return Poll::Ready(connected.map_err(|error: io::Error| match error.kind() {
                 io::ErrorKind::TimedOut => DialFailure::TimedOut,
+                _ if out_of_descriptors(&error) => DialFailure::Exhausted,
                 _ => DialFailure::Connect,
             }));
         }
@@ -119,6 +123,7 @@ async fn connect(
 const fn given_up(why: Broken) -> DialFailure {
     match why {
         Broken::Overtaken => DialFailure::Overtaken,
+        Broken::Drained => DialFailure::Drained,
         Broken::ClientGone | Broken::Reset | Broken::TimedOut => DialFailure::ClientGone,
     }
 }

@@ -5,11 +5,15 @@
 //! ends on its own. The one who does that (the sweeper) knows the socket by its number only, since the task that
 //! serves the connection owns it.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::{SendFlags, Shutdown};
 
 /// The number of a socket that its owner keeps open for as long as this value is registered with a sweeper.
@@ -23,6 +27,12 @@ impl Socket {
     /// that the number cannot have been given to another file in between.
     pub(super) const fn new(raw: RawFd) -> Self {
         Self(raw)
+    }
+
+    /// Its number.
+    pub(super) fn number(self) -> u32 {
+        // INVARIANT: an open file has a number that is not negative.
+        self.0.unsigned_abs()
     }
 
     /// Ends both directions: a pending read ends as at the end of the stream, a pending write fails.
@@ -49,6 +59,11 @@ impl Socket {
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    /// A program that the process may start does not inherit it. `io_uring` accepts without this flag.
+    pub(super) fn close_on_exec(self) {
+        let _ = rustix::io::fcntl_setfd(self.borrow(), FdFlags::CLOEXEC);
     }
 
     /// Sends an interim answer that means nothing (RFC 9110 section 15.2.1). A peer that only ended its sending
@@ -90,6 +105,80 @@ pub(super) enum Presence {
     Gone,
 }
 
+/// Sockets whose peers are known to be there until the kernel says otherwise: nobody has to ask it again and again.
+pub(super) struct Departures {
+    set: OwnedFd,
+    events: RefCell<Vec<Event>>,
+}
+
+impl fmt::Debug for Departures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Departures").finish_non_exhaustive()
+    }
+}
+
+impl Departures {
+    /// Of nobody yet.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            set: epoll::create(CreateFlags::CLOEXEC)?,
+            events: RefCell::new(Vec::with_capacity(EVENTS)),
+        })
+    }
+
+    /// Tells by `key` when the peer of `socket` leaves, from now on until the socket is closed.
+    ///
+    /// # Errors
+    /// The kernel has no memory left.
+    pub(super) fn watch(&self, socket: Socket, key: u64) -> io::Result<()> {
+        // Once for each change: a peer that has half-closed is not reported again before it is gone.
+        let events = EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::add(
+            &self.set,
+            socket.borrow(),
+            EventData::new_u64(key),
+            events,
+        )?)
+    }
+
+    /// A descriptor that becomes readable when somebody leaves.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn bell(&self) -> io::Result<OwnedFd> {
+        self.set.try_clone()
+    }
+
+    /// All who have left since the last look.
+    pub(super) fn take(&self, mut left: impl FnMut(u64, Presence)) {
+        let mut events = self.events.borrow_mut();
+        loop {
+            events.clear();
+            if epoll::wait(&self.set, spare_capacity(&mut events), Some(&NO_WAIT)).is_err() {
+                return;
+            }
+            for &Event { flags, data } in &*events {
+                let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+                let presence = if gone {
+                    Presence::Gone
+                } else {
+                    Presence::HalfClosed
+                };
+                left(data.u64(), presence);
+            }
+            if events.len() < EVENTS {
+                return;
+            }
+        }
+    }
+}
+
+/// Departures that are taken in with one system call.
+const EVENTS: usize = 256;
+
 /// Looks at all `sockets` with one system call; the answer at each index belongs to the socket at that index.
 pub(super) fn presences(sockets: &[Socket], into: &mut Vec<Presence>) {
     into.clear();
@@ -124,7 +213,7 @@ mod tests {
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
 
-    use super::{Presence, Socket, presences};
+    use super::{Departures, Presence, Socket, presences};
 
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -160,5 +249,32 @@ mod tests {
         assert!(Socket::new(near.as_raw_fd()).is_stale());
         near.shutdown(Shutdown::Write).unwrap();
         assert_eq!(presence(&near), Presence::Gone);
+    }
+
+    #[test]
+    fn departures_are_told_once_for_each_change() {
+        let departures = Departures::new().unwrap();
+        let told = || {
+            let mut told = Vec::new();
+            departures.take(|key, presence| told.push((key, presence)));
+            told
+        };
+        let (near, far) = pair();
+        let (other, stays) = pair();
+        for (stream, key) in [(&near, 7), (&other, 8)] {
+            departures
+                .watch(Socket::new(stream.as_raw_fd()), key)
+                .unwrap();
+        }
+        assert_eq!(told(), []);
+        far.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(told(), [(7, Presence::HalfClosed)]);
+        assert_eq!(told(), []);
+        near.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(told(), [(7, Presence::Gone)]);
+        drop(near);
+        assert_eq!(told(), []);
+        drop(stays);
+        assert_eq!(told(), [(8, Presence::HalfClosed)]);
     }
 }

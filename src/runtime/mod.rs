@@ -9,6 +9,7 @@
 //! A worker shares nothing on the request path but read-mostly words. Reads and writes of a connection are never
 //! dropped half-way: whoever wants one to end shuts its socket down (see `sweep`).
 
+mod accept;
 pub mod client;
 mod clock;
 mod connection;
@@ -25,6 +26,7 @@ mod hedge;
 mod link;
 mod log;
 mod log_writer;
+mod machine;
 mod monitor;
 pub mod operator;
 mod orders;
@@ -54,8 +56,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use crate::base::{Moment, hash};
-use crate::engine::{TargetStatus, Transition};
+use crate::base::{Moment, Span, hash};
+use crate::engine::{BoundStatus, TargetStatus, Transition};
 use crate::ops::{LogSink, Record, Totals};
 use crate::policy::model::LogForm;
 use crate::policy::{Plan, Policy};
@@ -195,10 +197,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// Ends gently: requests in flight are finished, idle connections closed. Returns when all workers are done or
-    /// `grace_over` says that the patience has run out.
-    pub fn drain(&self, mut grace_over: impl FnMut() -> bool) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+    /// Ends gently: nothing new is taken on, idle connections are closed, and requests under way go on for as long as the
+    /// policy's `drain` says; what is left then is ended with an error in the client's own format. Returns when all
+    /// workers are done, when they had another [`PARTING`] for that, or at once when `at_once` says so.
+    pub fn drain(&self, mut at_once: impl FnMut() -> bool) {
+        let until = now() + self.plan().policy.server.drain;
+        self.shared.drain(until);
+        let mut grace_over = || at_once() || now() >= until + PARTING;
         while !grace_over() && !self.workers.iter().all(JoinHandle::is_finished) {
             thread::park_timeout(DRAIN_LOOK);
         }
@@ -219,6 +224,11 @@ impl Gateway {
     /// The plan that new requests begin with.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.shared.generation().plan)
+    }
+
+    /// The bounds, and how much of each is held.
+    pub fn load(&self) -> impl Iterator<Item = BoundStatus> {
+        self.shared.load.status().into_iter()
     }
 
     /// How many workers there are.
@@ -397,7 +407,7 @@ fn spawn_workers(
             pin(cpu);
             // Made on its own thread: it is not shared, and its memory shall lie near its core.
             let beats = Beats::new(pulse, heart);
-            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log);
+            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log)?;
             driver.run(worker.run(beaten, questions))?
         }));
     }
@@ -425,5 +435,7 @@ fn spawn<T: Send + 'static>(
         .unwrap_or_else(|error| thread::spawn(move || Err(error)))
 }
 
+/// How long the last error events may take on their way to clients.
+const PARTING: Span = Span::from_secs(2);
 /// How often draining is looked at.
 const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);

@@ -110,6 +110,7 @@ impl Monitor {
             keys: &board.key_status(now),
             guards: &board.guard_status(),
             counters,
+            load: &self.shared.load,
             changes: &self.changes.borrow(),
             process: Process {
                 version: VERSION,

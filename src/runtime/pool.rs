@@ -47,6 +47,17 @@ impl Pool {
         }
     }
 
+    /// Closes everything.
+    pub(super) fn clear(&self) {
+        let idle: Vec<_> = self
+            .stacks
+            .borrow_mut()
+            .iter_mut()
+            .map(std::mem::take)
+            .collect();
+        drop(idle);
+    }
+
     /// Takes over all idle connections to an endpoint of another pool.
     pub(super) fn take_over(&self, endpoint: usize, old: &Self, place: usize) {
         let idle = old.stacks.borrow_mut().get_mut(place).map(std::mem::take);

@@ -14,6 +14,7 @@ use crate::policy::{self, Plan, Policy};
 use crate::runtime::discovery;
 use crate::runtime::files::Disk;
 use crate::runtime::generation::Rotation;
+use crate::runtime::machine;
 use crate::runtime::shared::Shared;
 use crate::runtime::simulated::SimulatedServers;
 use crate::runtime::{Options, guard_exposure, log, point_at_simulated};
@@ -169,7 +170,9 @@ impl Reloader {
             policy: next.plan.policy.hash,
             notes: diagnostics.render(false),
         };
+        let bounds = machine::bounds(&next.plan.policy.server);
         self.shared.publish(next);
+        self.shared.load.rebound(bounds);
         Ok(reloaded)
     }
 }

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 
-use crate::base::Moment;
+use crate::base::{Moment, Span};
+use crate::engine::Load;
 use crate::policy::{Plan, WallTime};
 use crate::runtime::clock;
 use crate::runtime::generation::Generation;
+use crate::runtime::machine;
 
 /// The read-mostly state of a gateway.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(super) struct Shared {
     /// The number of the newest generation.
     number: AtomicU64,
     generations: Mutex<Generations>,
+    pub(super) load: Arc<Load>,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -28,6 +31,10 @@ pub(super) struct Shared {
     pub(super) ready: AtomicUsize,
     /// No new requests on old connections; the process is about to end.
     pub(super) draining: AtomicBool,
+    /// When what is still under way then is ended, in nanoseconds of [`Moment`].
+    drained_at: AtomicU64,
+    /// When the operator was last told that descriptors are short.
+    noted_shortage: AtomicU64,
     /// The thread that resolves names.
     pub(super) resolver: OnceLock<Thread>,
     wall: AtomicU64,
@@ -57,6 +64,10 @@ impl Shared {
     /// Of a gateway that begins with `first`.
     pub(super) fn new(first: Generation, listen: SocketAddr) -> Self {
         let shared = Self {
+            load: Arc::new(Load::new(
+                machine::bounds(&first.plan.policy.server),
+                first.board.cores(),
+            )),
             number: AtomicU64::new(first.number),
             generations: Mutex::new(Generations {
                 plans: vec![Arc::clone(&first.plan)],
@@ -68,6 +79,8 @@ impl Shared {
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            drained_at: AtomicU64::new(u64::MAX),
+            noted_shortage: AtomicU64::new(0),
             resolver: OnceLock::new(),
             wall: AtomicU64::new(0),
             unix: AtomicU64::new(0),
@@ -138,6 +151,28 @@ impl Shared {
         self.lock().refused.1
     }
 
+    /// Nothing new from now on; what is under way is ended at `until`.
+    pub(super) fn drain(&self, until: Moment) {
+        self.drained_at.store(until.as_nanos(), Ordering::Relaxed);
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the patience with what is under way is over.
+    pub(super) fn is_drained(&self, now: Moment) -> bool {
+        now.as_nanos() >= self.drained_at.load(Ordering::Relaxed)
+    }
+
+    /// Whether the operator is to be told that descriptors are short: once in a while, by one worker.
+    pub(super) fn may_note_shortage(&self, now: Moment) -> bool {
+        let due = |noted: u64| {
+            let silent = noted != 0 && now.since(Moment::from_nanos(noted)) < SHORTAGE_NOTE_EVERY;
+            (!silent).then_some(now.as_nanos().max(1))
+        };
+        self.noted_shortage
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due)
+            .is_ok()
+    }
+
     /// The wall clock as of the last refresh.
     pub(super) fn wall(&self) -> WallTime {
         let [hour, weekday, _, _, date @ ..] = self.wall.load(Ordering::Relaxed).to_le_bytes();
@@ -175,3 +210,5 @@ impl Shared {
 
 /// Plans whose names are kept for the records of requests that they decided.
 const PLANS_MAX: usize = 8;
+/// How often the operator is told of the same shortage.
+const SHORTAGE_NOTE_EVERY: Span = Span::from_secs(60);

@@ -1,20 +1,25 @@
 //! Deadlines and vanished clients, without a timer per operation.
 //!
 //! Each connection registers a [`Watch`]: the numbers of its sockets, what it is waiting for and until when. A sweeper
-//! on each worker looks at all of them at each beat: it shuts down the socket whose operation is
-//! late, and the provider's socket of a request whose client has left. The pending operation then ends by itself, and
-//! the connection's task reads in its watch why. Arming costs two plain stores; a look costs one comparison a
-//! connection and one system call for all clients together.
+//! on each worker looks at all of them at each beat, and shuts down the socket whose operation is late. The provider's
+//! socket of a request whose client has left it shuts down as soon as the kernel tells. The pending operation then ends by
+//! itself, and the connection's task reads in its watch why.
+//!
+//! Arming costs two plain stores, and a look one comparison a connection. The kernel is told of a client when a
+//! request of his has first lasted for a beat, and from then on tells by itself: a client who waits costs nothing, and one
+//! whose requests are answered at once not even a system call.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::rc::Rc;
 use std::task::Waker;
 
+use monoio::net::TcpStream;
+
 use crate::base::{Moment, Span};
 use crate::exchange::Broken;
 use crate::runtime::clock;
-use crate::runtime::fd::{Presence, Socket, presences};
+use crate::runtime::fd::{Departures, Presence, Socket, presences};
 use crate::runtime::pulse::{BEAT, Beats};
 
 /// Which socket a connection waits on.
@@ -38,6 +43,12 @@ pub(super) struct Watch {
     until: Cell<Moment>,
     /// When the provider's part of the request at hand began; `NEVER` while none is under way.
     since: Cell<Moment>,
+    /// What the kernel has told of the client.
+    presence: Cell<Presence>,
+    /// Whether the kernel tells.
+    told: Cell<bool>,
+    /// Tells the client from another one who had the same number before.
+    serial: u32,
     looked: Cell<bool>,
     /// When the client was seen to have ended its sending direction, if that came with its request.
     half_closed: Cell<Option<Moment>>,
@@ -62,8 +73,11 @@ struct Alarm {
 }
 
 impl Watch {
-    fn new(client: Socket, second: bool) -> Self {
+    fn new(client: Socket, second: bool, serial: u32) -> Self {
         Self {
+            presence: Cell::new(Presence::There),
+            told: Cell::new(false),
+            serial,
             client,
             upstream: Cell::new(None),
             side: Cell::new(Side::ClientRead),
@@ -160,7 +174,7 @@ impl Watch {
     pub(super) fn cut_short(&self) -> Option<Broken> {
         self.fired
             .get()
-            .filter(|fired| matches!(fired, Broken::ClientGone | Broken::Overtaken))
+            .filter(|fired| !matches!(fired, Broken::TimedOut | Broken::Reset))
     }
 
     /// A connect or a pause has given up, or was over before it could.
@@ -212,23 +226,44 @@ impl Watch {
         }
     }
 
+    fn drain(&self) {
+        match self.side.get() {
+            Side::ClientRead => self.client.shut_down(),
+            Side::Upstream | Side::Neither if self.fired.get().is_none() => {
+                self.set_until(Moment::NEVER);
+                self.fired.set(Some(Broken::Drained));
+                self.upstream.get().into_iter().for_each(Socket::shut_down);
+            }
+            // What is on its way to a client may arrive.
+            Side::ClientSend | Side::Upstream | Side::Neither => {}
+        }
+    }
+
     fn awaits_provider(&self) -> bool {
         matches!(self.side.get(), Side::Upstream | Side::Neither)
     }
 
     fn wants_look(&self, now: Moment) -> bool {
-        !self.second
-            && self.awaits_provider()
-            && self.fired.get().is_none()
-            && now.since(self.since.get()) >= LOOK_AFTER
+        let news = !self.looked.get() || self.presence.get() != Presence::There;
+        news && self.may_be_left() && now.since(self.since.get()) >= LOOK_AFTER
+    }
+
+    /// Whether it is for this watch to see that the client leaves.
+    fn may_be_left(&self) -> bool {
+        !self.second && self.awaits_provider() && self.fired.get().is_none()
+    }
+
+    /// By which the kernel tells of the client.
+    fn key(&self) -> u64 {
+        u64::from(self.serial) << 32 | u64::from(self.client.number())
     }
 
     /// A client that ends its sending direction has given up, unless it did so together with its request: scripts and
     /// `nc -N` do, and wait for the answer. A client that left right after its request looks the same, so that it is
     /// asked after a while; where it cannot be asked, it counts as gone.
-    fn saw(&self, presence: Presence, now: Moment) {
+    fn saw(&self, now: Moment, beats: &Beats) {
         let first = !self.looked.replace(true);
-        let gone = match (presence, self.half_closed.get()) {
+        let gone = match (self.presence.get(), self.half_closed.get()) {
             (Presence::HalfClosed, None) if first => {
                 self.half_closed.set(Some(now));
                 false
@@ -246,6 +281,9 @@ impl Watch {
         if gone {
             self.fired.set(Some(Broken::ClientGone));
             self.upstream.get().into_iter().for_each(Socket::shut_down);
+            if self.side.get() == Side::Neither {
+                beats.nudge();
+            }
         }
     }
 }
@@ -254,6 +292,10 @@ impl Watch {
 #[derive(Debug)]
 pub(super) struct Sweeper {
     watches: RefCell<Vec<Rc<Watch>>>,
+    departures: Departures,
+    /// Of whose clients the kernel tells, by the number of the client's socket.
+    told: RefCell<Vec<Option<Rc<Watch>>>>,
+    serials: Cell<u32>,
     pub(super) beats: Beats,
 }
 
@@ -277,7 +319,7 @@ impl Registration {
 
     /// A watch for a second operation on behalf of the same client.
     pub(super) fn second(&self) -> Self {
-        self.sweeper.watch(Watch::new(self.watch.client, true))
+        self.sweeper.watch(self.watch.client, true)
     }
 
     /// The watch, for whoever cuts its operation.
@@ -300,25 +342,37 @@ impl Drop for Registration {
         {
             watches.swap_remove(index);
         }
+        if self.watch.told.get() {
+            let place = self.sweeper.place_of(self.watch.client.number());
+            place.map(|mut place| place.take());
+        }
     }
 }
 
 impl Sweeper {
     /// Without connections.
-    pub(super) fn new(beats: Beats) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn new(beats: Beats) -> io::Result<Self> {
+        Ok(Self {
             watches: RefCell::default(),
+            departures: Departures::new()?,
+            told: RefCell::default(),
+            serials: Cell::new(0),
             beats,
-        }
+        })
     }
 
     /// Watches a connection for as long as the registration lives; it must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, client: Socket) -> Registration {
-        self.watch(Watch::new(client, false))
+        self.watch(client, false)
     }
 
-    fn watch(self: &Rc<Self>, watch: Watch) -> Registration {
-        let watch = Rc::new(watch);
+    fn watch(self: &Rc<Self>, client: Socket, second: bool) -> Registration {
+        let serial = self.serials.get().wrapping_add(1);
+        self.serials.set(serial);
+        let watch = Rc::new(Watch::new(client, second, serial));
         self.watches.borrow_mut().push(Rc::clone(&watch));
         Registration {
             sweeper: Rc::clone(self),
@@ -337,6 +391,68 @@ impl Sweeper {
             if watch.at_rest.get() {
                 watch.client.shut_down();
             }
+        }
+    }
+
+    /// Ends what waits for a provider, and clients that are still sending their requests: the process ends.
+    pub(super) fn end_waiting(&self) {
+        for watch in self.watches.borrow().iter().filter(|watch| !watch.second) {
+            watch.drain();
+        }
+        self.beats.nudge();
+    }
+
+    /// Where the watch stands whose client's socket has this number, if there can be one.
+    fn place_of(&self, number: u32) -> Option<RefMut<'_, Option<Rc<Watch>>>> {
+        let index = usize::try_from(number).ok()?;
+        RefMut::filter_map(self.told.borrow_mut(), |told| {
+            if told.len() <= index {
+                told.resize(index + 1, None);
+            }
+            told.get_mut(index)
+        })
+        .ok()
+    }
+
+    /// From now on the kernel tells when the client leaves.
+    fn tell_of(&self, watch: &Rc<Watch>) {
+        if watch.told.get() || self.departures.watch(watch.client, watch.key()).is_err() {
+            return;
+        }
+        if let Some(mut place) = self.place_of(watch.client.number()) {
+            *place = Some(Rc::clone(watch));
+            watch.told.set(true);
+        }
+    }
+
+    /// Listens for ever to what the kernel tells.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) async fn listen(self: Rc<Self>) -> io::Result<()> {
+        // Whatever it is, only its readiness is asked for.
+        let bell = TcpStream::from_std(std::net::TcpStream::from(self.departures.bell()?))?;
+        loop {
+            if bell.readable(false).await.is_err() {
+                self.beats.next().await;
+            }
+            let now = clock::now();
+            self.departures
+                .take(|key, presence| self.left(key, presence, now));
+        }
+    }
+
+    fn left(&self, key: u64, presence: Presence, now: Moment) {
+        let number = u32::try_from(key & u64::from(u32::MAX)).unwrap_or_default();
+        let watch = self.place_of(number).and_then(|place| place.clone());
+        // Another client may have got the number meanwhile.
+        let Some(watch) = watch.filter(|watch| watch.key() == key) else {
+            return;
+        };
+        watch.presence.set(presence);
+        // A half-close this early may belong to the request; the first look decides.
+        if watch.may_be_left() && (watch.looked.get() || presence == Presence::Gone) {
+            watch.saw(now, &self.beats);
         }
     }
 
@@ -364,15 +480,21 @@ impl Sweeper {
             if watch.is_late(now) {
                 watch.end_late();
             } else if watch.wants_look(now) {
-                looks.indices.push(index);
-                looks.sockets.push(watch.client);
+                if watch.told.get() {
+                    watch.saw(now, &self.beats);
+                } else {
+                    looks.indices.push(index);
+                    looks.sockets.push(watch.client);
+                }
             }
         }
         if !looks.sockets.is_empty() {
             presences(&looks.sockets, &mut looks.seen);
             for (&index, &presence) in looks.indices.iter().zip(&looks.seen) {
                 if let Some(watch) = watches.get(index) {
-                    watch.saw(presence, now);
+                    watch.presence.set(presence);
+                    watch.saw(now, &self.beats);
+                    self.tell_of(watch);
                 }
             }
         }

@@ -4,7 +4,7 @@
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
-use crate::engine::Core;
+use crate::engine::{Core, Load};
 use crate::runtime::generation::Generation;
 use crate::runtime::pool::Pool;
 
@@ -18,8 +18,8 @@ pub(super) struct View {
 
 impl View {
     /// Of the core `index`.
-    pub(super) fn new(generation: Arc<Generation>, index: usize) -> Self {
-        let core = Core::new(Arc::clone(&generation.board), &generation.plan, index);
+    pub(super) fn new(generation: Arc<Generation>, index: usize, load: Arc<Load>) -> Self {
+        let core = Core::new(Arc::clone(&generation.board), &generation.plan, index).within(load);
         Self {
             pool: Pool::new(generation.peers.len()),
             core: RefCell::new(core),

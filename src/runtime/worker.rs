@@ -2,32 +2,29 @@
 //! only what is read-mostly.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::task::{Context as Task, Poll};
 
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{ListenerOpts, TcpListener};
 
 use crate::base::{Moment, RequestId, Span, hash};
 use crate::exchange::{Context, Input, Reused, Scratch};
 use crate::ops::{Journal, LogSink};
+use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
-use crate::runtime::connection::{Conversation, serve};
+use crate::runtime::connection::Conversation;
 use crate::runtime::fd::Socket;
 use crate::runtime::link::{Link, Way};
+use crate::runtime::log;
 use crate::runtime::pulse::Beats;
 use crate::runtime::requests::Question;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
-use crate::runtime::tls::Session;
 use crate::runtime::view::View;
 
 /// The state of one core.
@@ -41,6 +38,9 @@ pub(super) struct Worker {
     now: Cell<Moment>,
     /// Connections to providers that are in use.
     exchanges: Cell<u32>,
+    /// Clients that are one too many and being told so.
+    pub(super) turning_away: Cell<u32>,
+    pub(super) spare: Spare,
     index: usize,
 }
 
@@ -69,18 +69,22 @@ impl Ids {
 
 impl Worker {
     /// The worker of core `index`, which writes records to `log` too.
+    ///
+    /// # Errors
+    /// No descriptor is left.
     pub(super) fn new(
         shared: Arc<Shared>,
         index: usize,
         seed: u64,
         beats: Beats,
         log: Option<LogSink>,
-    ) -> Rc<Self> {
+    ) -> io::Result<Rc<Self>> {
         let generation = shared.generation();
         let journal = Journal::new(Arc::clone(&generation.counters), index).logging(log);
-        Rc::new(Self {
-            sweeper: Rc::new(Sweeper::new(beats)),
-            view: RefCell::new(Rc::new(View::new(generation, index))),
+        let view = View::new(generation, index, Arc::clone(&shared.load));
+        Ok(Rc::new(Self {
+            sweeper: Rc::new(Sweeper::new(beats)?),
+            view: RefCell::new(Rc::new(view)),
             desk: RefCell::new(Desk {
                 scratch: Scratch::default(),
                 journal,
@@ -88,9 +92,11 @@ impl Worker {
             }),
             now: Cell::new(clock::now()),
             exchanges: Cell::new(0),
+            turning_away: Cell::new(0),
+            spare: Spare::default(),
             index,
             shared,
-        })
+        }))
     }
 
     /// The time as of the last completed operation: near enough for deadlines, and free.
@@ -222,12 +228,11 @@ impl Worker {
             .reuse_addr(true)
             .backlog(BACKLOG);
         let listener = Rc::new(TcpListener::bind_with_config(self.shared.listen, &options)?);
-        for _ in 0..ACCEPTS {
-            monoio::spawn(accept(Rc::clone(&listener), Rc::clone(&self)));
-        }
+        accept::begin(&listener, &self);
         let beating = Rc::clone(&self.sweeper);
         monoio::spawn(async move { beating.beats.listen(pulse).await });
         monoio::spawn(Rc::clone(&self.sweeper).run());
+        monoio::spawn(Rc::clone(&self.sweeper).listen());
         monoio::spawn(Rc::clone(&self).answer_questions(questions));
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
@@ -238,6 +243,9 @@ impl Worker {
                 // Ends the pending accepts; from now on connections are refused.
                 Socket::new(listener.as_raw_fd()).shut_down();
                 self.sweeper.end_idle();
+                if self.shared.is_drained(clock::now()) {
+                    self.sweeper.end_waiting();
+                }
                 if self.sweeper.connections() == 0 {
                     return Ok(());
                 }
@@ -247,11 +255,24 @@ impl Worker {
 }
 
 impl Worker {
-    /// A client's connection begins; it ends when what this gives is dropped.
-    pub(super) fn connected(self: &Rc<Self>) -> Connected {
-        let newest = self.view.borrow();
-        newest.generation.counters.connected(self.index);
-        Connected(Rc::clone(self))
+    /// What all workers share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Which of them it is.
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// There is no descriptor left: gives up those that are not in use, and tells the operator once in a while.
+    pub(super) fn make_room(&self) {
+        self.newest().pool.clear();
+        if self.shared.may_note_shortage(clock::now()) {
+            log::note(
+                "no descriptor is left (`LimitNOFILE`, `ulimit -n`): clients are turned away until some are closed",
+            );
+        }
     }
 
     /// Tells operators what the journal has, at each beat.
@@ -275,75 +296,8 @@ fn place_in(newest: &Rc<View>, view: &Rc<View>, index: usize) -> Option<usize> {
     newest.generation.peers.find(peer)
 }
 
-/// A client's connection, as it is counted.
-#[derive(Debug)]
-pub(super) struct Connected(Rc<Worker>);
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        let newest = self.0.view.borrow();
-        newest.generation.counters.disconnected(self.0.index);
-    }
-}
-
-/// Accepts connections. The future of an accept is never dropped: that would leak a descriptor.
-async fn accept(listener: Rc<TcpListener>, worker: Rc<Worker>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => welcome(stream, &worker),
-            Err(_) if worker.shared.draining.load(Ordering::Relaxed) => return,
-            // Out of descriptors or memory: a pause lets some connections end, a loop would only burn the core.
-            Err(_) => {
-                worker
-                    .sweeper
-                    .beats
-                    .until(clock::now() + ACCEPT_PAUSE)
-                    .await;
-            }
-        }
-    }
-}
-
-fn welcome(stream: TcpStream, worker: &Rc<Worker>) {
-    // Without it small writes wait for acknowledgements; a failure costs latency only.
-    let _ = stream.set_nodelay(true);
-    let link = match &worker.newest().generation.server_tls {
-        None => Link::plain(stream),
-        Some(profile) => match Session::server(&profile.config) {
-            Ok(session) => Link::secured(stream, session),
-            Err(_) => return,
-        },
-    };
-    let task = Guarded {
-        task: Box::pin(serve(link, Rc::clone(worker))),
-    };
-    monoio::spawn(task);
-}
-
-/// A panic in a connection's task ends that connection and not the core with all others.
-struct Guarded<F> {
-    task: Pin<Box<F>>,
-}
-
-impl<F: Future<Output = ()>> Future for Guarded<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        let inner = self.task.as_mut();
-        // The state that a panic may leave half-changed is the connection's own, which ends here, and the desk, whose
-        // parts are each valid between two statements.
-        catch_unwind(AssertUnwindSafe(|| inner.poll(task))).unwrap_or(Poll::Ready(()))
-    }
-}
-
-/// A client's TLS handshake must be done by then.
-pub(super) const HANDSHAKE_TIMEOUT: Span = Span::from_secs(10);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// Accepts under way at once: one is re-armed while another is being served.
-const ACCEPTS: usize = 2;
-/// After a failed accept.
-const ACCEPT_PAUSE: Span = Span::from_millis(20);
 /// Up to so many exchanges at once a worker sends directly.
 const QUIET_EXCHANGES: u32 = 2;
 /// How often pools and draining are looked after.

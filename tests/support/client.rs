@@ -154,6 +154,16 @@ impl<S: Read + Write> Client<S> {
         std::mem::take(&mut self.read)
     }
 
+    /// Whether `needle` comes before the end of the stream.
+    pub fn brings(&mut self, needle: &[u8]) -> bool {
+        while find(&self.read, needle).is_none() {
+            if !self.more() {
+                return false;
+            }
+        }
+        true
+    }
+
     fn exactly(&mut self, length: usize, answer: &mut Answer) {
         while self.read.len() < length {
             if !self.more() {

@@ -37,6 +37,7 @@ use switchover::policy::model::Retries;
 use switchover::policy::model::Route;
 use switchover::policy::model::Serve;
 use switchover::policy::model::Server;
+use switchover::policy::model::ServerBounds;
 use switchover::policy::model::SlowRule;
 use switchover::policy::model::StrFact;
 use switchover::policy::model::Target;
@@ -67,6 +68,8 @@ pub(super) fn policy(routes: u64) -> Policy {
             admin: "127.0.0.1:9090".into(),
             cores: None,
             body_max: 32 << 20,
+            bounds: ServerBounds::default(),
+            drain: Span::from_secs(30),
             tls: None,
             anonymous: false,
             at: At::default(),

@@ -20,6 +20,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use rustix::process::Pid;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
 use rustix::process::Signal;
 
 use super::PATIENCE;
@@ -141,6 +143,33 @@ impl Gateway {
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
         fs::read_dir(folder).unwrap().count()
+    }
+
+    /// Lowers the number of descriptors that it may have.
+    pub fn limit_descriptors(&self, count: usize) {
+        let count = Some(count as u64);
+        let limit = Rlimit {
+            current: count,
+            maximum: count,
+        };
+        let id = Pid::from_child(&self.child);
+        rustix::process::prlimit(Some(id), Resource::Nofile, limit).unwrap();
+    }
+
+    /// The CPU time that it has used, to the hundredth of a second.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Fields 14 and 15, counted from behind the name, which may hold anything (proc_pid_stat(5)).
+        let fields = stat.rsplit_once(')').unwrap().1;
+        let ticks = |index| -> u64 {
+            fields
+                .split_whitespace()
+                .nth(index)
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     /// Asks it to end, as a service manager does.

@@ -35,6 +35,10 @@ pub enum Refusal {
     AllUnavailable,
     /// The request's deadline passed.
     Deadline,
+    /// The gateway has as much to do as it may.
+    Overloaded,
+    /// The process is about to end, and its patience with what is under way is over.
+    Draining,
     /// A mistake of the gateway's own.
     Internal,
 }
@@ -66,6 +70,8 @@ impl Refusal {
             Self::NoRoute => (404, INVALID, "no_route"),
             Self::AllUnavailable => (503, SERVER, "no_target_available"),
             Self::Deadline => (504, TIMEOUT, "deadline_exceeded"),
+            Self::Overloaded => (503, SERVER, "overloaded"),
+            Self::Draining => (503, SERVER, "draining"),
             Self::Internal => (500, SERVER, "internal_error"),
         }
     }
@@ -88,6 +94,8 @@ impl Refusal {
             Self::NoRoute => "no target may serve this request",
             Self::AllUnavailable => "no target is available now; try again later",
             Self::Deadline => "no target answered before the request's deadline",
+            Self::Overloaded => "the gateway is overloaded; try again later",
+            Self::Draining => "the gateway is about to end; try again",
             Self::Internal => "the gateway made a mistake",
         }
     }

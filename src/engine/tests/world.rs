@@ -13,8 +13,8 @@ use crate::engine::{
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, Member,
     MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Ramp, Reject, Retries, Route,
-    SecretRef, SecretSource, Serve, Server, Target, Test, Then, Tier, Timeouts, TimeoutsOverride,
-    Trigger,
+    SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier, Timeouts,
+    TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -428,6 +428,8 @@ fn server() -> Server {
         admin: "127.0.0.1:9090".into(),
         cores: None,
         body_max: 1,
+        bounds: ServerBounds::default(),
+        drain: Span::from_secs(30),
         tls: None,
         anonymous: false,
         at: At::default(),

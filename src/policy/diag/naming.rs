@@ -333,6 +333,16 @@ pub(in crate::policy) fn range_reversed(place: Place) -> Diagnostic {
         .help("the smaller value comes first: `15s..2m`")
 }
 
+pub(in crate::policy) fn body_memory_too_small(place: Place, body_max: u64) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1009,
+        place,
+        "`body_memory` does not hold one body",
+        format!("`body_max` is {} KiB", body_max.div_ceil(1024)),
+    )
+    .help("give it room for the largest bodies of several requests, or lower `body_max`")
+}
+
 pub(in crate::policy) fn no_ramp(place: Place, steps_max: usize) -> Diagnostic {
     Diagnostic::new(
         Code::P1009,

@@ -3,8 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, LogForm, MidStream, Retries, Server, ServerTls, SlowRule, Telemetry, Timeouts,
-    TimeoutsOverride,
+    Breaker, LogForm, MidStream, Retries, Server, ServerBounds, ServerTls, SlowRule, Telemetry,
+    Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -70,10 +70,29 @@ impl<'t> Resolver<'t> {
                 .count("cores")
                 .and_then(|cores| u16::try_from(cores).ok()),
             body_max: fields.int("body_max")?,
+            bounds: self.server_bounds(&fields),
+            drain: fields.span("drain")?,
             tls,
             anonymous,
             at: self.at(stmt.map(|stmt| stmt.place).unwrap_or_default()),
         })
+    }
+
+    fn server_bounds(&mut self, fields: &Fields<'t>) -> ServerBounds {
+        let body_memory = fields.int("body_memory");
+        if let (Some(place), Some(memory), Some(body)) = (
+            fields.place("body_memory"),
+            body_memory,
+            fields.int("body_max"),
+        ) && memory < body
+        {
+            self.report(say::body_memory_too_small(place, body));
+        }
+        ServerBounds {
+            connections: fields.count("max_connections"),
+            requests: fields.count("max_requests"),
+            body_memory,
+        }
     }
 
     pub(super) fn telemetry(&mut self) -> Telemetry {

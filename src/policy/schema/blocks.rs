@@ -137,6 +137,27 @@ pub(in crate::policy) const SERVER: Block = Block {
             Value::Int(limits::BODY_BYTES_MAX),
             "the largest request body",
         ),
+        open(
+            "max_connections",
+            Type::Int(1, 10_000_000),
+            "connections of clients at once, all cores together. Left out: half of the descriptors that the process may have",
+        ),
+        open(
+            "max_requests",
+            Type::Int(1, 10_000_000),
+            "requests under way at once, all cores together. Left out: as many as connections",
+        ),
+        open(
+            "body_memory",
+            Type::Bytes,
+            "memory for requests' bodies and for answers that are held back. Left out: a quarter of the machine's or of the container's",
+        ),
+        field(
+            "drain",
+            TIMER,
+            Value::Span(secs(30)),
+            "how long requests under way may go on once the process has been told to end",
+        ),
         row("tls", Form::Block(&SERVER_TLS), "TLS towards clients"),
     ],
 };

@@ -14,6 +14,7 @@ mod hedging;
 mod keys;
 mod lifetime;
 mod orders;
+mod overload;
 mod patience;
 mod relaying;
 mod reloading;
@@ -127,6 +128,16 @@ fn policy_at(bases: &[String], extra: &str, more: &str) -> String {
     text + &format!(
         "route default {{\n{tiers}  fallback {{ on any -> next, else -> reject(503) }}\n}}\n"
     )
+}
+
+/// The value of a metric.
+fn metric(gateway: &Gateway, series: &str) -> u64 {
+    let mut client = Client::connect(gateway.admin);
+    client.send("GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n");
+    let text = client.answer().text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    let value = line.unwrap_or_else(|| panic!("no {series} in {text}"));
+    value.trim().parse().unwrap()
 }
 
 /// A healthy answer of an upstream.

@@ -44,6 +44,7 @@ use switchover::policy::model::Reject;
 use switchover::policy::model::Route;
 use switchover::policy::model::Serve;
 use switchover::policy::model::Server;
+use switchover::policy::model::ServerBounds;
 use switchover::policy::model::StrFact;
 use switchover::policy::model::Target;
 use switchover::policy::model::Test;
@@ -74,6 +75,8 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
             admin: "127.0.0.1:0".into(),
             cores: None,
             body_max: 0,
+            bounds: ServerBounds::default(),
+            drain: Span::from_secs(30),
             tls: None,
             anonymous: true,
             at: At::default(),
