@@ -321,6 +321,7 @@ impl Exchange {
 
     /// The running attempt is over: its connection goes, and the engine learns.
     pub(super) fn end_attempt(&mut self, now: Moment, end: End, context: &mut Context<'_>) {
+        self.note_silence(now);
         let reuse = self.answer.leaves_connection_clean();
         self.release(reuse);
         self.attempt = None;
@@ -361,6 +362,7 @@ impl Exchange {
 
     /// Lets go of whatever attempts are under way; nobody has failed.
     pub(super) fn abandon(&mut self, now: Moment, context: &mut Context<'_>) {
+        self.note_silence(now);
         self.release(false);
         if (self.attempt.take().is_some() || self.is_hedged())
             && let Some(chain) = &mut self.chain

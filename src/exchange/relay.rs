@@ -257,9 +257,12 @@ impl Exchange {
     fn take_committed(&mut self, now: Moment, batch: &Batch, context: &mut Context<'_>) {
         match batch {
             Batch::Content => {
+                let gap = now.since(self.answer.stream.content);
                 if let Some(attempt) = &self.attempt {
-                    let gap = now.since(self.answer.stream.content);
                     context.journal.gap(attempt.target, gap);
+                }
+                if let Some(chain) = &mut self.chain {
+                    chain.gap(gap);
                 }
                 self.answer.stream.content = now;
             }
@@ -367,6 +370,23 @@ impl Exchange {
             self.answer.stream.content + attempt.idle
         };
         self.until = gap.min(attempt.deadline);
+    }
+
+    /// The attempt ends while its stream owes content: the silence so far is a gap like others, and if `idle_timeout` ended
+    /// it, one without an end.
+    pub(super) fn note_silence(&mut self, now: Moment) {
+        let stream = &self.answer.stream;
+        let (Some(attempt), Some(chain)) = (&self.attempt, &mut self.chain) else {
+            return;
+        };
+        if self.state == State::Relay && !stream.finish_seen && !stream.done_seen {
+            let silence = now.since(stream.content);
+            chain.gap(if silence < attempt.idle {
+                silence
+            } else {
+                Span::MAX
+            });
+        }
     }
 
     /// The stream broke after its first content.

@@ -563,7 +563,7 @@ pub struct Breaker {
     pub error_rate: Option<u32>,
     /// `open when consecutive >= …`
     pub consecutive: Option<u32>,
-    /// `open when p95(ttft) > …`, `open when slow(ttft > …) > …` and their like, at most [`Breaker::SLOW_MAX`].
+    /// `open when p95(ttft) > …`, `open when slow(gap > …) > …` and their like, at most [`Breaker::SLOW_MAX`].
     pub slow: Vec<SlowRule>,
     /// `cool_down = 15s..2m`: first and longest.
     pub cool_down: (Span, Span),
@@ -624,13 +624,42 @@ impl Ramp {
     }
 }
 
-/// `open when pNN(ttft) > limit`, or `open when slow(ttft > limit) > MM%`, where MM is what NN leaves: true when more than `1 − NN %` of the window's answers were slower than the limit.
+/// `open when pNN(ttft) > limit`, or `open when slow(ttft > limit) > MM%`, where MM is what NN leaves: true when more than
+/// `1 − NN %` of the window's streams were slower than the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SlowRule {
+    /// What it looks at.
+    pub measure: Measure,
     /// The percentile in parts per million: p95 is 950,000.
     pub percentile: u32,
-    /// The time to the first content that counts as slow.
+    /// The longest time that does not count as slow.
     pub limit: Span,
+}
+
+/// What a latency rule of a breaker looks at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Measure {
+    /// `ttft`: the time to a stream's first content.
+    Ttft,
+    /// `gap`: the longest time between two contents of a stream.
+    Gap,
+}
+
+impl Measure {
+    /// The one that the policy language calls so.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Ttft, Self::Gap]
+            .into_iter()
+            .find(|measure| measure.as_str() == word)
+    }
+
+    /// The word of the policy language, of logs and of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ttft => "ttft",
+            Self::Gap => "gap",
+        }
+    }
 }
 
 /// `retries NAME { … }`: repeats at the same target.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
-    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, KeyPick, ModelName,
+    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, KeyPick, Measure, ModelName,
     Otherwise, Pattern, Pick, Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{
@@ -483,6 +483,8 @@ provider openai { model mini = "m" }
 breaker b {
   open when p70(ttft) > 2s
   open when slow(ttft > 2s) > 30%
+  open when p95(gap) > 1500ms
+  open when slow(gap > 1500ms) > 5%
   half_open { need = 5, ramp = [10%, 100%], step = 2s }
 }
 defaults { breaker = b }
@@ -494,8 +496,13 @@ route default { tier 1 { openai.mini } }
     assert_eq!(standard.ramp.steps(), [10_000, 50_000, 250_000]);
     assert!(standard.count.has(Outcome::BadOutput) && !standard.count.has(Outcome::S429));
     let own = &policy.breakers[policy.targets[0].breaker.index()];
-    assert_eq!(own.slow.len(), 2);
+    assert_eq!(own.slow.len(), 4);
     assert_eq!(own.slow[0], own.slow[1], "two spellings of one rule");
+    assert_eq!(own.slow[2], own.slow[3], "two spellings of one rule");
+    assert_eq!(own.slow[0].measure, Measure::Ttft);
+    let gap = own.slow[2];
+    assert_eq!((gap.measure, gap.percentile), (Measure::Gap, 950_000));
+    assert_eq!(gap.limit, Span::from_millis(1_500));
     assert_eq!((own.probes, own.need), (1, 5));
     assert_eq!(own.ramp.steps(), [100_000]);
     assert_eq!(own.step, Span::from_secs(2));

@@ -38,13 +38,13 @@ use switchover::policy::model::Route;
 use switchover::policy::model::Serve;
 use switchover::policy::model::Server;
 use switchover::policy::model::ServerBounds;
-use switchover::policy::model::SlowRule;
 use switchover::policy::model::StrFact;
 use switchover::policy::model::Target;
 use switchover::policy::model::Test;
 use switchover::policy::model::Tier;
 use switchover::policy::model::Timeouts;
 use switchover::policy::model::TimeoutsOverride;
+use switchover::policy::model::{Measure, SlowRule};
 
 const MODELS: u64 = 120;
 const TEAMS: u64 = 60;
@@ -288,6 +288,7 @@ fn breaker() -> Breaker {
         error_rate: Some(250_000),
         consecutive: Some(5),
         slow: vec![SlowRule {
+            measure: Measure::Ttft,
             percentile: 950_000,
             limit: Span::from_millis(1_200),
         }],

@@ -19,7 +19,7 @@ pub(crate) mod word;
 
 use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::breaker::word::Word;
-use crate::policy::model::{Breaker, Ramp};
+use crate::policy::model::{Breaker, Measure, Ramp};
 
 pub use self::order::Order;
 pub use self::word::{Rule, State};
@@ -33,7 +33,7 @@ pub(crate) struct Rules {
     pub(crate) error_rate: Option<u32>,
     pub(crate) consecutive: Option<u32>,
     /// The limits of the latency rules; unused ones are never exceeded.
-    pub(crate) slow_limits: [Span; Breaker::SLOW_MAX],
+    pub(crate) slow_limits: [Limit; Breaker::SLOW_MAX],
     /// The share of samples that may be slower, in parts per million: p95 leaves 50,000.
     pub(crate) slow_share: [u32; Breaker::SLOW_MAX],
     pub(crate) cool_down: (Span, Span),
@@ -63,14 +63,17 @@ impl Rules {
 
     /// From the policy.
     pub(crate) fn new(breaker: &Breaker, seed: u64) -> Self {
-        let mut slow_limits = [Span::MAX; Breaker::SLOW_MAX];
+        let mut slow_limits = [Limit::NONE; Breaker::SLOW_MAX];
         let mut slow_share = [MILLION; Breaker::SLOW_MAX];
         for ((limit, share), rule) in slow_limits
             .iter_mut()
             .zip(&mut slow_share)
             .zip(&breaker.slow)
         {
-            *limit = rule.limit;
+            *limit = Limit {
+                measure: rule.measure,
+                time: rule.limit,
+            };
             *share = MILLION.saturating_sub(rule.percentile);
         }
         Self {
@@ -121,9 +124,36 @@ impl Rules {
         steps.get(step).copied().unwrap_or(MILLION)
     }
 
-    /// Whether a time without content is already beyond a latency rule.
-    pub(crate) fn is_slow(&self, ttft: Span) -> bool {
-        self.slow_limits.iter().any(|&limit| ttft > limit)
+    /// Whether a time is already beyond a latency rule for its measure.
+    pub(crate) fn is_slow(&self, measure: Measure, time: Span) -> bool {
+        self.slow_limits
+            .iter()
+            .any(|limit| limit.is_exceeded(measure, time))
+    }
+}
+
+/// What a latency rule allows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limit {
+    measure: Measure,
+    time: Span,
+}
+
+impl Limit {
+    /// One that nothing exceeds.
+    const NONE: Self = Self {
+        measure: Measure::Ttft,
+        time: Span::MAX,
+    };
+
+    /// Whose times it is about.
+    pub(crate) const fn measure(self) -> Measure {
+        self.measure
+    }
+
+    /// Whether a time of this measure is longer than it allows.
+    pub(crate) fn is_exceeded(self, measure: Measure, time: Span) -> bool {
+        self.measure == measure && time > self.time
     }
 }
 

@@ -12,14 +12,16 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::Span;
-use crate::policy::model::Breaker;
+use crate::engine::breaker::Limit;
+use crate::policy::model::{Breaker, Measure};
 
 /// One core's totals for one target.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     requests: AtomicU64,
     failures: AtomicU64,
-    samples: AtomicU64,
+    ttfts: AtomicU64,
+    gaps: AtomicU64,
     slow: [AtomicU64; Breaker::SLOW_MAX],
 }
 
@@ -35,11 +37,15 @@ impl Slot {
         bump(&self.failures);
     }
 
-    /// A time to the first content, or a time that passed without any. `limits` are those of the breaker's rules.
-    pub(crate) fn ttft(&self, ttft: Span, limits: &[Span; Breaker::SLOW_MAX]) {
-        bump(&self.samples);
-        for (slow, &limit) in self.slow.iter().zip(limits) {
-            if ttft > limit {
+    /// A time to the first content, or a time that passed without any; or a stream's longest gap. `limits` are those of the
+    /// breaker's rules.
+    pub(crate) fn sample(&self, measure: Measure, time: Span, limits: &[Limit; Breaker::SLOW_MAX]) {
+        bump(match measure {
+            Measure::Ttft => &self.ttfts,
+            Measure::Gap => &self.gaps,
+        });
+        for (slow, limit) in self.slow.iter().zip(limits) {
+            if limit.is_exceeded(measure, time) {
                 bump(slow);
             }
         }
@@ -50,7 +56,8 @@ impl Slot {
         Totals {
             requests: self.requests.load(Relaxed),
             failures: self.failures.load(Relaxed),
-            samples: self.samples.load(Relaxed),
+            ttfts: self.ttfts.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
             slow: [0, 1, 2, 3].map(|i: usize| self.slow.get(i).map_or(0, |n| n.load(Relaxed))),
         }
     }
@@ -64,12 +71,22 @@ pub(crate) struct Totals {
     /// Attempts that ended ill.
     pub(crate) failures: u64,
     /// Attempts whose time to first content is known, or known to be at least something.
-    pub(crate) samples: u64,
-    /// How many of these were slower than each rule's limit.
+    pub(crate) ttfts: u64,
+    /// Streams whose longest gap is known, or known to be beyond a rule's limit.
+    pub(crate) gaps: u64,
+    /// How many of its measure were slower than each rule's limit.
     pub(crate) slow: [u64; Breaker::SLOW_MAX],
 }
 
 impl Totals {
+    /// Of how many attempts this is known.
+    pub(crate) const fn samples(&self, measure: Measure) -> u64 {
+        match measure {
+            Measure::Ttft => self.ttfts,
+            Measure::Gap => self.gaps,
+        }
+    }
+
     /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         self.zip(other, u64::wrapping_add)
@@ -88,7 +105,8 @@ impl Totals {
         Self {
             requests: f(self.requests, other.requests),
             failures: f(self.failures, other.failures),
-            samples: f(self.samples, other.samples),
+            ttfts: f(self.ttfts, other.ttfts),
+            gaps: f(self.gaps, other.gaps),
             slow,
         }
     }

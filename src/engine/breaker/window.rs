@@ -16,9 +16,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Moment, Span};
-use crate::engine::breaker::Rules;
 use crate::engine::breaker::slot::Totals;
 use crate::engine::breaker::word::{Rule, Word};
+use crate::engine::breaker::{Limit, Rules};
 use crate::policy::model::Breaker;
 
 /// The remembered readings, and the state that the last tick saw.
@@ -91,7 +91,8 @@ impl Window {
 
 /// The first rule that the window breaks, in the order of the language's reference: error rate, then the percentiles.
 ///
-/// `p95(ttft) > limit` needs no percentile: it holds exactly when more than 5 % of the samples were above the limit.
+/// `p95(ttft) > limit` needs no percentile: it holds exactly when more than 5 % of the samples were above the limit. For
+/// `gap` a sample is a stream, by its longest gap.
 /// Counting those is exact at any rate and sums over cores, which percentiles do not. All prompts are judged together:
 /// the window does not tell short prompts from long ones.
 pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
@@ -106,33 +107,35 @@ pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
         return Some(Rule::ErrorRate);
     }
     (0_u8..)
-        .zip(window.slow)
-        .zip(rules.slow_share)
-        .find(|&((_, slow), share)| exceeds(slow, window.samples, share))
-        .map(|((index, _), _)| Rule::Slow(index))
+        .zip(rules.slow_limits.map(Limit::measure))
+        .zip(window.slow.into_iter().zip(rules.slow_share))
+        .find(|&((_, measure), (slow, share))| exceeds(slow, window.samples(measure), share))
+        .map(|((index, measure), _)| Rule::Slow(measure, index))
 }
 
 /// One remembered reading.
 #[derive(Debug, Default)]
-struct Mark([AtomicU64; 3 + Breaker::SLOW_MAX]);
+struct Mark([AtomicU64; 4 + Breaker::SLOW_MAX]);
 
 impl Mark {
     fn write(&self, totals: Totals) {
-        let [requests, failures, samples, slow @ ..] = &self.0;
+        let [requests, failures, ttfts, gaps, slow @ ..] = &self.0;
         requests.store(totals.requests, Relaxed);
         failures.store(totals.failures, Relaxed);
-        samples.store(totals.samples, Relaxed);
+        ttfts.store(totals.ttfts, Relaxed);
+        gaps.store(totals.gaps, Relaxed);
         for (cell, value) in slow.iter().zip(totals.slow) {
             cell.store(value, Relaxed);
         }
     }
 
     fn read(&self) -> Totals {
-        let [requests, failures, samples, slow @ ..] = &self.0;
+        let [requests, failures, ttfts, gaps, slow @ ..] = &self.0;
         let mut totals = Totals {
             requests: requests.load(Relaxed),
             failures: failures.load(Relaxed),
-            samples: samples.load(Relaxed),
+            ttfts: ttfts.load(Relaxed),
+            gaps: gaps.load(Relaxed),
             ..Totals::default()
         };
         for (value, cell) in totals.slow.iter_mut().zip(slow) {

@@ -2,15 +2,16 @@
 //! in one `u64`, so that readers on all cores see a whole state or another whole state, never half of each.
 //!
 //! ```text
-//!   63   62 61   59 58    55 54          38 37                                0
+//!   63   62 61   58 57    54 53          38 37                                0
 //!  ┌───────┬───────┬────────┬──────────────┬───────────────────────────────────┐
 //!  │ state │ rule  │ level  │    epoch     │  until, milliseconds from START   │
 //!  └───────┴───────┴────────┴──────────────┴───────────────────────────────────┘
 //! ```
-//! 38 bits of milliseconds are 8.7 years of uptime. An epoch of 17 bits comes round after 131,072 changes of state; an
+//! 38 bits of milliseconds are 8.7 years of uptime. An epoch of 16 bits comes round after 65,536 changes of state; an
 //! attempt would have to run through all of them to be mistaken for one of the present epoch.
 
 use crate::base::{Moment, Span};
+use crate::policy::model::Measure;
 
 /// What a breaker does with requests, in the words of electricity, as everywhere: a closed one conducts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -52,8 +53,8 @@ pub enum Rule {
     Consecutive,
     /// `open when error_rate > …`
     ErrorRate,
-    /// `open when pNN(ttft) > …`: the index into [`crate::policy::model::Breaker::slow`].
-    Slow(u8),
+    /// `open when pNN(ttft) > …` and its like: the index into [`crate::policy::model::Breaker::slow`].
+    Slow(Measure, u8),
 }
 
 impl Rule {
@@ -62,7 +63,7 @@ impl Rule {
         match self {
             Self::Consecutive => "consecutive",
             Self::ErrorRate => "error_rate",
-            Self::Slow(_) => "ttft",
+            Self::Slow(measure, _) => measure.as_str(),
         }
     }
 }
@@ -90,7 +91,7 @@ impl Word {
     /// Fifteen doublings turn a second into nine hours: every sane maximum is reached before.
     pub(crate) const LEVEL_MAX: u8 = 15;
 
-    const EPOCH_MASK: u32 = (1 << 17) - 1;
+    const EPOCH_MASK: u32 = (1 << 16) - 1;
     const UNTIL_MASK: u64 = (1 << 38) - 1;
 
     /// Open, packed, with no end: what an operator orders.
@@ -118,12 +119,18 @@ impl Word {
             None => 0,
             Some(Rule::Consecutive) => 1,
             Some(Rule::ErrorRate) => 2,
-            Some(Rule::Slow(index)) => u64::from(index.min(3)).saturating_add(3),
+            Some(Rule::Slow(measure, index)) => {
+                let first = match measure {
+                    Measure::Ttft => FIRST_TTFT,
+                    Measure::Gap => FIRST_GAP,
+                };
+                u64::from(index.min(3)).saturating_add(first)
+            }
         };
         let until = self.until.as_nanos().div_ceil(MILLI).min(Self::UNTIL_MASK);
         state << 62
-            | rule << 59
-            | u64::from(self.level.min(Self::LEVEL_MAX)) << 55
+            | rule << 58
+            | u64::from(self.level.min(Self::LEVEL_MAX)) << 54
             | u64::from(self.epoch & Self::EPOCH_MASK) << 38
             | until
     }
@@ -136,16 +143,17 @@ impl Word {
             2 => State::HalfOpen,
             _ => State::Open,
         };
-        let rule = match (word >> 59) & 7 {
+        let rule = match (word >> 58) & 15 {
             0 => None,
             1 => Some(Rule::Consecutive),
             2 => Some(Rule::ErrorRate),
-            slow => u8::try_from(slow.saturating_sub(3)).ok().map(Rule::Slow),
+            gap @ FIRST_GAP.. => slow_rule(Measure::Gap, gap.saturating_sub(FIRST_GAP)),
+            ttft => slow_rule(Measure::Ttft, ttft.saturating_sub(FIRST_TTFT)),
         };
         Self {
             state,
             rule,
-            level: u8::try_from((word >> 55) & 15).unwrap_or(Self::LEVEL_MAX),
+            level: u8::try_from((word >> 54) & 15).unwrap_or(Self::LEVEL_MAX),
             epoch: epoch_of(word),
             until: match word & Self::UNTIL_MASK {
                 Self::UNTIL_MASK => Moment::NEVER,
@@ -153,6 +161,12 @@ impl Word {
             },
         }
     }
+}
+
+fn slow_rule(measure: Measure, index: u64) -> Option<Rule> {
+    u8::try_from(index)
+        .ok()
+        .map(|index| Rule::Slow(measure, index))
 }
 
 /// Whether the state is closed: what every pick asks of a packed word.
@@ -171,11 +185,15 @@ pub(crate) fn epoch_of(word: u64) -> u32 {
 }
 
 const MILLI: u64 = 1_000_000;
+/// The packed rules from here on are about `ttft`, and from there on about `gap`.
+const FIRST_TTFT: u64 = 3;
+const FIRST_GAP: u64 = 7;
 
 #[cfg(test)]
 mod tests {
     use super::{Rule, State, Word, closed, epoch_of, passes};
     use crate::base::{Moment, Span};
+    use crate::policy::model::Measure;
 
     #[test]
     fn a_word_survives_packing() {
@@ -184,9 +202,12 @@ mod tests {
                 None,
                 Some(Rule::Consecutive),
                 Some(Rule::ErrorRate),
-                Some(Rule::Slow(3)),
+                Some(Rule::Slow(Measure::Ttft, 0)),
+                Some(Rule::Slow(Measure::Ttft, 3)),
+                Some(Rule::Slow(Measure::Gap, 0)),
+                Some(Rule::Slow(Measure::Gap, 3)),
             ] {
-                for epoch in [0, 1, 131_071] {
+                for epoch in [0, 1, 65_535] {
                     let word = Word {
                         state,
                         rule,
@@ -210,7 +231,7 @@ mod tests {
             state: State::Open,
             rule: None,
             level: 0,
-            epoch: 131_071,
+            epoch: 65_535,
             until: Moment::from_nanos(1),
         };
         assert_eq!(

@@ -324,6 +324,8 @@ struct Running {
     /// It is the test at the end of a rest, of its key or its model.
     tests: bool,
     content: bool,
+    /// The longest time between two of its contents.
+    gap: Span,
 }
 
 /// A repeat that waits for its time.

@@ -8,9 +8,10 @@ use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{Rule, epoch_of, passes};
 use crate::engine::breaker::{Health, Rules};
-use crate::engine::chain::{Chain, End, Running};
+use crate::engine::chain::{Chain, End, Form, Running};
 use crate::engine::core::Core;
 use crate::policy::Plan;
+use crate::policy::model::Measure;
 
 impl Chain {
     /// The first content of the attempt at hand has gone to the client. One that runs beside it is overtaken. Later calls
@@ -38,10 +39,18 @@ impl Chain {
             running.token.is_some() || !is_current(running, cell, core)
         };
         if !stale {
-            sample(ttft, running, core);
+            sample(Measure::Ttft, ttft, running, core);
         }
         core.learn_ttft(target, ttft);
         self.overtake(now, core);
+    }
+
+    /// So long passed between two contents of the attempt at hand, without the time that the client took. A silence
+    /// that ends without content is one, too: [`Span::MAX`] if it was waited out.
+    pub fn gap(&mut self, gap: Span) {
+        if let Some(running) = &mut self.running {
+            running.gap = running.gap.max(gap);
+        }
     }
 
     /// The attempt at hand ended. Exactly once for each, unless [`Chain::abandoned`] or overtaken. An answer overtakes the
@@ -76,8 +85,9 @@ impl Chain {
             self.slow_probe(&running, cell),
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
-            sample(waited, &running, core);
+            sample(Measure::Ttft, waited, &running, core);
         }
+        self.sample_gap(&running, cell, core, end.outcome == Outcome::Ok);
         rest(now, &running, cell, core, end);
         self.waited = if running.content { Span::ZERO } else { waited };
     }
@@ -99,6 +109,21 @@ impl Chain {
         for running in both.iter().flatten() {
             self.release(now, core, running, None);
             forsake(now, running, core);
+            if let Some(cell) = core.board.cell(running.target) {
+                self.sample_gap(running, cell, core, false);
+            }
+        }
+    }
+
+    /// Counts a stream that had content for the rules about gaps, once, by its longest. One that did not come to its end
+    /// (`whole`) would perhaps have had a longer one: it counts only if it has been slow already.
+    fn sample_gap(&self, running: &Running, cell: &Cell, core: &Core, whole: bool) {
+        let counts = self.form == Form::Stream && running.content && running.token.is_none();
+        if counts
+            && (whole || cell.rules.is_slow(Measure::Gap, running.gap))
+            && is_current(running, cell, core)
+        {
+            sample(Measure::Gap, running.gap, running, core);
         }
     }
 
@@ -140,11 +165,16 @@ impl Chain {
     fn slow_probe(&self, running: &Running, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
         let record = self.history.at(running.index);
         let ttft = record.and_then(|record| record.ttft);
-        let limits = cell.rules.slow_limits;
+        let (gap, limits) = (running.gap, cell.rules.slow_limits);
         move |rule| match rule {
-            Rule::Slow(index) => {
+            Rule::Slow(measure, index) => {
+                let time = match measure {
+                    Measure::Ttft => ttft,
+                    Measure::Gap => Some(gap),
+                };
                 let limit = limits.get(usize::from(index));
-                ttft.zip(limit).is_some_and(|(ttft, &limit)| ttft > limit)
+                time.zip(limit)
+                    .is_some_and(|(time, limit)| limit.is_exceeded(measure, time))
             }
             Rule::Consecutive | Rule::ErrorRate => false,
         }
@@ -162,8 +192,11 @@ fn forsake(now: Moment, running: &Running, core: &Core) {
         return;
     }
     let waited = now.since(running.started);
-    if !running.content && cell.rules.is_slow(waited) && is_current(running, cell, core) {
-        sample(waited, running, core);
+    if !running.content
+        && cell.rules.is_slow(Measure::Ttft, waited)
+        && is_current(running, cell, core)
+    {
+        sample(Measure::Ttft, waited, running, core);
     }
 }
 
@@ -253,12 +286,12 @@ fn rest_key(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) 
     }
 }
 
-/// Counts a time to first content for the latency rules.
-fn sample(ttft: Span, running: &Running, core: &Core) {
+/// Counts a time for the latency rules.
+fn sample(measure: Measure, time: Span, running: &Running, core: &Core) {
     if let Some(cell) = core.board.cell(running.target)
         && let Some(slot) = cell.slot(core.index)
     {
-        slot.ttft(ttft, &cell.rules.slow_limits);
+        slot.sample(measure, time, &cell.rules.slow_limits);
     }
 }
 

@@ -160,6 +160,7 @@ impl Chain {
             key: held.taken.key,
             tests: held.taken.turn == Turn::Test,
             content: false,
+            gap: Span::ZERO,
         });
         let policy = &view.plan.policy;
         if let Some(provider) = held.rotates {

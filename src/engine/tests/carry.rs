@@ -6,7 +6,7 @@ use crate::base::{Outcome, OutcomeSet, ProviderId, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
 use crate::engine::{KeyPlace, Order, State};
 use crate::policy::model::{
-    Breaker, Endpoint, HealthCheck, KeyPick, ModelName, Pick, Question, SlowRule,
+    Breaker, Endpoint, HealthCheck, KeyPick, Measure, ModelName, Pick, Question, SlowRule,
 };
 use crate::policy::{Plan, Policy};
 
@@ -154,6 +154,7 @@ fn one_probe_at_a_time_over_both_plans() {
 fn a_window_goes_on_unless_what_counts_has_changed() {
     let count = OutcomeSet::EMPTY.with(Outcome::S5xx);
     let slow = vec![SlowRule {
+        measure: Measure::Ttft,
         percentile: 950_000,
         limit: SECOND,
     }];
@@ -352,4 +353,28 @@ fn a_core_keeps_its_averages_and_turns() {
     );
     let cell = world.board.cell(other).unwrap();
     assert_eq!(cell.inflight.load(Relaxed), 0);
+}
+
+#[test]
+fn a_rule_that_looks_at_something_else_counts_anew() {
+    let setup = |measure| Setup {
+        breaker: Breaker {
+            slow: vec![SlowRule {
+                measure,
+                percentile: 950_000,
+                limit: SECOND,
+            }],
+            ..breaker()
+        },
+        ..Setup::default()
+    };
+    for (to, left) in [(Measure::Gap, 10), (Measure::Ttft, 0)] {
+        let mut world = setup(Measure::Gap).build();
+        for outcome in [Outcome::Ok, Outcome::S5xx].repeat(5) {
+            world.once(outcome);
+        }
+        world.pass(MS);
+        world.follow(setup(to).plan(), &same);
+        assert_eq!(world.status('a').requests, left);
+    }
 }

@@ -4,6 +4,7 @@ mod balance;
 mod breaker;
 mod carry;
 mod chain;
+mod gaps;
 mod guard;
 mod hedge;
 mod journeys;

@@ -113,6 +113,7 @@ fn a_missing_model_comes_back_by_itself() {
 #[test]
 fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
     let slow = crate::policy::model::SlowRule {
+        measure: crate::policy::model::Measure::Ttft,
         percentile: 500_000,
         limit: SECOND,
     };
@@ -143,6 +144,7 @@ fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
 #[test]
 fn a_slow_answer_that_is_cut_short_counts_once() {
     let slow = crate::policy::model::SlowRule {
+        measure: crate::policy::model::Measure::Ttft,
         percentile: 500_000,
         limit: SECOND,
     };

@@ -3,7 +3,7 @@
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker};
 use crate::engine::{Chain, Order, Rule, State, Step};
-use crate::policy::model::{Breaker, Pick, Ramp, SlowRule};
+use crate::policy::model::{Breaker, Measure, Pick, Ramp, SlowRule};
 
 /// What can happen to the one target of the world.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ enum Event {
     Whole(usize, Outcome),
     /// One on core 1 whose first content takes 150 ms.
     Slow,
+    /// A stream on core 1 that has content at once, then nothing for so long, and then ends so or loses its client.
+    Stream(Span, Option<Outcome>),
     /// One on core 0 that stays under way.
     Begin,
     /// The oldest one under way ends so, or its client leaves.
@@ -56,6 +58,19 @@ const ORDERS: [Event; 9] = [
     Event::Order(Order::Close),
 ];
 
+const STALL: Event = Event::Stream(Span::from_millis(150), Some(Outcome::Ok));
+
+/// Streams with a gap that is too long, or not, and requests without.
+const GAPS: [Event; 7] = [
+    STALL,
+    Event::Stream(Span::from_millis(100), Some(Outcome::Ok)),
+    Event::Stream(Span::from_millis(150), Some(Outcome::StreamAbort)),
+    Event::Stream(Span::from_millis(150), None),
+    Event::Stream(Span::from_millis(100), None),
+    Event::Whole(0, Outcome::Ok),
+    Event::Pass(Span::from_millis(1_150)),
+];
+
 const OPENED: [Event; 2] = [
     Event::Whole(0, Outcome::S5xx),
     Event::Whole(1, Outcome::S5xx),
@@ -75,6 +90,14 @@ const RAMP: [Event; 5] = [
     Event::Whole(1, Outcome::Ok),
 ];
 
+const GAP_PROBING: [Event; 5] = [
+    STALL,
+    STALL,
+    STALL,
+    Event::Pass(MS),
+    Event::Pass(Span::from_millis(1_150)),
+];
+
 const SLOW_PROBING: [Event; 5] = [
     Event::Slow,
     Event::Slow,
@@ -89,10 +112,18 @@ fn small() -> Breaker {
         min_requests: 3,
         error_rate: Some(500_000),
         consecutive: Some(2),
-        slow: vec![SlowRule {
-            percentile: 500_000,
-            limit: Span::from_millis(100),
-        }],
+        slow: vec![
+            SlowRule {
+                measure: Measure::Ttft,
+                percentile: 500_000,
+                limit: Span::from_millis(100),
+            },
+            SlowRule {
+                measure: Measure::Gap,
+                percentile: 500_000,
+                limit: Span::from_millis(100),
+            },
+        ],
         cool_down: (SECOND, Span::from_secs(4)),
         probes: 1,
         need: 2,
@@ -109,6 +140,9 @@ fn every_short_sequence_agrees_with_the_model() {
     every(&EVENTS, 5, &HALF_OPEN, &small());
     every(&EVENTS, 3, &SLOW_PROBING, &small());
     every(&EVENTS, 4, &RAMP, &small());
+    every(&GAPS, 4, &[STALL], &small());
+    every(&GAPS, 3, &GAP_PROBING, &small());
+    every(&GAPS, 3, &RAMP, &small());
     every(&STEPS, 6, &RAMP, &small());
     every(&ORDERS, 3, &[], &small());
     every(&ORDERS, 4, &HALF_OPEN, &small());
@@ -163,12 +197,27 @@ fn run(world: &mut World, sequence: &[Event], breaker: &Breaker) {
                     world.content(&mut chain, 1);
                     model.sample(begun, Span::from_millis(150));
                     world.end(&mut chain, 1, Outcome::Ok);
-                    model.ended(
-                        world.now,
-                        begun,
-                        Some(Outcome::Ok),
-                        Some(Span::from_millis(150)),
-                    );
+                    let seen = Seen {
+                        ttft: Span::from_millis(150),
+                        gap: Span::ZERO,
+                    };
+                    model.ended(world.now, begun, Some(Outcome::Ok), Some(seen));
+                }
+            }
+            Event::Stream(gap, outcome) => {
+                if let Some((mut chain, begun)) = begin(world, &mut model, 1, sequence) {
+                    world.content(&mut chain, 1);
+                    model.sample(begun, Span::ZERO);
+                    chain.gap(MS);
+                    chain.gap(gap);
+                    chain.gap(MS);
+                    world.now = world.now + gap;
+                    match outcome {
+                        Some(outcome) => world.end(&mut chain, 1, outcome),
+                        None => world.abandon(&mut chain, 1),
+                    }
+                    let ttft = Span::ZERO;
+                    model.ended(world.now, begun, outcome, Some(Seen { ttft, gap }));
                 }
             }
             Event::Begin => under_way.extend(begin(world, &mut model, 0, sequence)),
@@ -224,17 +273,26 @@ struct Begun {
     probe: bool,
 }
 
+/// What was seen of a stream that had content.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    ttft: Span,
+    /// The longest.
+    gap: Span,
+}
+
 /// What was counted: in which epoch, after how many ticks.
 struct Record {
     epoch: u32,
     ticks: usize,
-    /// A request and whether it was ill, or a sample and whether it was slow.
+    /// A request and whether it was ill, or a time to first content or a stream's longest gap and whether it was slow.
     what: What,
 }
 
 enum What {
     Request { ill: bool },
     Sample { slow: bool },
+    Gap { slow: bool },
 }
 
 /// The breaker as the documents describe it: it keeps every record for ever and counts them anew at each tick.
@@ -310,7 +368,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn ended(&mut self, now: Moment, begun: Begun, outcome: Option<Outcome>, ttft: Option<Span>) {
+    fn ended(&mut self, now: Moment, begun: Begun, outcome: Option<Outcome>, seen: Option<Seen>) {
         if !self.has_a_say(begun) {
             return;
         }
@@ -318,9 +376,13 @@ impl<'a> Model<'a> {
         let limit = self.rules.slow[0].limit;
         if begun.probe {
             self.out -= 1;
-            let opened_by_slowness = matches!(self.why, Some(Rule::Slow(_)));
+            let looked_at = match self.why {
+                Some(Rule::Slow(Measure::Ttft, 0)) => seen.map(|seen| seen.ttft),
+                Some(Rule::Slow(Measure::Gap, 1)) => seen.map(|seen| seen.gap),
+                _ => None,
+            };
             match outcome {
-                Some(Outcome::Ok) if opened_by_slowness && ttft.is_some_and(|t| t > limit) => {
+                Some(Outcome::Ok) if looked_at.is_some_and(|time| time > limit) => {
                     self.refuse(now, self.why);
                 }
                 Some(Outcome::Ok) => self.win(now),
@@ -344,14 +406,21 @@ impl<'a> Model<'a> {
                     .is_some_and(|limit| self.streak >= limit);
                 if reached {
                     self.refuse(now, Some(Rule::Consecutive));
-                } else if outcome == Outcome::Timeout && ttft.is_none() {
+                } else if outcome == Outcome::Timeout && seen.is_none() {
                     self.record(What::Sample {
                         slow: waited > limit,
                     });
                 }
             }
-            None if waited > limit => self.record(What::Sample { slow: true }),
+            None if seen.is_none() && waited > limit => self.record(What::Sample { slow: true }),
             None => {}
+        }
+        // Unless that has opened it.
+        if let Some(Seen { gap, .. }) = seen.filter(|_| self.has_a_say(begun)) {
+            let slow = gap > self.rules.slow[1].limit;
+            if slow || outcome == Some(Outcome::Ok) {
+                self.record(What::Gap { slow });
+            }
         }
     }
 
@@ -424,7 +493,7 @@ impl<'a> Model<'a> {
     }
 
     fn judge(&mut self, now: Moment) {
-        let [requests, ill, samples, slow] = self.window(now);
+        let [requests, ill, samples, slow, gaps, slow_gaps] = self.window(now);
         let enough = u64::from(self.rules.min_requests);
         if requests >= enough
             && self
@@ -436,16 +505,20 @@ impl<'a> Model<'a> {
         } else if samples >= enough
             && slow * 1_000_000 > samples * u64::from(1_000_000 - self.rules.slow[0].percentile)
         {
-            self.refuse(now, Some(Rule::Slow(0)));
+            self.refuse(now, Some(Rule::Slow(Measure::Ttft, 0)));
+        } else if gaps >= enough
+            && slow_gaps * 1_000_000 > gaps * u64::from(1_000_000 - self.rules.slow[1].percentile)
+        {
+            self.refuse(now, Some(Rule::Slow(Measure::Gap, 1)));
         }
     }
 
     /// All records of this epoch that came after the last tick before the window's first tenth.
-    fn window(&self, now: Moment) -> [u64; 4] {
+    fn window(&self, now: Moment) -> [u64; 6] {
         let tenth = |at: Moment| at.as_nanos() / (self.rules.window.as_nanos() / 10);
         let before = |&&at: &&Moment| tenth(at) + 9 < tenth(now);
         let first = self.ticks.iter().take_while(before).count();
-        let mut sums = [0; 4];
+        let mut sums = [0; 6];
         for record in &self.records {
             if record.epoch == self.epoch && record.ticks >= first {
                 match record.what {
@@ -456,6 +529,10 @@ impl<'a> Model<'a> {
                     What::Sample { slow } => {
                         sums[2] += 1;
                         sums[3] += u64::from(slow);
+                    }
+                    What::Gap { slow } => {
+                        sums[4] += 1;
+                        sums[5] += u64::from(slow);
                     }
                 }
             }

@@ -3,8 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, LogForm, MidStream, Retries, Server, ServerBounds, ServerTls, SlowRule, Telemetry,
-    Timeouts, TimeoutsOverride,
+    Breaker, LogForm, Measure, MidStream, Retries, Server, ServerBounds, ServerTls, SlowRule,
+    Telemetry, Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -286,10 +286,10 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `open when error_rate > 25%`, `consecutive >= 5`, `p95(ttft) > 1200ms` or `slow(ttft > 2s) > 30%`
+    /// `open when error_rate > 25%`, `consecutive >= 5`, `p95(ttft) > 1200ms` or `slow(gap > 2s) > 30%`
     fn open_rule(&mut self, stmt: &'t Stmt<'t>, breaker: &mut Breaker) {
         const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5`, \
-             `open when p95(ttft) > 1200ms` or `open when slow(ttft > 2s) > 30%";
+             `open when p95(ttft) > 1200ms` or `open when slow(gap > 2s) > 30%";
         let [
             _,
             Word::When(
@@ -323,26 +323,31 @@ impl<'t> Resolver<'t> {
                 }
             }
             (Kind::Call(name, args), Op::Gt, Some(number)) if number.span().is_some() => {
-                let percentile = percentile(name).filter(
-                    |_| matches!(args.as_slice(), [arg] if arg.expr.name() == Some("ttft")),
-                );
-                match percentile {
-                    Some(percentile) => {
-                        let limit = number.span().unwrap_or_default();
-                        self.slow_rule(stmt, SlowRule { percentile, limit }, breaker);
+                match percentile(name).zip(slow_measure(args)) {
+                    Some((percentile, measure)) => {
+                        let rule = SlowRule {
+                            measure,
+                            percentile,
+                            limit: number.span().unwrap_or_default(),
+                        };
+                        self.slow_rule(stmt, rule, breaker);
                     }
                     None => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
                 }
             }
             (Kind::Call("slow", args), Op::Gt, Some(number)) if number.ppm().is_some() => {
-                let Some(limit) = slow_limit(args) else {
+                let Some((measure, limit)) = slow_limit(args) else {
                     self.report(say::not_written_so(stmt.place, "open", SHAPE));
                     return;
                 };
                 // More than 30 % above the limit: the 70th percentile is.
                 if let Some(share) = self.percent(right, number, SHARE_MAX) {
-                    let percentile = 1_000_000_u32.saturating_sub(share);
-                    self.slow_rule(stmt, SlowRule { percentile, limit }, breaker);
+                    let rule = SlowRule {
+                        measure,
+                        percentile: 1_000_000_u32.saturating_sub(share),
+                        limit,
+                    };
+                    self.slow_rule(stmt, rule, breaker);
                 }
             }
             _ => self.report(say::not_written_so(stmt.place, "open", SHAPE)),
@@ -428,18 +433,26 @@ pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
         .and_then(|max| u8::try_from(max).ok())
 }
 
-/// The limit of `slow(ttft > 2s)`.
-fn slow_limit(args: &[Arg<'_>]) -> Option<Span> {
+/// What `p95(gap)` looks at.
+fn slow_measure(args: &[Arg<'_>]) -> Option<Measure> {
     let [Arg { expr, value: None }] = args else {
         return None;
     };
-    match &expr.kind {
-        Kind::Compare(Op::Gt, left, right) if left.name() == Some("ttft") => match right.kind {
-            Kind::Number(number) => number.span(),
-            _ => None,
-        },
-        _ => None,
-    }
+    expr.name().and_then(Measure::named)
+}
+
+/// What `slow(gap > 2s)` looks at, and its limit.
+fn slow_limit(args: &[Arg<'_>]) -> Option<(Measure, Span)> {
+    let [Arg { expr, value: None }] = args else {
+        return None;
+    };
+    let Kind::Compare(Op::Gt, left, right) = &expr.kind else {
+        return None;
+    };
+    let Kind::Number(limit) = right.kind else {
+        return None;
+    };
+    left.name().and_then(Measure::named).zip(limit.span())
 }
 
 /// `p95` in parts per million.

@@ -66,6 +66,8 @@ pub enum Fault {
     LateHead(Span),
     /// The first content comes so late, behind a head that was in time.
     LateContent(Span),
+    /// Each word of a stream but the first comes so long after the one before: well.
+    LateWords(Span),
     /// Silence after so many words: `timeout`.
     Stall(u32),
     /// The same under comments and empty deltas: `timeout`.
@@ -177,7 +179,7 @@ impl Fault {
             Self::NoEnd(_) if streams => of(Outcome::StreamAbort),
             Self::NoEnd(_) => of(Outcome::BadOutput),
             Self::ErrorFirst | Self::ErrorAfter(_) => of(Outcome::S5xx),
-            Self::LateHead(_) | Self::LateContent(_) => of(Outcome::Ok),
+            Self::LateHead(_) | Self::LateContent(_) | Self::LateWords(_) => of(Outcome::Ok),
             Self::Stall(_) | Self::Murmur(_) => OutcomeSet::EMPTY,
             Self::Interim
             | Self::OddType

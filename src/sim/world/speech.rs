@@ -96,6 +96,7 @@ impl Speaker {
         match line.fault {
             Some(Fault::LateContent(late)) if place == 0 => late,
             _ if place == 0 => half(line.ttft).max(MOMENT),
+            Some(Fault::LateWords(late)) => late.max(MOMENT),
             _ => line.gap.max(MOMENT),
         }
     }

@@ -294,6 +294,112 @@ route default {
     assert_eq!(report.clients.errors, 0);
 }
 
+/// Nothing but gaps opens these breakers.
+const GAPS: &str = r#"
+policy 1
+breaker wary {
+  window = 2s, min_requests = 10, open when slow(gap > 500ms) > 30%
+  cool_down = 5s..20s, half_open { probes = 1, need = 1, share = 5% }
+}
+defaults { breaker = wary, idle_timeout = 400ms }
+provider main {
+  kind = openai, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  idle_timeout = 5s
+  model m = "model"
+}
+provider backup {
+  kind = mistral, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+route default {
+  tier 1 { main.m }
+  tier 2 { backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_provider_that_hesitates_between_words_is_left_and_comes_back() {
+    let lived = |seconds| {
+        let report = Incident {
+            policy: GAPS,
+            spells: minute(Fault::LateWords(Span::from_secs(1))),
+            streams: MILLION,
+            seconds,
+            ..Incident::default()
+        }
+        .run(13);
+        assert_eq!(report.clients.errors + report.clients.cut, 0);
+        report
+    };
+    let (within, after) = (lived(68), lived(130));
+    let main = &within.targets[0];
+    assert!(main.opened >= 1);
+    assert_eq!(main.failed, 0, "slow streams are answers all the same");
+    // Fifty a second: ten seconds that are well; then the second until a word is late, the few until 30 % of the streams
+    // that ended were so, and a tick; then probes.
+    assert!(main.attempts <= 500 + 250, "{}", main.attempts);
+    // It is half open within the longest cool-down and a tenth, and has all its weight a few seconds later.
+    let back = after.targets[0].attempts - main.attempts;
+    assert!(back >= 30 * 50, "{back}");
+}
+
+#[test]
+fn words_that_come_in_time_open_nothing_and_neither_do_slow_readers() {
+    for (late, slow) in [(Span::from_millis(450), 0), (Span::ZERO, MILLION)] {
+        let plan = plan("gaps", GAPS);
+        let models = plan.policy.model_names();
+        let crowd = Crowd {
+            arrivals: Arrivals::Poisson(Span::from_millis(20)),
+            from: Moment::START,
+            to: at(20),
+            manners: Manners {
+                streams: MILLION,
+                slow,
+                slow_rate: 100,
+                ..Manners::polite(models.into_iter().map(str::to_owned).collect())
+            },
+        };
+        let scenario = Scenario {
+            cores: 2,
+            natures: vec![Nature::default(); 2],
+            spells: vec![Spell::always(MAIN, Fault::LateWords(late), at(0), at(60))],
+            crowds: vec![crowd],
+        };
+        let mut world = World::new(&plan, scenario, 14);
+        world.run(at(60));
+        let report = world.finish();
+        assert_eq!(report.broken, None);
+        assert!(report.clients.answers > 500, "{}", report.clients.answers);
+        assert_eq!(report.targets[0].opened, 0, "{late:?}");
+    }
+}
+
+#[test]
+fn streams_that_fall_silent_open_by_their_gap_whoever_ends_them() {
+    // The idle timer, at 400 ms: below the limit, and yet the gap has no end. Or the client, whose patience is longer than
+    // the limit and shorter than the timer of `main`.
+    let timed = GAPS.replace("  idle_timeout = 5s\n", "");
+    for (policy, leave) in [(timed.as_str(), 0), (GAPS, MILLION)] {
+        // Comments and empty deltas are silence, too.
+        for fault in [Fault::Stall(2), Fault::Murmur(2)] {
+            let report = Incident {
+                policy,
+                spells: minute(fault),
+                streams: MILLION,
+                leave,
+                patience: Latency::Constant(Span::from_secs(1)),
+                seconds: 68,
+                ..Incident::default()
+            }
+            .run(15);
+            let main = &report.targets[0];
+            assert!(main.opened >= 1, "{fault:?} {leave}");
+            assert!(main.attempts <= 500 + 250, "{}", main.attempts);
+        }
+    }
+}
+
 #[test]
 fn when_all_are_down_clients_are_told_at_once() {
     for fault in [Fault::Refused, Fault::Status(503)] {
