@@ -95,7 +95,8 @@ impl Load {
         }
     }
 
-    /// Changes the bounds. Where more is held than may be now, nothing new is taken until enough has come back.
+    /// Changes the bounds. Where more is held than may be now, nothing new is taken from the stock until enough has come
+    /// back; what cores have spare, a sixteenth of the old bound at most, they may still use.
     pub fn rebound(&self, bounds: Bounds) {
         for bound in Bound::ALL {
             if let Some(permits) = self.of(bound) {

@@ -128,7 +128,7 @@ impl Exchange {
             Err(Broken::TimedOut) => return self.answer_late(now, context),
             Err(Broken::Overtaken) => return,
             Err(Broken::Drained) => return self.drained(now, context),
-            Err(Broken::Reset) => return self.answer_cut(now, context),
+            Err(Broken::Reset | Broken::Answered) => return self.answer_cut(now, context),
         };
         if count == 0 {
             return self.answer_over(now, context);

@@ -128,6 +128,8 @@ pub enum Broken {
     Overtaken,
     /// The process ends, and its patience with what is under way is over.
     Drained,
+    /// The provider refuses the request, and has not read all of it: what is left was not sent.
+    Answered,
 }
 
 /// Why there is no connection.

@@ -289,7 +289,7 @@ impl Exchange {
             Err(Broken::Overtaken) => {}
             Err(Broken::Drained) => self.drained(now, context),
             Err(Broken::Reset) if self.upstream.reused => self.dial_again(now, context),
-            Err(Broken::Reset) => {
+            Err(Broken::Reset | Broken::Answered) => {
                 // It may have answered before it had read everything, and closed.
                 self.answer.spoil();
                 self.state = State::AwaitHead;

@@ -8,12 +8,12 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use crate::base::{Moment, ProviderId};
-use crate::exchange::{Action, DialFailure, Exchange, Input, Reused};
+use crate::exchange::{Action, Broken, DialFailure, Exchange, Input, Reused};
 use crate::runtime::accept::Connected;
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
 use crate::runtime::hedge::Hedging;
-use crate::runtime::link::{Link, Way};
+use crate::runtime::link::{Link, Sent, Way};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::view::View;
 use crate::runtime::worker::Worker;
@@ -73,7 +73,7 @@ async fn converse(
                 watch.await_upstream(worker.now(), until);
                 let sent = pin!(upstream.send(bytes, range, worker.way()));
                 let (bytes, sent) = hedging.beside(sent).await;
-                Input::UpstreamSent(bytes, watch.verdict(sent))
+                Input::UpstreamSent(bytes, verdict_on_request(watch, sent))
             }
             Action::ReadUpstream { into, until } => {
                 let may_ask = client.is_plain() && exchange.borrow().may_send_interim();
@@ -121,6 +121,14 @@ async fn converse(
         };
         worker.handle(&conversation, input);
         hedging.settle();
+    }
+}
+
+/// What sending a request came to.
+pub(super) fn verdict_on_request(watch: &Watch, sent: io::Result<Sent>) -> Result<(), Broken> {
+    match watch.verdict(sent)? {
+        Sent::Whole => Ok(()),
+        Sent::Refused => Err(Broken::Answered),
     }
 }
 
@@ -229,9 +237,9 @@ impl Upstream {
         bytes: Vec<u8>,
         range: Range<usize>,
         way: Way,
-    ) -> (Vec<u8>, io::Result<()>) {
+    ) -> (Vec<u8>, io::Result<Sent>) {
         match &mut self.held {
-            Some((_, link)) => link.send(bytes, range, way).await,
+            Some((_, link)) => link.send_request(bytes, range, way).await,
             None => (bytes, Err(io::ErrorKind::NotConnected.into())),
         }
     }

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,6 +14,7 @@ use crate::base::{Moment, Span};
 use crate::exchange::{Broken, DialFailure};
 use crate::runtime::accept::out_of_descriptors;
 use crate::runtime::clock;
+use crate::runtime::fd::Socket;
 use crate::runtime::link::Link;
 use crate::runtime::peer::Peer;
 use crate::runtime::pulse::BEAT;
@@ -84,6 +86,7 @@ async fn connect_any(
             Ok(stream) => {
                 // Without it small writes wait for acknowledgements; a failure costs latency only.
                 let _ = stream.set_nodelay(true);
+                Socket::new(stream.as_raw_fd()).mind_vanished_peer();
                 return Ok(stream);
             }
             Err(
@@ -124,7 +127,9 @@ const fn given_up(why: Broken) -> DialFailure {
     match why {
         Broken::Overtaken => DialFailure::Overtaken,
         Broken::Drained => DialFailure::Drained,
-        Broken::ClientGone | Broken::Reset | Broken::TimedOut => DialFailure::ClientGone,
+        Broken::ClientGone | Broken::Answered | Broken::Reset | Broken::TimedOut => {
+            DialFailure::ClientGone
+        }
     }
 }
 

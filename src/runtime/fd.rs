@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{Errno, FdFlags};
-use rustix::net::{SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
 
 /// The number of a socket that its owner keeps open for as long as this value is registered with a sweeper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +57,40 @@ impl Socket {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         match rustix::net::send(self.borrow(), bytes, flags) {
             Ok(count) => Some(Ok(count)),
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// The peer may vanish without a word: a cable, a firewall that forgets. Then what was sent is not acknowledged, or the
+    /// kernel's own question is not, and the connection ends with an error in place of lasting until a timer fires, or in
+    /// the pool for ever.
+    ///
+    /// A question is sent after 15 s without a byte, and again after 5 s; who has acknowledged nothing for 20 s is gone
+    /// (`TCP_USER_TIMEOUT`, RFC 5482, which bounds both). That is longer than six retransmissions on a path with losses take
+    /// (RFC 6298: 0.2 s, doubling), and about as long as a stream may be silent by default. Linux bounds by it, too, how long
+    /// the peer's receive window may stay shut: a provider that is there and takes nothing of a request for 20 s counts as gone.
+    pub(super) fn mind_vanished_peer(self) {
+        let fd = self.borrow();
+        // Each of these may fail by itself, and the timers are there all the same.
+        let _ = sockopt::set_tcp_user_timeout(fd, UNACKNOWLEDGED_MS_MAX);
+        let _ = sockopt::set_tcp_keepidle(fd, KEEPALIVE_AFTER);
+        let _ = sockopt::set_tcp_keepintvl(fd, KEEPALIVE_EVERY);
+        let _ = sockopt::set_socket_keepalive(fd, true);
+    }
+
+    /// What the next bytes say, which stay where they are: whether they begin an answer that refuses the request.
+    pub(super) fn is_refused(self) -> bool {
+        let mut begin = [0_u8; REFUSAL_BYTES];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let count = rustix::net::recv(self.borrow(), &mut begin, flags);
+        count.is_ok_and(|(_, count)| refuses(begin.get(..count).unwrap_or_default()))
+    }
+
+    /// Takes the bytes that are there; `None` where there are none, and no end either.
+    pub(super) fn receive_now(self, into: &mut [u8]) -> Option<io::Result<usize>> {
+        match rustix::net::recv(self.borrow(), into, RecvFlags::DONTWAIT) {
+            Ok((_, count)) => Some(Ok(count)),
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(error) => Some(Err(error.into())),
         }
@@ -103,6 +138,12 @@ pub(super) enum Presence {
     HalfClosed,
     /// Reset, or both directions ended.
     Gone,
+}
+
+/// Whether bytes begin an answer with a status of 400 or more: the server will not read the rest of the request (RFC 9112
+/// section 9.5).
+pub(super) fn refuses(begin: &[u8]) -> bool {
+    begin.starts_with(b"HTTP/1.") && matches!(begin.get(8..10), Some([b' ', b'4' | b'5']))
 }
 
 /// Sockets whose peers are known to be there until the kernel says otherwise: nobody has to ask it again and again.
@@ -206,14 +247,25 @@ const NO_WAIT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };
+/// `HTTP/1.1 4`
+const REFUSAL_BYTES: usize = 10;
+/// A provider who has acknowledged nothing, or has had room for nothing, for so long is gone.
+const UNACKNOWLEDGED_MS_MAX: u32 = 20_000;
+/// Without a byte for so long, the kernel asks whether he is there.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+/// And again.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
+    use std::time::Duration;
 
-    use super::{Departures, Presence, Socket, presences};
+    use rustix::net::sockopt;
+
+    use super::{Departures, Presence, Socket, presences, refuses};
 
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -276,5 +328,32 @@ mod tests {
         assert_eq!(told(), []);
         drop(stays);
         assert_eq!(told(), [(8, Presence::HalfClosed)]);
+    }
+
+    #[test]
+    fn the_kernel_minds_a_vanished_peer() {
+        let (near, _far) = pair();
+        assert_eq!(sockopt::tcp_user_timeout(&near).unwrap(), 0);
+        Socket::new(near.as_raw_fd()).mind_vanished_peer();
+        assert_eq!(sockopt::tcp_user_timeout(&near).unwrap(), 20_000);
+        assert!(sockopt::socket_keepalive(&near).unwrap());
+        let asks = [sockopt::tcp_keepidle(&near), sockopt::tcp_keepintvl(&near)];
+        assert_eq!(asks.map(Result::unwrap), [15, 5].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_other_answers() {
+        for (begin, expected) in [
+            ("HTTP/1.1 413 Content Too Large", true),
+            ("HTTP/1.0 503", true),
+            ("HTTP/1.1 4", true),
+            ("HTTP/1.1 100 Continue", false),
+            ("HTTP/1.1 200 OK", false),
+            ("HTTP/1.1 ", false),
+            ("nonsense 4", false),
+            ("", false),
+        ] {
+            assert_eq!(refuses(begin.as_bytes()), expected, "{begin:?}");
+        }
     }
 }

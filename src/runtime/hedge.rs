@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use crate::base::Moment;
 use crate::exchange::{Action, Input};
 use crate::runtime::clock;
-use crate::runtime::connection::{Conversation, Endpoint, Upstream};
+use crate::runtime::connection::{Conversation, Endpoint, Upstream, verdict_on_request};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::Worker;
 
@@ -154,7 +154,7 @@ async fn drive(
             } => {
                 watch.await_upstream(worker.now(), until);
                 let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
-                Input::UpstreamSent(bytes, watch.verdict(sent))
+                Input::UpstreamSent(bytes, verdict_on_request(watch, sent))
             }
             Action::ReadUpstream { into, until } => {
                 watch.await_upstream(worker.now(), until);

@@ -1,15 +1,18 @@
 //! A TCP connection with or without TLS: read into a buffer's spare room, send a part of a buffer, and nothing else.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::pin::pin;
+use std::task::Poll;
 
 use monoio::buf::IoBufMut;
 use monoio::buf::{IoBuf, SliceMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
-use crate::runtime::fd::Socket;
+use crate::runtime::fd::{Socket, refuses};
 use crate::runtime::tls::Session;
 
 /// How bytes are sent.
@@ -21,6 +24,15 @@ pub(super) enum Way {
     ///
     /// PERF: saves about 8 % of the CPU of a request at one connection.
     Direct,
+}
+
+/// How much of a request went out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sent {
+    /// All of it.
+    Whole,
+    /// The provider has refused it before he had all of it.
+    Refused,
 }
 
 /// One connection. Its reads and writes are never dropped half-way: see `sweep`.
@@ -119,6 +131,42 @@ impl Link {
         send_all(&mut self.stream, bytes, range).await
     }
 
+    /// Sends a request, all of it or until the provider refuses it: he may answer early, and then neither read on nor
+    /// close, so that waiting for the rest to go out would cost the whole timer.
+    ///
+    /// PERF: what the kernel's buffers take at once goes the usual way.
+    pub(super) async fn send_request(
+        &mut self,
+        bytes: Vec<u8>,
+        range: Range<usize>,
+        way: Way,
+    ) -> (Vec<u8>, io::Result<Sent>) {
+        if range.len() <= BUFFERED_BYTES {
+            let (bytes, sent) = self.send(bytes, range, way).await;
+            return (bytes, sent.map(|()| Sent::Whole));
+        }
+        let sent = Box::pin(self.send_heedful(bytes.get(range).unwrap_or_default())).await;
+        (bytes, sent)
+    }
+
+    async fn send_heedful(&mut self, bytes: &[u8]) -> io::Result<Sent> {
+        let socket = self.socket();
+        let Some(tls) = self.tls.as_deref_mut() else {
+            let refused = |_: &mut bool| Ok(socket.is_refused());
+            return send_unless(&self.stream, bytes, refused).await;
+        };
+        tls.session.write(bytes)?;
+        let mut wire = std::mem::take(&mut tls.wire);
+        wire.clear();
+        tls.session.outgoing(&mut wire)?;
+        let session = &mut tls.session;
+        let refused = |heeds: &mut bool| refused_in(session, socket, heeds);
+        let sent = send_unless(&self.stream, &wire, refused).await;
+        wire.clear();
+        tls.wire = wire;
+        sent
+    }
+
     /// Ends the sending direction.
     pub(super) async fn finish_sending(&mut self) {
         if let Some(tls) = self.tls.as_deref_mut() {
@@ -187,6 +235,77 @@ impl Tls {
     }
 }
 
+/// Sends everything, past the driver's operations: an operation that waits for room could not be left when an answer comes.
+/// `refused` looks at what has come, and may say that there is nothing more to look for.
+async fn send_unless(
+    stream: &TcpStream,
+    mut bytes: &[u8],
+    mut refused: impl FnMut(&mut bool) -> io::Result<bool>,
+) -> io::Result<Sent> {
+    let socket = Socket::new(stream.as_raw_fd());
+    let mut heeds = true;
+    loop {
+        match socket.send_now(bytes) {
+            Some(sent) => bytes = bytes.get(sent?..).unwrap_or_default(),
+            None if heeds => {
+                if room_or_answer(stream).await? == Ready::Answer {
+                    // What is there and does not refuse, an interim answer for one, is read when all is sent.
+                    heeds = false;
+                    if refused(&mut heeds)? {
+                        return Ok(Sent::Refused);
+                    }
+                }
+            }
+            None => stream.writable(false).await?,
+        }
+        if bytes.is_empty() {
+            return Ok(Sent::Whole);
+        }
+    }
+}
+
+/// What a connection is ready for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ready {
+    Room,
+    Answer,
+}
+
+/// Waits for room to send into or for something to read. That one of two polls is dropped loses nothing.
+async fn room_or_answer(stream: &TcpStream) -> io::Result<Ready> {
+    let mut room = pin!(stream.writable(false));
+    let mut answer = pin!(stream.readable(false));
+    poll_fn(|task| {
+        if let Poll::Ready(ready) = answer.as_mut().poll(task) {
+            return Poll::Ready(ready.map(|()| Ready::Answer));
+        }
+        let room = room.as_mut().poll(task);
+        room.map(|ready| ready.map(|()| Ready::Room))
+    })
+    .await
+}
+
+/// Whether what has come over TLS refuses the request. Tickets and the like are taken in, and more is waited for; of an
+/// answer no more than what came with its first bytes, so that it stays within what a session holds.
+fn refused_in(session: &mut Session, socket: Socket, heeds: &mut bool) -> io::Result<bool> {
+    let mut wire = [0; 4096];
+    loop {
+        let begin = session.peek()?;
+        if !begin.is_empty() {
+            return Ok(refuses(begin));
+        }
+        match socket.receive_now(&mut wire) {
+            // Whoever has closed does not answer any more.
+            Some(Ok(0)) => return Ok(false),
+            Some(count) => session.incoming(wire.get(..count?).unwrap_or_default())?,
+            None => {
+                *heeds = true;
+                return Ok(false);
+            }
+        }
+    }
+}
+
 /// A write may be short, however small: it goes on until all is sent.
 async fn send_all(
     stream: &mut TcpStream,
@@ -206,5 +325,8 @@ async fn send_all(
     (bytes, Ok(()))
 }
 
+/// Up to this size a request goes out whether the provider reads it or not: his kernel takes in so much (the receive window
+/// of a new connection, `tcp_rmem`).
+const BUFFERED_BYTES: usize = 64 * 1024;
 /// One TLS record with its overhead fits.
 const WIRE_BYTES: usize = 17 * 1024;

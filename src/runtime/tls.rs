@@ -101,6 +101,18 @@ impl Session {
         Ok(Some(count))
     }
 
+    /// The decrypted bytes that come next, and stay; none where more must come first.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn peek(&mut self) -> io::Result<&[u8]> {
+        match self.connection.reader().into_first_chunk() {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(&[]),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Encrypts all of `bytes`.
     ///
     /// # Errors

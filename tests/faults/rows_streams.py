@@ -182,7 +182,7 @@ def redirects(status):
 @fault(42, "an answer before our body is sent")
 def early_answer(stream):
     big = {"prompt": 16_000_000}
-    for name, then in (("the rest is read", ["hang"]), ("the connection is reset", ["rst"])):
+    for name, then in (("the rest is read", ["hang"]), ("the connection is reset", ["rst"]), ("read no more", ["deaf"])):
         refusal = play(head(413, JSON, len(error_body())) + error_body(), ["sleep", 200], then, read="head")
         yield Scene(f"413, {name}", [refusal], seen=(1, 0), asks=[Ask(413, "first.m", 1, ends="refused", **big)])
     # The next request must not be sent on a connection whose request was never read.

@@ -213,6 +213,40 @@ fn nothing_is_left_for_later() {
     assert_none(&broken);
 }
 
+/// Markdown and comments pass every other test with one of them inside.
+#[test]
+fn no_merge_is_left_half_done() {
+    let mut waiting = vec![root().to_owned()];
+    let (mut broken, mut looked_at) = (Vec::new(), 0);
+    while let Some(path) = waiting.pop() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && (path == root() || !(name == "target" || name.starts_with('.'))) {
+            let inside = fs::read_dir(&path).unwrap();
+            waiting.extend(inside.map(|entry| entry.unwrap().path()));
+        } else if path.is_file()
+            && let Ok(text) = fs::read_to_string(&path)
+        {
+            looked_at += 1;
+            for (line, text) in numbered(&text).filter(|(_, text)| is_conflict_marker(text)) {
+                broken.push(format!("{}:{line}: {text}", path.display()));
+            }
+        }
+    }
+    assert!(looked_at > 300, "only {looked_at} files");
+    assert_none(&broken);
+}
+
+#[test]
+fn a_conflict_marker_is_told_from_a_rule() {
+    for (sign, behind) in [("<", " ours"), ("|", " base"), ("=", ""), (">", " theirs")] {
+        let marker = sign.repeat(7);
+        assert!(is_conflict_marker(&format!("{marker}{behind}")));
+        assert!(!is_conflict_marker(&sign.repeat(8)));
+        assert!(!is_conflict_marker(&format!(" {marker}")));
+    }
+    assert!(!is_conflict_marker("======= test session starts ======"));
+}
+
 #[test]
 fn imports_stand_in_three_blocks() {
     let mut broken = Vec::new();
@@ -410,6 +444,15 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     assert!(!found.is_empty(), "no sources in {folders:?}");
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
+}
+
+/// Whether git writes such a line where two sides of a merge differ: seven signs, and a name behind all but the middle.
+fn is_conflict_marker(line: &str) -> bool {
+    let named = ["<", ">", "|"].iter().any(|sign| {
+        line.strip_prefix(&sign.repeat(7))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    named || line == "=".repeat(7)
 }
 
 /// Lines with their numbers, from 1.

@@ -7,6 +7,7 @@ mod canary;
 mod classifying;
 mod continuing;
 mod discovering;
+mod early;
 mod failover;
 mod framing;
 mod health;
