@@ -6,7 +6,7 @@ import typing
 import plays
 from rig import KEYS, Gateway, policy, until
 
-ENDINGS = ("answered", "failed", "refused", "client_gone")
+ENDINGS = ("answered", "failed", "refused", "client_gone", "shed")
 # Words that no client may ever see: keys, and what stands on a page of something in front of a provider.
 SECRET = [*KEYS.values(), "203.0.113.9", "Just a moment"]
 
