@@ -6,7 +6,7 @@ import typing
 import plays
 from rig import KEYS, Gateway, policy, until
 
-ENDINGS = ("answered", "failed", "refused", "client_gone")
+ENDINGS = ("answered", "failed", "refused", "client_gone", "shed")
 # Words that no client may ever see: keys, and what stands on a page of something in front of a provider.
 SECRET = [*KEYS.values(), "203.0.113.9", "Just a moment"]
 
@@ -166,7 +166,7 @@ class World:
         """The three sides after the case: counters, logs, and what the target is left with."""
         scene = self.scene
         counted = {ending: sum(ask.ending() == ending for ask in self.asked) for ending in ENDINGS}
-        counted |= {"requests": len(self.asked), "hedges": 0, "hedges_won": 0, "shed": 0}
+        counted |= {"requests": len(self.asked), "hedges": 0, "hedges_won": 0}
         counted["attempts"] = sum(ask.attempts for ask in self.asked)
         # `first.other` is the first one tried where it is asked at all.
         counted["failovers"] = sum(ask.ending() == "answered" and ask.by == "second.m" and ask.attempts > 1 for ask in self.asked)

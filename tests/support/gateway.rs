@@ -256,11 +256,23 @@ pub fn eventually(mut holds: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on, and that nobody else of this process is given. It lies below the ports that the
+/// kernel gives to connections by itself: one of those could be taken before somebody listens there.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|probe| probe.local_addr())
-        .unwrap()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    // Another process begins somewhere else.
+    let offset = std::process::id().wrapping_mul(997);
+    loop {
+        let turn = GIVEN.fetch_add(1, Ordering::Relaxed);
+        assert!(turn < COUNT, "no port of {COUNT} is free");
+        let port = FIRST + offset.wrapping_add(turn) % COUNT;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A folder of its own for one test, removed with everything in it.
