@@ -787,6 +787,8 @@ pub enum Action {
 pub struct Serve {
     /// By priority; together at most [`crate::base::limits::ROUTE_TARGETS_MAX`] members.
     pub tiers: Vec<Tier>,
+    /// `spill`: from this part of its places taken, in parts per million, some of a tier's load goes to the next one.
+    pub spill: Option<u32>,
     /// Tried top down against the outcome.
     pub fallback: Vec<FallbackLine>,
     /// `else -> …`

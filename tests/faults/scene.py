@@ -166,7 +166,7 @@ class World:
         """The three sides after the case: counters, logs, and what the target is left with."""
         scene = self.scene
         counted = {ending: sum(ask.ending() == ending for ask in self.asked) for ending in ENDINGS}
-        counted |= {"requests": len(self.asked), "hedges": 0, "hedges_won": 0, "shed": 0}
+        counted |= {"requests": len(self.asked), "hedges": 0, "hedges_won": 0}
         counted["attempts"] = sum(ask.attempts for ask in self.asked)
         # `first.other` is the first one tried where it is asked at all.
         counted["failovers"] = sum(ask.ending() == "answered" and ask.by == "second.m" and ask.attempts > 1 for ask in self.asked)

@@ -132,6 +132,13 @@ fn the_demo_policy_is_what_it_says() {
 }
 
 #[test]
+fn a_route_spills_as_its_pool_says() {
+    let (policy, _) = load_file("vllm_fleet.policy");
+    let spills = [0, 1, 2].map(|route| serve(&policy, route).spill);
+    assert_eq!(spills, [Some(850_000), None, Some(850_000)]);
+}
+
+#[test]
 fn imports_expand_where_they_stand() {
     let (policy, _) = load_file("enterprise.policy");
     assert_eq!(policy.files.len(), 2);

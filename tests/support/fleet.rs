@@ -205,6 +205,7 @@ fn route(number: u64) -> Route {
         when: Cond::All(parts),
         guard: None,
         action: Action::Serve(Serve {
+            spill: None,
             tiers: vec![tier([0, 5]), tier([11, 18])],
             fallback: Vec::new(),
             otherwise: Otherwise::Reject(Reject {

@@ -37,12 +37,14 @@ impl Chain {
             affinity: self.decision.affinity,
             sticky: self.decision.sticky,
         };
-        let attempt = self.start_in_tiers(now, view, survey, draw, survey.ramp, core);
+        let spill = view.serve.spill;
+        let spilt = spill.map_or(0, |above| spilt(view, survey, above, draw, core));
+        let attempt = self.start_in_tiers(now, view, survey, draw, (survey.ramp, spilt), core);
         if attempt.is_some() {
             return attempt;
         }
-        if survey.ramp & survey.usable & survey.tiers != 0
-            && let Some(attempt) = self.start_in_tiers(now, view, survey, draw, 0, core)
+        if (survey.ramp | spilt) & survey.usable & survey.tiers != 0
+            && let Some(attempt) = self.start_in_tiers(now, view, survey, draw, (0, 0), core)
         {
             return Some(attempt);
         }
@@ -50,14 +52,15 @@ impl Chain {
             .find_map(|index| self.start_one(now, view, survey, index, core))
     }
 
-    /// The first candidate of the tiers; those of `ramp` by their part.
+    /// The first candidate of the tiers; of those that may stand aside, the ones on the ramp by their part and the ones
+    /// that spill not at all.
     fn start_in_tiers(
         &mut self,
         now: Moment,
         view: &View<'_>,
         survey: &mut Survey,
         draw: Draw,
-        ramp: u64,
+        (ramp, spilt): (u64, u64),
         core: &mut Core,
     ) -> Option<Attempt> {
         // INVARIANT: the candidates are the tiers' members, flattened in order.
@@ -78,6 +81,8 @@ impl Chain {
                     return Some(attempt);
                 }
             }
+            // A request that leaves the tier may still be the one that tries who is half open there.
+            members &= !spilt;
             // Each round ends or takes one member out.
             while survey.usable & members != 0 {
                 let index = pick(
@@ -284,6 +289,10 @@ impl Chain {
 
 /// Keeps the draws of the ramp apart from the order of keys.
 const RAMP_SALT: u64 = 1 << 33;
+/// Spilling is drawn for itself.
+const SPILL_SALT: u64 = 1 << 34;
+/// All of something, in parts per million.
+const ALL_PPM: u64 = 1_000_000;
 /// A target with twenty requests a second draws a probe about once in this time at a share of 5 %.
 const PROBE_DUE: Span = Span::from_secs(1);
 
@@ -305,13 +314,60 @@ fn is_of_the_part(
     let Some(word) = word.filter(|word| word.state == State::Ramp) else {
         return true;
     };
-    let own = match (draw.sticky, pick) {
+    let own = hash::mix(own(draw, pick), cell.name_hash ^ RAMP_SALT);
+    hash::scale(own, 1_000_000) < u64::from(cell.rules.ramp_share(word, now))
+}
+
+/// What decides for a request that may stand aside: its key, so that the same conversations do; else its chance.
+const fn own(draw: Draw, pick: &Pick) -> u64 {
+    match (draw.sticky, pick) {
         (Some(key), _) => key,
         (None, Pick::Hash(_)) => draw.affinity,
         (None, _) => draw.chance,
-    };
-    let own = hash::mix(own, cell.name_hash ^ RAMP_SALT);
-    hash::scale(own, 1_000_000) < u64::from(cell.rules.ramp_share(word, now))
+    }
+}
+
+/// The usable members of tiers that this request leaves to others, because of their places more than `above` (in parts per
+/// million) are taken: the fuller a tier, the more requests leave it, and all of them when it is full. A tier spills only
+/// where a later one has somebody left, and where all its own have a bound.
+fn spilt(view: &View<'_>, survey: &Survey, above: u32, draw: Draw, core: &Core) -> u64 {
+    let (mut first, mut spilt) = (0_usize, 0);
+    let above = u64::from(above);
+    for (tier, rules) in view.serve.tiers.iter().enumerate() {
+        let after = first.saturating_add(rules.members.len());
+        let members = below(after) & !below(first);
+        first = after;
+        if survey.usable & survey.tiers & !below(after) == 0 {
+            break;
+        }
+        let chance = hash::mix(own(draw, &rules.pick), SPILL_SALT ^ tier as u64);
+        if let Some(taken) = saturation(view, survey, members, core)
+            && hash::scale(chance, ALL_PPM.saturating_sub(above)) < taken.saturating_sub(above)
+        {
+            spilt |= members & survey.usable;
+        }
+    }
+    spilt
+}
+
+/// How much of the places of a tier is taken, in parts per million. Who is passed over has no places, unless it is passed
+/// over for being full. `None` where a usable one has no bound, or nobody has places.
+fn saturation(view: &View<'_>, survey: &Survey, members: u64, core: &Core) -> Option<u64> {
+    let (mut taken, mut places) = (0_u64, 0_u64);
+    for index in bits(members) {
+        let cell = core.board.cell(view.candidates.get(index)?.target)?;
+        let inflight = cell.inflight.load(Relaxed);
+        let usable = survey.usable & bit(index) != 0;
+        match cell.max_inflight {
+            Some(max) if usable || inflight >= max => {
+                places = places.saturating_add(u64::from(max));
+                taken = taken.saturating_add(u64::from(inflight));
+            }
+            None if usable => return None,
+            _ => {}
+        }
+    }
+    taken.saturating_mul(ALL_PPM).checked_div(places)
 }
 
 /// The set of all indices below `count`.

@@ -141,6 +141,112 @@ fn the_less_busy_of_two_goes() {
     }
 }
 
+/// Above the line the next tier gets its part, which grows with what is taken, before anybody is full.
+#[test]
+fn a_tier_spills_part_of_its_load() {
+    let mut world = Setup {
+        tiers: vec![(Pick::LeastBusy, vec![1, 1]), (Pick::Weighted, vec![1])],
+        max_inflight: Some(100),
+        spill: Some(500_000),
+        ..Setup::default()
+    }
+    .build();
+    let mut chains: Vec<_> = (0..220).map(|_| world.chain()).collect();
+    let mut first_spilt = None;
+    for (index, chain) in chains.iter_mut().enumerate() {
+        if world.attempt(chain, 0).target == target('c') {
+            first_spilt.get_or_insert(index);
+        }
+    }
+    let [a, b, c] = ['a', 'b', 'c'].map(|name| world.status(name).inflight);
+    // Half of two hundred places are taken before the first one leaves; nobody is full at the end.
+    assert!(
+        first_spilt.is_some_and(|first| (101..130).contains(&first)),
+        "{first_spilt:?}"
+    );
+    assert!(a < 100 && b < 100 && c > 20, "{a} {b} {c}");
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}
+
+/// One member is full and the other empty: half of the tier's places are taken, and that is not above the line.
+#[test]
+fn a_full_member_has_places_too() {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1, 0]), (Pick::Weighted, vec![1])],
+        max_inflight: Some(10),
+        spill: Some(900_000),
+        ..Setup::default()
+    }
+    .build();
+    let mut chains: Vec<_> = (0..18).map(|_| world.chain()).collect();
+    let went: Vec<_> = chains
+        .iter_mut()
+        .map(|chain| world.attempt(chain, 0).target)
+        .collect();
+    // Member `b` is 80 % full at the end, the tier 90 %.
+    assert_eq!(went, [vec![target('a'); 10], vec![target('b'); 8]].concat());
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}
+
+/// Who has left at some saturation leaves at a higher one, too.
+#[test]
+fn the_same_keys_spill_first() {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
+        max_inflight: Some(100),
+        spill: Some(500_000),
+        ..Setup::default()
+    }
+    .build();
+    let mut held = Vec::new();
+    let mut gone = [false; 64];
+    for fill in [60, 75, 90] {
+        world.sticky = None;
+        while world.status('a').inflight < fill {
+            let mut chain = world.chain();
+            world.attempt(&mut chain, 0);
+            held.push(chain);
+        }
+        for (key, left) in (0_u64..).zip(&mut gone) {
+            let mut chain = sticky(&mut world, hash::mix(9, key));
+            let leaves = world.attempt(&mut chain, 0).target == target('b');
+            world.abandon(&mut chain, 0);
+            assert!(leaves || !*left, "key {key} came back at {fill}");
+            *left = leaves;
+        }
+        let count = gone.iter().filter(|&&left| left).count();
+        let expected = 64 * (fill as usize - 50) / 50;
+        assert!(count.abs_diff(expected) <= 12, "{count} at {fill}");
+    }
+    for chain in &mut held {
+        world.abandon(chain, 0);
+    }
+}
+
+/// A request for which nobody else is left stays.
+#[test]
+fn what_finds_no_place_in_the_next_tier_stays() {
+    let mut world = Setup {
+        tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
+        max_inflight: Some(4),
+        spill: Some(10_000),
+        ..Setup::default()
+    }
+    .build();
+    let mut chains: Vec<_> = (0..8).map(|_| world.chain()).collect();
+    for chain in &mut chains {
+        world.attempt(chain, 0);
+    }
+    assert_eq!(['a', 'b'].map(|name| world.status(name).inflight), [4, 4]);
+    for chain in &mut chains {
+        world.abandon(chain, 0);
+    }
+}
+
 #[test]
 fn without_a_capacity_busy_is_measured_by_weight() {
     let mut world = one_tier(Pick::LeastBusy, vec![3, 1]);

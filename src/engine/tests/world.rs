@@ -31,6 +31,7 @@ pub(super) struct Setup {
     pub(super) breaker: Breaker,
     pub(super) retries: Retries,
     pub(super) max_inflight: Option<u32>,
+    pub(super) spill: Option<u32>,
     pub(super) fallback: Vec<(Trigger, Then)>,
     pub(super) otherwise: Otherwise,
     pub(super) attempts_max: u8,
@@ -60,6 +61,7 @@ impl Default for Setup {
                 backoff: (Span::from_millis(50), Span::from_millis(500)),
             },
             max_inflight: None,
+            spill: None,
             fallback: vec![(Trigger::Outcomes(OutcomeSet::ANY), Then::Next)],
             otherwise: Otherwise::Reject(reject(503)),
             attempts_max: 4,
@@ -163,6 +165,7 @@ impl Setup {
             })
             .collect();
         let serve = Serve {
+            spill: self.spill,
             tiers,
             fallback,
             otherwise: self.otherwise.clone(),

@@ -109,6 +109,7 @@ codes! {
     P3024 Error "a route has more targets than the gateway can track";
     P3026 Error "a `classify` rule can never apply";
     P3027 Error "a route wants streams to be continued, and no target of it can";
+    P3028 Warning "a pool never spills";
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";

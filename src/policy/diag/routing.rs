@@ -342,3 +342,15 @@ pub(in crate::policy) fn too_many_stops(place: Place, most: usize) -> Diagnostic
     )
     .help("keep the strictest of each measurement")
 }
+
+pub(in crate::policy) fn nowhere_to_spill(place: Place, alone: bool) -> Diagnostic {
+    let (why, help) = if alone {
+        ("there is no second tier", "add `tier 2 { … }`")
+    } else {
+        (
+            "no tier before the last has a bound on the requests of each of its targets",
+            "give their providers `capacity { max_inflight = … }`",
+        )
+    };
+    Diagnostic::new(Code::P3028, place, "this pool never spills", why).help(help)
+}

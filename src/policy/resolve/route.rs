@@ -192,7 +192,7 @@ impl<'t> Resolver<'t> {
     fn route_tiers(&mut self, fields: &Fields<'t>) -> Option<Tiers> {
         let Some(stmt) = fields.of("use").next() else {
             let tiers = self.tiers(fields);
-            return (!tiers.tiers.is_empty()).then_some(tiers);
+            return (!tiers.by_priority.is_empty()).then_some(tiers);
         };
         let others = fields.of("tier").chain(fields.of("use").skip(1));
         for other in others.collect::<Vec<_>>() {
@@ -218,7 +218,7 @@ impl<'t> Resolver<'t> {
         let decl = self.lookup(Space::Pool, pool, place)?;
         let tiers = self.pools.get(decl.name)?;
         // A pool that is wrong has been reported where it stands.
-        (!tiers.tiers.is_empty()).then(|| tiers.clone())
+        (!tiers.by_priority.is_empty()).then(|| tiers.clone())
     }
 
     fn serve(&mut self, decl: Decl<'t>, fields: &Fields<'t>, tiers: Tiers) -> Serve {
@@ -242,7 +242,8 @@ impl<'t> Resolver<'t> {
         let mid_stream = self.mid_stream(fields, &tiers, &fallback);
         let sticky = fields.facts("sticky").to_vec();
         Serve {
-            tiers: tiers.tiers,
+            tiers: tiers.by_priority,
+            spill: tiers.spill,
             fallback: fallback.lines,
             otherwise: fallback.otherwise,
             require,

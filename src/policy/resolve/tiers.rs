@@ -9,27 +9,31 @@ use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{self, Space, Type, Value};
 use crate::policy::syntax::Place;
-use crate::policy::syntax::ast::{Expr, Kind, Stmt, Tail, Word};
+use crate::policy::syntax::ast::{Expr, Kind, Op, Stmt, Tail, Word};
 
 /// Tiers by priority, with the place of each member.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tiers {
-    pub(super) tiers: Vec<Tier>,
+    pub(super) by_priority: Vec<Tier>,
     /// In the order of the members of all tiers.
     pub(super) places: Vec<Place>,
+    /// `spill`, in parts per million.
+    pub(super) spill: Option<u32>,
 }
 
 impl Tiers {
     /// Every member with its place.
     pub(super) fn members(&self) -> impl Iterator<Item = (Member, Place)> {
         let members = self
-            .tiers
+            .by_priority
             .iter()
             .flat_map(|tier| tier.members.iter().copied());
         members.zip(self.places.iter().copied())
     }
 }
 
+/// A tier that is full spills by itself.
+const SPILL_MAX: u32 = 999_999;
 const WEIGHT: Type = Type::Int(0, 1_000_000);
 const MEMBER: &str = "provider.model weight 70";
 const TIER: &str = "tier 1 { provider.model weight 70, … }";
@@ -39,15 +43,64 @@ impl<'t> Resolver<'t> {
         for decl in self.names.all(Space::Pool) {
             self.bodied(decl.stmt, "pool", "pool NAME { … }");
             let fields = self.fields(decl.stmt.stmts(), &schema::POOL);
-            let tiers = self.tiers(&fields);
+            let mut tiers = self.tiers(&fields);
             if fields.of("tier").next().is_none() {
                 self.report(say::missing(decl.place, "pool", "`tier 1 { … }`"));
             }
-            for stmt in fields.of("spill") {
-                self.metric_clause(stmt, &["saturation", "error_rate"]);
+            let mut spills = fields.of("spill");
+            let first = spills.next();
+            for again in spills {
+                let before = first.map_or(again.place, |first| first.place);
+                self.report(say::twice(again.place, "spill", before));
             }
+            tiers.spill = first.and_then(|stmt| self.spill(stmt, &tiers));
             self.pools.insert(decl.name, tiers);
         }
+    }
+
+    /// `spill when saturation > 85%`
+    fn spill(&mut self, stmt: &'t Stmt<'t>, tiers: &Tiers) -> Option<u32> {
+        let saturation = match stmt.words.as_slice() {
+            [
+                _,
+                Word::When(
+                    _,
+                    Expr {
+                        kind: Kind::Compare(Op::Gt, left, right),
+                        ..
+                    },
+                ),
+            ] if matches!(left.kind, Kind::Path("saturation")) => {
+                let right: &'t Expr<'t> = self.deref(right, &[]);
+                match right.kind {
+                    Kind::Number(number) if number.ppm().is_some() => {
+                        self.percent(right, number, SPILL_MAX)
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if saturation.is_none() {
+            let shape = "spill when saturation > 85%";
+            self.report(say::not_written_so(stmt.place, "spill", shape));
+        }
+        let has_bound = |member: &Member| {
+            let target = self.targets.get(member.target.index());
+            target.is_some_and(|target| target.max_inflight.is_some())
+        };
+        let spilling = tiers
+            .by_priority
+            .split_last()
+            .map_or(&[][..], |(_, before)| before);
+        if !spilling
+            .iter()
+            .any(|tier| tier.members.iter().all(has_bound))
+        {
+            let diagnostic = routing::nowhere_to_spill(stmt.place, spilling.is_empty());
+            self.report(diagnostic);
+        }
+        saturation
     }
 
     /// The tiers of a block, with its `pick`.
@@ -67,7 +120,7 @@ impl<'t> Resolver<'t> {
             }
             let tier = self.tier(stmt, fields.pick(), &mut tiers.places);
             if !tier.members.is_empty() {
-                tiers.tiers.push(tier);
+                tiers.by_priority.push(tier);
             }
         }
         self.repeated_targets(&tiers);

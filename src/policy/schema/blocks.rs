@@ -411,10 +411,10 @@ pub(in crate::policy) const POOL: Block = Block {
             Form::Free("tier 1 { provider.model weight 70, … }"),
             "targets of one priority",
         ),
-        later(
+        row(
             "spill",
             Form::Free("spill when saturation > 85%"),
-            "part of the load goes to the next tier",
+            "from this part of its places taken, part of a tier's load goes to the next one",
         ),
     ],
 };

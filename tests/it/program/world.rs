@@ -170,6 +170,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         then: Then::Jump(*target),
     };
     Action::Serve(Serve {
+        spill: None,
         tiers,
         fallback: jumps.iter().map(line).collect(),
         otherwise: Otherwise::Reject(rejection()),
