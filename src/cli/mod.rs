@@ -45,6 +45,10 @@ enum Command {
     Close(OrderArgs),
     /// Take such an order back: the breaker decides again
     Auto(OrderArgs),
+    /// Let a guarded route of a running gateway match no request, whatever its guard says
+    Withdraw(RouteArgs),
+    /// Let a withdrawn route serve again; its guard judges what comes from now on
+    Resume(RouteArgs),
 }
 
 #[derive(Args, Debug)]
@@ -91,6 +95,15 @@ struct CheckArgs {
 struct OrderArgs {
     /// A target, such as `openai.mini`, or a provider, for all of its targets
     target: String,
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
+}
+
+#[derive(Args, Debug)]
+struct RouteArgs {
+    /// A route with a `guard`
+    route: String,
     /// Where the gateway listens for operators
     #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
     admin: String,
@@ -210,6 +223,8 @@ pub fn run() -> ExitCode {
             Command::Open(args) => order::run(Order::Open, &args, &mut terminal),
             Command::Close(args) => order::run(Order::Close, &args, &mut terminal),
             Command::Auto(args) => order::run(Order::Auto, &args, &mut terminal),
+            Command::Withdraw(args) => order::run_for_route("withdraw", &args, &mut terminal),
+            Command::Resume(args) => order::run_for_route("resume", &args, &mut terminal),
         }
         .into(),
         Err(error) => {

@@ -199,7 +199,7 @@ impl Gateway {
 
     /// Ends gently: nothing new is taken on, idle connections are closed, and requests under way go on for as long as the
     /// policy's `drain` says; what is left then is ended with an error in the client's own format. Returns when all
-    /// workers are done, when they had another [`PARTING`] for that, or at once when `at_once` says so.
+    /// workers are done, when they had another short time (`PARTING`) for that, or at once when `at_once` says so.
     pub fn drain(&self, mut at_once: impl FnMut() -> bool) {
         let until = now() + self.plan().policy.server.drain;
         self.shared.drain(until);

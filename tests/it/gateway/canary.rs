@@ -1,5 +1,7 @@
 //! A guarded route on real sockets: what clients, providers and operators see when it is withdrawn.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::client::Answer;
@@ -142,5 +144,33 @@ fn an_operator_withdraws_a_canary_and_lets_it_serve_again() {
             assert!(answer.text().contains(who), "{path}: {}", answer.text());
             assert!(eventually(|| gateway.log().contains(log)), "{path}");
         }
+    }
+}
+
+#[test]
+fn the_command_line_gives_the_same_orders() {
+    let canary = Upstream::answering(healthy("canary"));
+    let stable = Upstream::answering(healthy("stable"));
+    let gateway = start(Io::Epoll, &canary, &stable);
+    for (words, code, said) in [
+        (["withdraw", "canary"], 0, "canary: withdrawn\n"),
+        (["resume", "canary"], 0, "canary: serving\n"),
+        (["withdraw", "stable"], 3, "the route has no `guard`"),
+        (
+            ["withdraw", "none"],
+            3,
+            "the policy has no route of this name",
+        ),
+        (["withdraw", "a/b"], 3, "`a/b` is no name of a route"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_switchover"))
+            .args(words)
+            .args(["--admin", &gateway.admin.to_string()])
+            .output()
+            .unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        assert!(told.contains(said), "{words:?}: {told}");
     }
 }
