@@ -22,6 +22,18 @@ fn world(rules: Breaker) -> World {
     .build()
 }
 
+/// Enough streams to be judged by, each with a gap of two seconds; and the tick that judges.
+fn hesitate(world: &mut World) {
+    for _ in 0..20 {
+        let mut chain = world.chain();
+        world.attempt(&mut chain, 0);
+        world.content(&mut chain, 0);
+        chain.gap(Span::from_secs(2));
+        world.end(&mut chain, 0, Outcome::Ok);
+    }
+    world.pass(Span::from_millis(100));
+}
+
 #[test]
 fn a_stream_counts_once_by_its_longest_gap() {
     let rules = Breaker {
@@ -118,14 +130,7 @@ fn a_rule_about_gaps_and_one_about_ttft_do_not_mix() {
             slow: measures.into_iter().map(rule).collect(),
             ..breaker()
         });
-        for _ in 0..20 {
-            let mut chain = world.chain();
-            world.attempt(&mut chain, 0);
-            world.content(&mut chain, 0);
-            chain.gap(Span::from_secs(2));
-            world.end(&mut chain, 0, Outcome::Ok);
-        }
-        world.pass(Span::from_millis(100));
+        hesitate(&mut world);
         assert_eq!(world.status('a').why, opened_by);
     }
 }
@@ -141,14 +146,7 @@ fn after_a_rule_about_gaps_a_probe_with_one_is_no_cure() {
             need: 1,
             ..breaker()
         });
-        for _ in 0..20 {
-            let mut chain = world.chain();
-            world.attempt(&mut chain, 0);
-            world.content(&mut chain, 0);
-            chain.gap(Span::from_secs(2));
-            world.end(&mut chain, 0, Outcome::Ok);
-        }
-        world.pass(Span::from_millis(100));
+        hesitate(&mut world);
         world.pass(Span::from_secs(17));
         assert_eq!(world.status('a').state, State::HalfOpen);
         // Only a part of the requests is drawn as probes.
