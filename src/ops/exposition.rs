@@ -313,10 +313,16 @@ fn shadows(scrape: &Scrape<'_>, page: &mut Page) {
             page.sample("", &[("route", of(status)), ("why", why.as_str())], count);
         }
     }
-    let Some(copies) = scrape.copies else { return };
-    let (targets, sums) = (copies.targets(), copies.counters.targets());
+    let copies = scrape.copies.iter();
+    let targets = || {
+        copies
+            .clone()
+            .flat_map(|it| it.targets().into_iter().map(move |id| (it, id)))
+    };
     page.family(&SHADOW_ATTEMPTS);
-    for target in &targets {
+    let sums = scrape.copies.map(|copies| copies.counters.targets());
+    let sums = sums.unwrap_or_default();
+    for (_, target) in targets() {
         let (name, sums) = (name_of(scrape, target.index()), sums.get(target.index()));
         let sums = sums.copied().unwrap_or_default();
         for (outcome, count) in Outcome::ALL.into_iter().zip(sums.attempts) {
@@ -327,8 +333,8 @@ fn shadows(scrape: &Scrape<'_>, page: &mut Page) {
         page.sample("", &labels, sums.abandoned);
     }
     page.family(&SHADOW_TTFT);
-    for target in &targets {
-        let fine = copies.board.latencies(*target);
+    for (copies, target) in targets() {
+        let fine = copies.board.latencies(target);
         let times = TimeSums::gathered(fine.buckets(), fine.sum());
         page.histogram(("target", name_of(scrape, target.index())), &times);
     }
