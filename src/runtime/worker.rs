@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use monoio::net::{ListenerOpts, TcpListener};
 
 use crate::base::{Moment, RequestId, Span, hash};
-use crate::exchange::{Context, Input, Reused, Scratch};
+use crate::exchange::{Context, Exchange, Input, Reused, Scratch};
 use crate::ops::{Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
@@ -155,33 +155,23 @@ impl Worker {
     /// Lets the exchange take an input in.
     pub(super) fn handle(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| exchange.handle(now, input, context));
-        if exchange.is_idle() {
-            conversation.leave();
-        }
+        self.work(conversation, |exchange, now, context| {
+            exchange.handle(now, input, context);
+        });
     }
 
     /// Lets the exchange take an input of its hedge in.
     pub(super) fn handle_hedge(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| {
+        self.work(conversation, |exchange, now, context| {
             exchange.handle_hedge(now, input, context);
         });
-        if exchange.is_idle() {
-            conversation.leave();
-        }
     }
 
     /// It is time for a hedge; tells whether one begins.
     pub(super) fn begin_hedge(&self, conversation: &Conversation) -> bool {
         self.now.set(clock::now());
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| exchange.begin_hedge(now, context))
+        self.work(conversation, Exchange::begin_hedge)
     }
 
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
@@ -196,14 +186,26 @@ impl Worker {
         }
     }
 
-    fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
+    /// Lets the exchange work with all that it needs.
+    ///
+    /// PERF: the view is lent, not counted: this is done for each input.
+    #[inline]
+    fn work<T>(
+        &self,
+        conversation: &Conversation,
+        work: impl FnOnce(&mut Exchange, Moment, &mut Context<'_>) -> T,
+    ) -> T {
+        let mut kept = conversation.view.borrow_mut();
+        let view = kept.get_or_insert_with(|| self.newest());
+        let exchange = &mut *conversation.exchange.borrow_mut();
         let desk = &mut *self.desk.borrow_mut();
         let generation = &*view.generation;
         desk.journal.count_in(&generation.counters);
+        let mut core = view.core();
         let mut context = Context {
             plan: &generation.plan,
             outlets: &generation.outlets,
-            core: &mut view.core(),
+            core: &mut core,
             scratch: &mut desk.scratch,
             journal: &mut desk.journal,
             next_id: &mut || desk.ids.next(),
@@ -211,7 +213,13 @@ impl Worker {
             unix: self.shared.unix(),
             draining: self.shared.draining.load(Ordering::Relaxed),
         };
-        work(self.now.get(), &mut context)
+        let done = work(exchange, self.now.get(), &mut context);
+        drop(core);
+        if exchange.is_idle() {
+            // The next request decides by the newest plan.
+            *kept = None;
+        }
+        done
     }
 
     /// Serves until the gateway has drained.
