@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   breaker, order, in flight, times   by the target's name, whatever else changed about it
+//!   learned `max_inflight`            the same, where it is still learned; within the new bounds
 //!   window                            the same, but begins afresh where the rules that count have changed
 //!   rate limit, model gone            while the target is the same model of the same provider
 //!   keys                              while the secret is the same; another secret is another key
@@ -131,6 +132,7 @@ impl Cell {
     /// Goes on with the breaker, the counts and the requests in flight of `old`.
     fn take_over(&mut self, old: &Self) {
         self.inflight = Arc::clone(&old.inflight);
+        self.take_over_bound(old);
         self.pause.order.set(old.pause.order.order());
         self.ttft = Arc::clone(&old.ttft);
         let counts_alike = self.rules.slow_limits == old.rules.slow_limits;
