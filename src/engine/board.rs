@@ -6,6 +6,7 @@
 //!     pause     rate limit, missing model, an order           read by every pick, written at 429, 404 and by operators
 //!     pool      the same for each key, where there are several
 //!     inflight  requests under way                            one atomic add at each attempt's two ends
+//!     auto      how many there may be, where that is learned   counts of each core, read by the tick
 //!     slots     one for each core: totals                     written by their core, read by the tick
 //!     windows   what the tick remembers                       the tick's own
 //!   key = one credential of one provider                      read by every pick, written at 401
@@ -24,6 +25,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
 use crate::base::{Moment, ProviderId, Span, TargetId, hash};
+use crate::engine::adaptive::{self, Adaptive};
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::order::Standing;
 use crate::engine::breaker::slot::{Slot, Totals};
@@ -37,7 +39,7 @@ use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::notice::Notice;
 use crate::engine::pause::{Rest, Throttle};
 use crate::policy::Plan;
-use crate::policy::model::{KeyPick, Provider};
+use crate::policy::model::{AutoInflight, KeyPick, MaxInflight, Provider};
 
 /// The shared state of every target of one plan.
 #[derive(Debug)]
@@ -89,6 +91,8 @@ pub struct TargetStatus {
     pub opened: u64,
     /// Attempts under way.
     pub inflight: u32,
+    /// How many of them there may be, if that is bounded.
+    pub max_inflight: Option<u32>,
     /// Probes among them, where it is half open.
     pub probes: u32,
     /// Counted attempts in the window.
@@ -138,7 +142,14 @@ impl Board {
                     target: TargetId(id),
                     provider: target.provider,
                     name_hash,
-                    max_inflight: target.max_inflight,
+                    max_inflight: AtomicU32::new(first_bound(target.max_inflight)),
+                    auto: match target.max_inflight {
+                        Some(MaxInflight::Auto(range)) => Some(Auto {
+                            range,
+                            learned: Arc::new(Adaptive::new(range, cores)),
+                        }),
+                        Some(MaxInflight::Fixed(_)) | None => None,
+                    },
                     checked: Checked::of(provider),
                     rules: Rules::new(breaker, hash::mix(seed, name_hash)),
                     gates: many(gates),
@@ -177,6 +188,7 @@ impl Board {
     pub fn tick(&self, now: Moment) -> Vec<Transition> {
         let mut changed = Vec::new();
         for cell in &self.cells {
+            cell.learn_bound(now);
             for (index, (gate, window)) in cell.gates.iter().zip(&*cell.windows).enumerate() {
                 let totals = cell.totals_of(index);
                 let (from, word) = judge(cell, gate, window, totals, now);
@@ -334,6 +346,7 @@ impl Board {
             order: cell.pause.order.order(),
             opened,
             inflight: cell.inflight.load(Relaxed),
+            max_inflight: cell.max_inflight(),
             probes,
             requests: window.requests,
             failures: window.failures,
@@ -357,7 +370,10 @@ pub(crate) struct Cell {
     pub(crate) target: TargetId,
     pub(crate) provider: ProviderId,
     pub(crate) name_hash: u64,
-    pub(crate) max_inflight: Option<u32>,
+    /// How many requests it may have at once; [`UNBOUNDED`] where the policy does not say.
+    max_inflight: AtomicU32,
+    /// Where that is learned.
+    pub(crate) auto: Option<Auto>,
     /// How its provider's health is checked, if it is.
     pub(crate) checked: Option<Checked>,
     pub(crate) rules: Rules,
@@ -377,6 +393,13 @@ pub(crate) struct Cell {
     pub(super) windows: Arc<[Window]>,
     pub(super) slots: Arc<[Padded<Slot>]>,
     pub(super) ttft: Arc<[Padded<Histogram>]>,
+}
+
+/// A bound that is learned.
+#[derive(Debug)]
+pub(crate) struct Auto {
+    range: AutoInflight,
+    pub(crate) learned: Arc<Adaptive>,
 }
 
 /// What a pick must know about health checks.
@@ -408,6 +431,39 @@ pub(crate) struct Pause {
 }
 
 impl Cell {
+    /// How many requests it may have at once, if that is bounded.
+    pub(crate) fn max_inflight(&self) -> Option<u32> {
+        let max = self.max_inflight.load(Relaxed);
+        (max != UNBOUNDED).then_some(max)
+    }
+
+    /// Whether it has no place for one more beside so many.
+    pub(crate) fn is_full(&self, inflight: u32) -> bool {
+        inflight >= self.max_inflight.load(Relaxed)
+    }
+
+    /// Goes on with the bound that another plan's cell has learned, where this one learns, too.
+    pub(super) fn take_over_bound(&mut self, old: &Self) {
+        if let (Some(mine), Some(theirs)) = (&mut self.auto, &old.auto) {
+            mine.learned = Arc::clone(&theirs.learned);
+            let known = old.max_inflight.load(Relaxed);
+            let known = known.clamp(mine.range.least, mine.range.most);
+            self.max_inflight.store(known, Relaxed);
+        }
+    }
+
+    /// Learns how many requests it may have at once.
+    fn learn_bound(&self, now: Moment) {
+        let Some(Auto { range, learned }) = &self.auto else {
+            return;
+        };
+        let max = learned.tick(now, *range, self.inflight.load(Relaxed));
+        // A write takes the line from all cores that pick.
+        if max != self.max_inflight.load(Relaxed) {
+            self.max_inflight.store(max, Relaxed);
+        }
+    }
+
     /// The gate that `core` goes through.
     pub(crate) fn gate(&self, core: usize) -> Option<&Gate> {
         self.gates
@@ -499,6 +555,18 @@ impl<T> Deref for Padded<T> {
         &self.0
     }
 }
+
+/// The bound that a target begins with.
+fn first_bound(max: Option<MaxInflight>) -> u32 {
+    match max {
+        None => UNBOUNDED,
+        Some(MaxInflight::Fixed(max)) => max,
+        Some(MaxInflight::Auto(range)) => adaptive::first(range),
+    }
+}
+
+/// More than there can be.
+const UNBOUNDED: u32 = u32::MAX;
 
 pub(crate) fn many<T: Default, C: FromIterator<T>>(count: usize) -> C {
     std::iter::repeat_with(T::default).take(count).collect()

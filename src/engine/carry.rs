@@ -3,6 +3,7 @@
 //! ```text
 //!   breaker, order, in flight, times   by the target's name, whatever else changed about it; later orders are for
 //!                                     requests of the old plan too
+//!   learned `max_inflight`            the same, where it is still learned; within the new bounds
 //!   window                            the same, but begins afresh where the rules that count have changed
 //!   rate limit, model gone            while the target is the same model of the same provider
 //!   keys                              while the secret is the same; another secret is another key
@@ -133,6 +134,7 @@ impl Cell {
     /// Goes on with the breaker, the counts and the requests in flight of `old`.
     fn take_over(&mut self, old: &Self) {
         self.inflight = Arc::clone(&old.inflight);
+        self.take_over_bound(old);
         self.pause.order.set(old.pause.order.order());
         self.ttft = Arc::clone(&old.ttft);
         let counts_alike = self.rules.slow_limits == old.rules.slow_limits;

@@ -14,6 +14,7 @@
 //!
 //! Start with `chain` for the life of a request, with `breaker` for the life of a target.
 
+mod adaptive;
 mod balance;
 mod board;
 mod breaker;

@@ -71,9 +71,9 @@ impl Changes {
     }
 
     /// Looks at all targets.
-    pub fn look(&mut self, now: Moment, policy: &Policy, targets: &[TargetStatus]) {
+    pub fn look(&mut self, now: Moment, targets: &[TargetStatus]) {
         for (seen, status) in self.targets.iter_mut().zip(targets) {
-            let out = why_out(policy, status);
+            let out = why_out(status);
             if seen.out != out {
                 *seen = Seen { out, since: now };
             }
@@ -93,10 +93,9 @@ impl Changes {
 
 /// Why a request would pass the target over, in the order in which a chain looks; `None` for one that is in use. A
 /// half-open target is out but for its probes.
-pub fn why_out(policy: &Policy, status: &TargetStatus) -> Option<PassedOver> {
-    let target = policy.targets.get(status.target.index());
-    let full = target
-        .and_then(|target| target.max_inflight)
+pub fn why_out(status: &TargetStatus) -> Option<PassedOver> {
+    let full = status
+        .max_inflight
         .is_some_and(|max| status.inflight >= max);
     let open = match status.order {
         Order::Open => true,

@@ -231,7 +231,6 @@ fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
 }
 
 fn rests(scrape: &Scrape<'_>, page: &mut Page) {
-    let policy = &scrape.plan.policy;
     let gauges: [(&Family, Read); 4] = [
         (&INFLIGHT, |status| status.inflight.into()),
         (&THROTTLED, |status| status.throttled_until.is_some().into()),
@@ -240,13 +239,19 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
     ];
     page.family(&USABLE);
     for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        let usable = why_out(policy, status).is_none();
+        let usable = why_out(status).is_none();
         page.sample("", &[("target", target)], u8::from(usable));
     }
     for (family, read) in gauges {
         page.family(family);
         for (status, target) in scrape.targets.iter().zip(names(scrape)) {
             page.sample("", &[("target", target)], read(status));
+        }
+    }
+    page.family(&MAX_INFLIGHT);
+    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
+        if let Some(max) = status.max_inflight {
+            page.sample("", &[("target", target)], max);
         }
     }
 }
@@ -434,6 +439,7 @@ families! {
     BREAKER_TRANSITIONS = "counter" "switchover_breaker_transitions_total" "Changes of breakers as the control thread saw them. Only those that occurred.";
     USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
+    MAX_INFLIGHT = "gauge" "switchover_target_max_inflight" "How many attempts may be under way; with max_inflight = auto what is learned. Only targets that are bounded.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     ROUTE_WITHDRAWN = "gauge" "switchover_route_withdrawn" "1 while a guarded route is withdrawn.";

@@ -41,7 +41,7 @@ impl Policy {
             ));
         }
         let count = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
-        let max_inflight = provider.max_inflight.map(|each| each.saturating_mul(count));
+        let max_inflight = provider.max_inflight.map(|each| each.times(count));
         provider.endpoints = endpoints;
         for target in self
             .targets
@@ -60,6 +60,7 @@ const ENDPOINTS_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use crate::base::ProviderId;
+    use crate::policy::model::MaxInflight;
     use crate::policy::{Policy, load};
 
     fn policy(provider: &str) -> Policy {
@@ -86,7 +87,7 @@ mod tests {
     fn a_file_adds_to_what_the_policy_has() {
         let mut policy = policy("endpoints = [\"http://10.0.0.1:8000/v1\"], tls = off");
         let id = ProviderId(0);
-        assert_eq!(policy.targets[0].max_inflight, Some(4));
+        assert_eq!(policy.targets[0].max_inflight, Some(MaxInflight::Fixed(4)));
         let json =
             br#"["http://10.0.0.2:8000/v1", "http://10.0.0.1:8000/v1", "https://gpu.example"]"#;
         policy.discovered(id, json).unwrap();
@@ -94,10 +95,10 @@ mod tests {
             hosts(&policy),
             ["10.0.0.1:8000/v1", "10.0.0.2:8000/v1", "gpu.example:443/v1"]
         );
-        assert_eq!(policy.targets[0].max_inflight, Some(12));
+        assert_eq!(policy.targets[0].max_inflight, Some(MaxInflight::Fixed(12)));
         policy.discovered(id, b"[]").unwrap();
         assert_eq!(hosts(&policy), ["10.0.0.1:8000/v1"]);
-        assert_eq!(policy.targets[0].max_inflight, Some(4));
+        assert_eq!(policy.targets[0].max_inflight, Some(MaxInflight::Fixed(4)));
         assert!(policy.discovered(ProviderId(7), b"[]").is_err());
     }
 

@@ -233,7 +233,7 @@ pub struct Provider {
     /// `api_version`: Azure's query parameter.
     pub api_version: Option<Box<str>>,
     /// `capacity { max_inflight }`, for each endpoint.
-    pub max_inflight: Option<u32>,
+    pub max_inflight: Option<MaxInflight>,
     /// `health`: how its endpoints are checked; nobody checks them where it is `None`.
     pub health: Option<HealthCheck>,
     /// What a simulated provider does.
@@ -506,7 +506,47 @@ pub struct Target {
     /// Its timers.
     pub timeouts: Timeouts,
     /// Requests at once, over all cores; from `capacity` (times the endpoints).
-    pub max_inflight: Option<u32>,
+    pub max_inflight: Option<MaxInflight>,
+}
+
+/// `max_inflight = 64`, `max_inflight = auto(4..1000)`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MaxInflight {
+    /// So many.
+    Fixed(u32),
+    /// As many as its answers show that it bears.
+    Auto(AutoInflight),
+}
+
+/// The bounds of what is learned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AutoInflight {
+    /// Never fewer; at least one.
+    pub least: u32,
+    /// Never more; at least as many.
+    pub most: u32,
+}
+
+impl AutoInflight {
+    /// `auto`: the least is enough to learn from, the most is more than a provider usually allows one customer.
+    pub const BUILT_IN: Self = Self {
+        least: 4,
+        most: 1_000,
+    };
+}
+
+impl MaxInflight {
+    /// The same for each of so many endpoints, together.
+    #[must_use]
+    pub const fn times(self, endpoints: u32) -> Self {
+        match self {
+            Self::Fixed(max) => Self::Fixed(max.saturating_mul(endpoints)),
+            Self::Auto(AutoInflight { least, most }) => Self::Auto(AutoInflight {
+                least: least.saturating_mul(endpoints),
+                most: most.saturating_mul(endpoints),
+            }),
+        }
+    }
 }
 
 /// The provider's name for a model.

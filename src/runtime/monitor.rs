@@ -73,8 +73,7 @@ impl Monitor {
     pub(super) fn look(&self, now: Moment) {
         let generation = self.generation();
         let targets = generation.board.status(now);
-        let policy = &generation.plan.policy;
-        self.changes.borrow_mut().look(now, policy, &targets);
+        self.changes.borrow_mut().look(now, &targets);
     }
 
     /// The page at `path`, if it is one of these.

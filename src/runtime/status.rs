@@ -156,7 +156,7 @@ impl View<'_> {
 
     /// One that requests pass over: which, why, since when, for how long, and what happened last.
     fn out(&self, status: &TargetStatus, sums: &TargetSums) -> Option<Value> {
-        let why = why_out(self.policy(), status)?;
+        let why = why_out(status)?;
         let since = self.changes.since(status.target);
         let until = match why {
             PassedOver::KeyOut => status.key_out_until,
@@ -181,7 +181,7 @@ impl View<'_> {
     fn target(&self, status: &TargetStatus, sums: &TargetSums) -> Value {
         let ttft = self.board.latencies(status.target);
         let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
-        let out = why_out(self.policy(), status);
+        let out = why_out(status);
         let since = self.changes.since(status.target);
         json!({
             "target": self.name(status),
@@ -199,6 +199,7 @@ impl View<'_> {
             "model_gone_left_ms": self.left(status.gone_until),
             "key_out_left_ms": self.left(status.key_out_until),
             "inflight": status.inflight,
+            "max_inflight": status.max_inflight,
             "window": {
                 "requests": status.requests,
                 "failures": status.failures,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
-    Act, Action, Auth, AuthStyle, Cond, FlagFact, HedgeDelay, IntFact, KeyPick, Measure, ModelName,
-    Otherwise, Pattern, Pick, Policy, Roots, SecretSource, Serve, StrFact, Test, Then, Trigger,
+    Act, Action, Auth, AuthStyle, AutoInflight, Cond, FlagFact, HedgeDelay, IntFact, KeyPick,
+    MaxInflight, Measure, ModelName, Otherwise, Pattern, Pick, Policy, Roots, SecretSource, Serve,
+    StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{
     self, Candidate, Caps, Diagnostics, Facts, KeyFacts, Plan, Severity, Sources, WallTime,
@@ -132,6 +133,23 @@ fn the_demo_policy_is_what_it_says() {
 }
 
 #[test]
+fn a_learned_bound_has_bounds_for_each_endpoint() {
+    let bound = |capacity: &str| {
+        let text = format!(
+            "policy 1\nprovider own {{\n  kind = openai_compatible, auth = none, tls = off\n  \
+             endpoints = [\"http://10.0.0.1:8000\", \"http://10.0.0.2:8000\"]\n  \
+             capacity {{ max_inflight = {capacity} }}\n  model m = \"m\"\n}}\n\
+             route default {{ tier 1 {{ own.m }} }}\n"
+        );
+        load(&text).targets[0].max_inflight
+    };
+    let auto = |least, most| Some(MaxInflight::Auto(AutoInflight { least, most }));
+    assert_eq!(bound("auto"), auto(8, 2_000));
+    assert_eq!(bound("auto(3..50)"), auto(6, 100));
+    assert_eq!(bound("7"), Some(MaxInflight::Fixed(14)));
+}
+
+#[test]
 fn a_route_spills_as_its_pool_says() {
     let (policy, _) = load_file("vllm_fleet.policy");
     let spills = [0, 1, 2].map(|route| serve(&policy, route).spill);
@@ -164,7 +182,10 @@ fn private_networks_and_key_lists() {
             .iter()
             .all(|endpoint| !endpoint.tls && &*endpoint.base_path == "/v1")
     );
-    assert_eq!(policy.targets[0].max_inflight, Some(3 * 64));
+    assert_eq!(
+        policy.targets[0].max_inflight,
+        Some(MaxInflight::Fixed(3 * 64))
+    );
     assert_eq!(policy.targets[0].price_in, Some(0));
     assert_eq!(policy.targets[1].price_out, Some(800_000));
     assert_eq!(policy.providers[1].tls.roots, Roots::System);

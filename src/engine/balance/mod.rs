@@ -148,7 +148,7 @@ fn least_busy(members: u64, candidates: &[Candidate], chance: u64, core: &Core) 
         let cell = core.board.cell(candidate.target)?;
         Some((
             u64::from(cell.inflight.load(Relaxed)),
-            cell.max_inflight,
+            cell.max_inflight(),
             candidate.weight,
         ))
     };

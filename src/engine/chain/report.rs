@@ -36,6 +36,9 @@ impl Chain {
             if let Some(histogram) = cell.ttft(core.index) {
                 histogram.record(ttft);
             }
+            if let (Some(auto), Form::Stream) = (&cell.auto, self.form) {
+                auto.learned.answered(core.index, Form::Stream, ttft);
+            }
             running.token.is_some() || !is_current(running, cell, core)
         };
         if !stale {
@@ -86,6 +89,12 @@ impl Chain {
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
             sample(Measure::Ttft, waited, &running, core);
+        }
+        if let Some(auto) = &cell.auto {
+            auto.learned.ended(core.index, end.outcome);
+            if whole {
+                auto.learned.answered(core.index, Form::Whole, waited);
+            }
         }
         self.sample_gap(&running, cell, core, end.outcome == Outcome::Ok);
         rest(now, &running, cell, core, end);

@@ -359,7 +359,7 @@ fn saturation(view: &View<'_>, survey: &Survey, members: u64, core: &Core) -> Op
         let cell = core.board.cell(view.candidates.get(index)?.target)?;
         let inflight = cell.inflight.load(Relaxed);
         let usable = survey.usable & bit(index) != 0;
-        match cell.max_inflight {
+        match cell.max_inflight() {
             Some(max) if usable || inflight >= max => {
                 places = places.saturating_add(u64::from(max));
                 taken = taken.saturating_add(u64::from(inflight));
@@ -440,7 +440,7 @@ fn claim(
     draw: KeyDraw,
 ) -> Result<Taken, (PassedOver, Moment)> {
     let before = cell.inflight.fetch_add(1, Relaxed);
-    let taken = if cell.max_inflight.is_some_and(|max| before >= max) {
+    let taken = if cell.is_full(before) {
         Err(PassedOver::AtCapacity)
     } else if let Some(model) = cell.pause.gone.claim(now, deadline) {
         // A turn to test the model lapses at the deadline if there is no key.

@@ -185,10 +185,7 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<Way, (Pass
     if let Some(until) = paused {
         return Err((PassedOver::Throttled, until));
     }
-    if cell
-        .max_inflight
-        .is_some_and(|max| cell.inflight.load(Relaxed) >= max)
-    {
+    if cell.is_full(cell.inflight.load(Relaxed)) {
         return Err((PassedOver::AtCapacity, now + BUSY_HINT));
     }
     Ok(way)

@@ -7,7 +7,7 @@ use proptest::test_runner::RngSeed;
 
 use crate::base::{Outcome, Span, TargetId, hash};
 use crate::engine::tests::world::{MS, Setup, World, target};
-use crate::policy::model::Pick;
+use crate::policy::model::{MaxInflight, Pick};
 
 fn one_tier(pick: Pick, weights: Vec<u32>) -> World {
     Setup {
@@ -126,7 +126,7 @@ fn weight_zero_is_for_when_nothing_else_is_left() {
 fn the_less_busy_of_two_goes() {
     let mut world = Setup {
         tiers: vec![(Pick::LeastBusy, vec![1, 1])],
-        max_inflight: Some(50),
+        max_inflight: Some(MaxInflight::Fixed(50)),
         ..Setup::default()
     }
     .build();
@@ -146,7 +146,7 @@ fn the_less_busy_of_two_goes() {
 fn a_tier_spills_part_of_its_load() {
     let mut world = Setup {
         tiers: vec![(Pick::LeastBusy, vec![1, 1]), (Pick::Weighted, vec![1])],
-        max_inflight: Some(100),
+        max_inflight: Some(MaxInflight::Fixed(100)),
         spill: Some(500_000),
         ..Setup::default()
     }
@@ -175,7 +175,7 @@ fn a_tier_spills_part_of_its_load() {
 fn a_full_member_has_places_too() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1, 0]), (Pick::Weighted, vec![1])],
-        max_inflight: Some(10),
+        max_inflight: Some(MaxInflight::Fixed(10)),
         spill: Some(900_000),
         ..Setup::default()
     }
@@ -197,7 +197,7 @@ fn a_full_member_has_places_too() {
 fn the_same_keys_spill_first() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
-        max_inflight: Some(100),
+        max_inflight: Some(MaxInflight::Fixed(100)),
         spill: Some(500_000),
         ..Setup::default()
     }
@@ -232,7 +232,7 @@ fn the_same_keys_spill_first() {
 fn what_finds_no_place_in_the_next_tier_stays() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
-        max_inflight: Some(4),
+        max_inflight: Some(MaxInflight::Fixed(4)),
         spill: Some(10_000),
         ..Setup::default()
     }

@@ -7,7 +7,7 @@
 use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, name, reject, target};
 use crate::engine::{Chain, Finish, PassedOver, Step};
-use crate::policy::model::{Otherwise, Pick, Retries, Then, Trigger};
+use crate::policy::model::{MaxInflight, Otherwise, Pick, Retries, Then, Trigger};
 
 fn check(world: &mut World, script: &str) {
     let mut chain = world.chain();
@@ -348,7 +348,7 @@ fn when_nobody_may_be_asked_the_reason_is_told() {
     check(&mut world, "=> reject 503 breaker_open in 11s");
 
     let mut world = Setup {
-        max_inflight: Some(1),
+        max_inflight: Some(MaxInflight::Fixed(1)),
         ..chain_of(1)
     }
     .build();

@@ -3,7 +3,7 @@
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::Chain;
 use crate::engine::tests::world::{MS, SECOND, Setup, World, target};
-use crate::policy::model::{At, Cond, Hedge, HedgeDelay};
+use crate::policy::model::{At, Cond, Hedge, HedgeDelay, MaxInflight};
 
 /// `a`, then `b`; hedges go to `c` after 100 ms.
 fn setup(after: HedgeDelay, max_extra: u32) -> Setup {
@@ -62,7 +62,7 @@ fn a_request_hedges_once_and_where_the_target_can_be_asked() {
         assert_eq!(hedge(&mut world, &mut chain), None);
     }
     let mut full = Setup {
-        max_inflight: Some(1),
+        max_inflight: Some(MaxInflight::Fixed(1)),
         ..fixed()
     }
     .build();

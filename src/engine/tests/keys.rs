@@ -11,7 +11,7 @@ use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
 use crate::engine::{
     Attempt, Chain, End, Finish, KeptFrom, KeyChange, PassedOver, Reason, State, Step,
 };
-use crate::policy::model::{Breaker, KeyPick, Pick, Retries};
+use crate::policy::model::{Breaker, KeyPick, MaxInflight, Pick, Retries};
 
 /// Providers with so many keys each; `a` before `b`.
 fn pool(keys: u16) -> Setup {
@@ -310,7 +310,7 @@ fn a_probe_changes_its_key_and_no_refusal_opens_a_breaker() {
             probes: 1,
             ..breaker()
         },
-        max_inflight: Some(1),
+        max_inflight: Some(MaxInflight::Fixed(1)),
         ..pool(2)
     };
     let mut world = setup.build();

@@ -1,5 +1,6 @@
 //! The engine through its own doors: `world` builds a plan and its cores, the other modules are one topic each.
 
+mod adaptive;
 mod balance;
 mod breaker;
 mod carry;

@@ -8,7 +8,7 @@ use crate::base::{Moment, Outcome, RequestId, RouteId, Span};
 use crate::engine::tests::world::{Setup, World, breaker};
 use crate::engine::{Chain, Core, End, Form, State, Step};
 use crate::policy::Decision;
-use crate::policy::model::{Breaker, Pick};
+use crate::policy::model::{Breaker, MaxInflight, Pick};
 
 const CORES: usize = 4;
 
@@ -67,7 +67,7 @@ fn world(breaker: Breaker, max_inflight: Option<u32>) -> World {
         tiers: vec![(Pick::Weighted, vec![1])],
         cores: CORES,
         breaker,
-        max_inflight,
+        max_inflight: max_inflight.map(MaxInflight::Fixed),
         ..Setup::default()
     }
     .build()

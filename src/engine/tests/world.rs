@@ -11,10 +11,10 @@ use crate::engine::{
     TargetStatus,
 };
 use crate::policy::model::{
-    Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, Member,
-    MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Ramp, Reject, Retries, Route,
-    SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier, Timeouts,
-    TimeoutsOverride, Trigger,
+    Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, MaxInflight,
+    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Ramp, Reject, Retries,
+    Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier,
+    Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -30,7 +30,7 @@ pub(super) struct Setup {
     pub(super) cores: usize,
     pub(super) breaker: Breaker,
     pub(super) retries: Retries,
-    pub(super) max_inflight: Option<u32>,
+    pub(super) max_inflight: Option<MaxInflight>,
     pub(super) spill: Option<u32>,
     pub(super) fallback: Vec<(Trigger, Then)>,
     pub(super) otherwise: Otherwise,

@@ -3,7 +3,7 @@
 
 use crate::base::{OutcomeSet, Span};
 use crate::policy::diag::naming as say;
-use crate::policy::model::{Pick, Ramp, SecretRef, StrFact};
+use crate::policy::model::{MaxInflight, Pick, Ramp, SecretRef, StrFact};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::{Block, Form, Row, Value};
 use crate::policy::syntax::Place;
@@ -124,6 +124,14 @@ impl<'t> Fields<'t> {
     /// A count that the schema bounds to 32 bits.
     pub(super) fn count(&self, word: &str) -> Option<u32> {
         self.int(word).and_then(|value| u32::try_from(value).ok())
+    }
+
+    /// How many requests at once.
+    pub(super) fn inflight(&self, word: &str) -> Option<MaxInflight> {
+        match self.value(word) {
+            Some(Value::Inflight(value)) => Some(*value),
+            _ => None,
+        }
     }
 
     /// Parts per million.

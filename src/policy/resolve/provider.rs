@@ -61,7 +61,7 @@ impl<'t> Resolver<'t> {
             failure_domain: fields.text("failure_domain").unwrap_or(decl.name).into(),
             trains_on_data: fields.flag("trains_on_data"),
             api_version: fields.text("api_version").map(Into::into),
-            max_inflight: capacity.count("max_inflight"),
+            max_inflight: capacity.inflight("max_inflight"),
             health: self
                 .health_of(&fields)
                 .or_else(|| self.default_health.clone()),
@@ -187,7 +187,7 @@ impl<'t> Resolver<'t> {
                 .retries_of(fields, decl.name)
                 .unwrap_or(self.defaults.retries),
             timeouts: merge(timeouts(fields), self.defaults.timeouts),
-            max_inflight: inflight.map(|inflight| inflight.saturating_mul(endpoints)),
+            max_inflight: inflight.map(|inflight| inflight.times(endpoints)),
         }
     }
 

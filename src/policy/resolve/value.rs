@@ -4,9 +4,11 @@ use std::fmt::Display;
 
 use crate::base::{Outcome, OutcomeSet, Span};
 use crate::policy::diag::{naming as say, safety};
-use crate::policy::model::{Pick, Ramp, Roots, SecretRef, SecretSource, StrFact};
+use crate::policy::model::{
+    AutoInflight, MaxInflight, Pick, Ramp, Roots, SecretRef, SecretSource, StrFact,
+};
 use crate::policy::resolve::policy::Resolver;
-use crate::policy::schema::{Read, Scope, Space, Type, Value};
+use crate::policy::schema::{INFLIGHT_MAX, Read, Scope, Space, Type, Value};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Arg, Expr, Kind};
 use crate::policy::syntax::literal::{MoneyPer, Number, Unit};
@@ -51,6 +53,7 @@ impl<'t> Resolver<'t> {
             Type::Auth => self.auth(expr),
             Type::Roots => self.roots(expr).map(Value::Roots),
             Type::Discover => self.discover(expr),
+            Type::Inflight => self.inflight(expr, of, key).map(Value::Inflight),
             Type::Pick => self.pick(expr).map(Value::Pick),
             Type::Sticky => self.sticky(expr).map(Value::Facts),
             Type::Outcomes => self.outcomes(expr).map(Value::Outcomes),
@@ -306,6 +309,46 @@ impl<'t> Resolver<'t> {
         }
     }
 
+    /// A number, `auto`, or `auto(4..1000)`.
+    fn inflight(&mut self, expr: &'t Expr<'t>, of: &'static Type, key: Key) -> Option<MaxInflight> {
+        let most = u64::from(INFLIGHT_MAX);
+        let mut count = |number: Number| {
+            let count = self.bounded(expr, number.count(), 1, most)?;
+            u32::try_from(count).ok()
+        };
+        match &expr.kind {
+            Kind::Number(number) if is_count(*number) => count(*number).map(MaxInflight::Fixed),
+            Kind::Path("auto") => Some(MaxInflight::Auto(AutoInflight::BUILT_IN)),
+            Kind::Call("auto", args) => match args.as_slice() {
+                [
+                    Arg {
+                        expr:
+                            Expr {
+                                kind: Kind::Range(least, most),
+                                ..
+                            },
+                        value: None,
+                    },
+                ] if is_count(*least) && is_count(*most) => {
+                    let (least, most) = (count(*least)?, count(*most)?);
+                    if least > most {
+                        self.report(say::range_reversed(expr.place));
+                        return None;
+                    }
+                    Some(MaxInflight::Auto(AutoInflight { least, most }))
+                }
+                _ => {
+                    self.mismatch(expr, of, key);
+                    None
+                }
+            },
+            _ => {
+                self.mismatch(expr, of, key);
+                None
+            }
+        }
+    }
+
     fn pick(&mut self, expr: &'t Expr<'t>) -> Option<Pick> {
         const WORDS: [&str; 5] = [
             "weighted",
@@ -484,6 +527,7 @@ fn words_of(of: &Type) -> &'static [&'static str] {
         Type::Bool => &["true", "false"],
         Type::Pick => &["weighted", "round_robin", "least_busy", "least_latency"],
         Type::Roots => &["bundled", "system"],
+        Type::Inflight => &["auto"],
         Type::Auth => &["none"],
         _ => &[],
     }
@@ -499,6 +543,10 @@ pub(super) fn outcome_words() -> Vec<&'static str> {
 
 /// The longest end of a range of times.
 const SPANS_MAX: Span = Span::from_secs(31 * 86_400);
+
+const fn is_count(number: Number) -> bool {
+    matches!(number.unit, Unit::Plain | Unit::Count(_))
+}
 
 const fn is_time(number: Number) -> bool {
     matches!(number.unit, Unit::Time(_))

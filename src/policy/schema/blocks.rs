@@ -321,7 +321,11 @@ pub(in crate::policy) const TLS: Block = Block {
 pub(in crate::policy) const CAPACITY: Block = Block {
     word: "capacity",
     rows: &[
-        open("max_inflight", Type::Int(1, 1_000_000), "requests at once"),
+        open(
+            "max_inflight",
+            Type::Inflight,
+            "requests at once; `auto` learns from its answers how many, within bounds that are `4..1000` unless they are given",
+        ),
         later(
             "max_queue",
             Form::Field(Type::Int(0, 1_000_000), Some(Value::Int(0))),

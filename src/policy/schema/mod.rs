@@ -18,7 +18,10 @@ pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, 
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
-use crate::policy::model::{Auth, KeyPick, Pick, Ramp, Roots, SecretRef, StrFact};
+use crate::policy::model::{Auth, KeyPick, MaxInflight, Pick, Ramp, Roots, SecretRef, StrFact};
+
+/// The most requests at once that a policy can ask for.
+pub(in crate::policy) const INFLIGHT_MAX: u32 = 1_000_000;
 
 /// A block: what may stand between its braces.
 #[derive(Debug)]
@@ -100,6 +103,8 @@ pub(in crate::policy) enum Type {
     Roots,
     /// A file with addresses, and how often it is looked at.
     Discover,
+    /// A whole number from 1 to [`INFLIGHT_MAX`], `auto`, or `auto(4..1000)`.
+    Inflight,
     /// How a member of a tier is chosen.
     Pick,
     /// What keeps requests with the same target.
@@ -180,6 +185,8 @@ pub(in crate::policy) enum Value<'t> {
     Roots(Roots),
     /// The path of a file with addresses, and how often it is looked at.
     Discover(&'t str, Span),
+    /// How many requests at once.
+    Inflight(MaxInflight),
     /// How a member of a tier is chosen.
     Pick(Pick),
     /// Facts that are strings.
@@ -261,6 +268,7 @@ impl Type {
             Self::Auth => "none | bearer(…) | api_key(…) | header(…) | keys(…)".to_owned(),
             Self::Roots => "bundled | system | file(\"path\")".to_owned(),
             Self::Discover => "file(\"path\", every = 10s)".to_owned(),
+            Self::Inflight => "whole number | auto | auto(4..1000)".to_owned(),
             Self::Pick => {
                 "weighted | round_robin | least_busy | least_latency | hash(…)".to_owned()
             }

@@ -166,7 +166,13 @@ fn takes(of: &Type) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Type::List(inner) => format!("list of: {}", takes(inner)),
-        Type::Secret | Type::Auth | Type::Roots | Type::Discover | Type::Pick | Type::Call(_) => of
+        Type::Secret
+        | Type::Auth
+        | Type::Roots
+        | Type::Discover
+        | Type::Inflight
+        | Type::Pick
+        | Type::Call(_) => of
             .describe()
             .split(" | ")
             .map(code)
