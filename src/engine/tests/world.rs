@@ -174,6 +174,7 @@ impl Setup {
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
             hedge: self.hedge.clone().map(Box::new),
+            shadow: None,
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
         };
@@ -269,8 +270,8 @@ impl World {
             same_key,
         };
         let board = Arc::new(Board::following(&plan, &old));
-        let follow = |core| Core::following(Arc::clone(&board), &plan, core, &self.plan);
-        let cores = self.cores.iter().map(follow).collect();
+        let follow = |core: &mut Core| Core::following(Arc::clone(&board), &plan, core, &self.plan);
+        let cores = self.cores.iter_mut().map(follow).collect();
         let new = Self {
             plan,
             board,
@@ -303,6 +304,7 @@ impl World {
             armed: u64::MAX,
             affinity: self.affinity,
             sticky: self.sticky,
+            shadowed: false,
         };
         Chain::new(&self.plan, decision, Form::Stream, id, self.now)
     }
