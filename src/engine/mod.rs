@@ -29,6 +29,7 @@ mod latency;
 mod load;
 mod notice;
 mod pause;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -44,3 +45,4 @@ pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;
 pub use self::load::{Bound, BoundStatus, Bounds, Load};
+pub use self::shadow::{Dropped, Seat, ShadowStatus, Shadows};

@@ -22,6 +22,7 @@ mod reloading;
 mod rig;
 mod rotating;
 mod secrets;
+mod shadowing;
 mod tls;
 
 use std::fmt::Write as _;
