@@ -2,7 +2,7 @@
 
 use crate::engine::{Bound, BoundStatus, Bounds, Load};
 use crate::policy::Plan;
-use crate::sim::world::check::{Broken, Rule};
+use crate::sim::world::rule::{Broken, Rule};
 
 /// All bounds as they stand.
 pub(super) type Held = [BoundStatus; Bound::ALL.len()];

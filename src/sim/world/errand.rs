@@ -6,8 +6,8 @@ use crate::policy::Plan;
 use crate::sim::world::World;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::bounds;
-use crate::sim::world::check::Broken;
 use crate::sim::world::generation::{CARE, Generation};
+use crate::sim::world::rule::Broken;
 
 /// Something that an operator does.
 #[derive(Clone, Copy, Debug)]

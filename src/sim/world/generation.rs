@@ -13,7 +13,7 @@ use crate::policy::Plan;
 use crate::policy::model::{
     Auth, AuthStyle, Breaker, Continuation, Endpoint, Provider, Retries, SecretSource,
 };
-use crate::sim::world::check::{Broken, Rule};
+use crate::sim::world::rule::{Broken, Rule};
 
 /// All names of a world, in the order of the first plan that has them: of one plan, its ids.
 #[derive(Debug, Default)]

@@ -29,6 +29,7 @@ mod orders;
 mod pipe;
 mod reader;
 mod report;
+mod rule;
 mod scenario;
 mod speech;
 #[cfg(test)]
@@ -53,12 +54,12 @@ use self::network::Network;
 use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
-pub use self::check::{Broken, Rule};
 pub use self::client::{Arrivals, Crowd, Manners};
 pub use self::errand::{Deed, Errand};
 pub use self::fault::{Fault, Hint, Spell, Who};
 pub use self::network::Nature;
 pub use self::report::{ClientReport, Report, TargetReport};
+pub use self::rule::{Broken, Rule};
 pub use self::scenario::Scenario;
 
 /// One world.

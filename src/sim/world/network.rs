@@ -9,13 +9,13 @@ use crate::base::{Moment, ProviderId, Span, TargetId};
 use crate::exchange::DialFailure;
 use crate::policy::model::ModelName;
 use crate::sim::world::chance::{Dice, Latency};
-use crate::sim::world::check::{Broken, Rule};
 use crate::sim::world::fault::{Fault, Phase, Spell, Who};
 use crate::sim::world::generation::{Generation, Roster};
 use crate::sim::world::keyring::Keyring;
 use crate::sim::world::letter::Letter;
 use crate::sim::world::pipe::{Ending, Pipe, Script};
 use crate::sim::world::reader::words;
+use crate::sim::world::rule::{Broken, Rule};
 use crate::sim::world::speech::{Line, Speaker};
 use crate::sim::world::words::Heard;
 

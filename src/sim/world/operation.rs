@@ -8,10 +8,10 @@ use crate::base::{Moment, ProviderId};
 use crate::exchange::{Action, Broken as Ended, DialFailure, Input, Reused};
 use crate::sim::world::World;
 use crate::sim::world::agenda::beat_after;
-use crate::sim::world::check::{Broken, Rule};
 use crate::sim::world::client::reading_time;
 use crate::sim::world::network::{Link, Sent, Sighting};
 use crate::sim::world::pipe::{Ending, Found};
+use crate::sim::world::rule::{Broken, Rule};
 use crate::sim::world::words;
 use crate::sim::world::worker::Connection;
 

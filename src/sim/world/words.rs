@@ -1,9 +1,10 @@
 //! Whose words an answer has: those of one attempt, or of several of which each went on where the one before broke off.
 
 use crate::base::hash;
-use crate::sim::world::check::{Broken, Rule, Seen};
+use crate::sim::world::check::Seen;
 use crate::sim::world::network::Sighting;
 use crate::sim::world::reader::Answer;
+use crate::sim::world::rule::{Broken, Rule};
 
 /// How many words, and which: two that are equal are of the same words.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

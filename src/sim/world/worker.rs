@@ -12,13 +12,14 @@ use crate::policy::WallTime;
 use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::bounds;
-use crate::sim::world::check::{Broken, Rule, Seen};
+use crate::sim::world::check::Seen;
 use crate::sim::world::client::{Arrivals, Ask, Client};
 use crate::sim::world::generation::{CARE, Generation, Generations};
 use crate::sim::world::network::{Pool, Sighting};
 use crate::sim::world::operation::{Of, Operated, Side};
 use crate::sim::world::pipe::Ending;
 use crate::sim::world::reader::Answer;
+use crate::sim::world::rule::{Broken, Rule};
 
 /// One core of the gateway.
 #[derive(Debug)]
