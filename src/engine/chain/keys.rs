@@ -7,6 +7,7 @@
 use crate::base::limits::KEY_TRIES_MAX;
 use crate::base::{Moment, Outcome, OutcomeSet};
 use crate::engine::balance::bit;
+use crate::engine::breaker::Order;
 use crate::engine::chain::survey::{Survey, View};
 use crate::engine::chain::{Attempt, Chain};
 use crate::engine::core::Core;
@@ -27,6 +28,10 @@ impl Chain {
             || usize::from(self.history.key_changes()) >= KEY_TRIES_MAX
             || now >= self.deadline
         {
+            return None;
+        }
+        // Its breaker and its places are looked at when it begins.
+        if cell.pause.order.order() == Order::Drain {
             return None;
         }
         let usual = core.usual_ttft(target);

@@ -9,7 +9,7 @@ use crate::base::limits::{KEY_TRIES_MAX, KEYS_MAX};
 use crate::base::{Outcome, OutcomeSet, ProviderId, Span};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker, target};
 use crate::engine::{
-    Attempt, Chain, End, Finish, KeptFrom, KeyChange, PassedOver, Reason, State, Step,
+    Attempt, Chain, End, Finish, KeptFrom, KeyChange, Order, PassedOver, Reason, State, Step,
 };
 use crate::policy::model::{Breaker, KeyPick, MaxInflight, Pick, Retries};
 
@@ -276,6 +276,22 @@ fn no_key_is_asked_where_a_forbid_masks() {
     let (places, finish) = play(&mut setup.build(), &[Outcome::AuthFailed]);
     assert_eq!(places, [('a', 0)]);
     assert!(matches!(finish, Some(Finish::Reject { .. })), "{finish:?}");
+}
+
+#[test]
+fn no_other_key_is_asked_where_an_operator_drains_or_opens() {
+    for order in [Order::Drain, Order::Open] {
+        let mut world = pool(3).build();
+        let mut chain = world.chain();
+        let Step::Attempt(attempt) = world.next(&mut chain, 0) else {
+            panic!("somebody is asked first");
+        };
+        world.board.order(attempt.target, order);
+        world.end(&mut chain, 0, Outcome::S429);
+        let next = world.next(&mut chain, 0);
+        let elsewhere = !matches!(next, Step::Attempt(next) if next.target == attempt.target);
+        assert!(elsewhere, "{order:?}: {next:?}");
+    }
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub(super) enum Event {
         /// Its connection's name, which no other connection at this place has.
         name: u64,
     },
+    /// A client that was refused asks again, over another connection.
+    Insist {
+        /// Index of the crowd.
+        crowd: usize,
+        /// How often it may do so again.
+        tries: u8,
+    },
     /// An operator does something.
     Errand {
         /// Its place among all.

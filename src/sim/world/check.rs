@@ -1,7 +1,6 @@
 //! What must hold in every world, whatever happens in it. Written from the documents, not from the engine: it keeps books
 //! of its own and compares.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::base::limits::{HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
@@ -9,78 +8,14 @@ use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
 use crate::engine::{AttemptRecord, Order, PassedOver, State};
 use crate::exchange::DialFailure;
 use crate::ops::{Count, Ending, Record, Totals};
-use crate::policy::model::{Action, HedgeDelay, Serve};
+use crate::policy::model::{Action, HedgeDelay, MidStream, Serve};
 use crate::sim::world::generation::{CARE, Generation, Generations, Roster};
 use crate::sim::world::network::Sighting;
 use crate::sim::world::orders::Orders;
 use crate::sim::world::reader::Answer;
 use crate::sim::world::report::{Report, TargetReport};
-
-/// What must not happen, and happened.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Broken {
-    /// Which rule.
-    pub rule: Rule,
-    /// When.
-    pub at: Moment,
-    /// What was seen.
-    pub seen: String,
-}
-
-/// The rules of a world.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Rule {
-    /// Every request is answered exactly once, in proper HTTP.
-    Answer,
-    /// All words of an answer are of one attempt, in order, and a whole answer has all of them.
-    Words,
-    /// A request reaches a target of its route, unchanged.
-    Request,
-    /// A key is seen by its provider only, and no other key is.
-    Key,
-    /// Attempts are bounded, and the record has those that providers saw.
-    Attempts,
-    /// An attempt ends in the outcome that its fault is.
-    Outcome,
-    /// The client has an answer by its deadline.
-    Deadline,
-    /// An open breaker's target gets no request, and a half-open one's probes only, so many at once.
-    Breaker,
-    /// An operator's order is obeyed from the moment on in which it is given, and only while it holds.
-    Order,
-    /// A request keeps the generation that it began with, begins with the newest, and what was known goes on.
-    Reload,
-    /// Breakers pass again when all is well again.
-    Recovery,
-    /// Repeats stay within their budget, and hedges within their allowance.
-    Budget,
-    /// Of two attempts at once the loser is cut off at the moment in which the other one has content.
-    Hedge,
-    /// Whatever was taken is given back, and buffers stay within their bounds.
-    Memory,
-    /// The gateway counts what clients and providers saw.
-    Counters,
-    /// A connection that nothing happens to rests.
-    Rest,
-}
-
-impl Broken {
-    /// Without its moment, which whoever reports it knows.
-    pub(super) const fn new(rule: Rule, seen: String) -> Self {
-        Self {
-            rule,
-            at: Moment::START,
-            seen,
-        }
-    }
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.at.since(Moment::START).as_micros();
-        write!(f, "{:?} after {at} us: {}", self.rule, self.seen)
-    }
-}
+use crate::sim::world::rule::{Broken, Rule};
+use crate::sim::world::words;
 
 /// The books of one world, by the places of its roster.
 #[derive(Debug)]
@@ -100,6 +35,19 @@ pub(super) struct Ledger {
     pub(super) hedges: Vec<(u64, u64)>,
     /// By provider: what its attempts allow of repeats, in millionths, and what a second allows.
     budgets: Vec<(u64, u64)>,
+    /// What the client got whose record comes next.
+    told: Option<Told>,
+    shed: u64,
+}
+
+/// An error that a client got.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// 503, and when to come again.
+    hinted: bool,
+    /// It must not ask again.
+    stops: bool,
+    waited: Span,
 }
 
 /// A request that has ended, as the network and the clock saw it.
@@ -134,6 +82,8 @@ impl Ledger {
             attempts: 0,
             hedges: vec![(0, 0); roster.routes.len()],
             budgets: vec![(0, 0); roster.providers.len()],
+            told: None,
+            shed: 0,
             roster: Arc::clone(roster),
         }
     }
@@ -174,17 +124,25 @@ impl Ledger {
             clients.errors += 1;
             clients.hinted += u64::from(answer.hinted);
             clients.slowest_error = clients.slowest_error.max(waited);
+            self.told = Some(Told {
+                hinted: answer.hinted && answer.status == 503,
+                stops: answer.retry == Some(false),
+                waited,
+            });
             if answer.status < 400 || !answer.says(b"{\"error\":{\"message\":") {
                 let seen = format!("a {} that is no error", answer.status);
                 return Err(Broken::new(Rule::Answer, seen));
             }
-            return unspoken(answer);
+            return words::none(answer);
         }
         clients.answers += 1;
         if seen.prompt {
             clients.slowest_answer = clients.slowest_answer.max(waited);
         }
-        if answer.attempts != Some(seen.attempts.len()) {
+        // Whoever goes on with an answer comes after its head.
+        let mut told = seen.attempts.iter();
+        let before = told.position(|(_, sighting)| sighting.resumes);
+        if answer.attempts != before.or(Some(seen.attempts.len())) {
             let seen = format!("the client was told of {:?} attempts", answer.attempts);
             return Err(Broken::new(Rule::Attempts, seen));
         }
@@ -194,19 +152,20 @@ impl Ledger {
                 "a whole stream without its end".to_owned(),
             ));
         }
-        let answering = answering(seen)?;
-        self.credit(answer)?;
-        let count = in_order(answer, answering)?;
-        if count != answering.words {
-            let seen = format!("{count} words of {}", answering.words);
-            return Err(Broken::new(Rule::Words, seen));
-        }
-        Ok(())
+        self.credit(answer, seen)?;
+        words::whole(answer, seen)
     }
 
-    fn credit(&mut self, answer: &Answer) -> Result<(), Broken> {
+    /// The answer is of the target that the client was told, unless another one went on with it.
+    fn credit(&mut self, answer: &Answer, seen: Seen<'_>) -> Result<(), Broken> {
+        let answering = seen.attempts.get(seen.at_hand).map(|(_, it)| it);
+        let heir = answering.filter(|it| it.goes_on.is_some());
         let mut targets = self.roster.targets.iter();
-        let index = targets.position(|name| answer.target.as_deref() == Some(&**name));
+        let told = targets.position(|name| answer.target.as_deref() == Some(&**name));
+        let heir = heir
+            .and_then(|it| it.target)
+            .map(|(target, _)| target.index());
+        let index = told.map(|told| heir.unwrap_or(told));
         if let Some(count) = index.and_then(|index| self.answered.get_mut(index)) {
             *count += 1;
         } else {
@@ -224,7 +183,7 @@ impl Ledger {
             let seen = format!("a cut that does not say so: {} {told}", answer.status);
             return Err(Broken::new(Rule::Answer, seen));
         }
-        in_order(answer, answering(seen)?).map(drop)
+        words::in_order(answer, seen).map(drop)
     }
 
     /// The gateway has written a request's record.
@@ -244,6 +203,12 @@ impl Ledger {
         }
         self.right_hedge(record, &tried, seen.generation)?;
         self.right_orders(record, &seen)?;
+        self.right_refusal(record, &seen)?;
+        let continues = serve.is_some_and(|serve| serve.mid_stream == MidStream::Continue);
+        if !continues && seen.attempts.iter().any(|it| it.1.resumes) {
+            let seen = "an answer is gone on with against the policy".to_owned();
+            return Err(Broken::new(Rule::Words, seen));
+        }
         let deadline = serve.map_or(Span::ZERO, |serve| serve.deadline);
         let took = record.ended.since(seen.began);
         if seen.prompt && took > deadline.saturating_add(SLACK) {
@@ -303,6 +268,28 @@ impl Ledger {
             return Ok(());
         }
         Err(Broken::new(Rule::Hedge, format!("{tried:?}")))
+    }
+
+    /// Who is turned away is told so at once, and when to come again; a stream that has begun is not.
+    /// For whom somebody was asked in vain is told not to ask again: clients that do would multiply it.
+    fn right_refusal(&mut self, record: &Record, seen: &Seen<'_>) -> Result<(), Broken> {
+        let told = self.told.take();
+        if record.ending != Ending::Shed {
+            return match told {
+                Some(told) if !told.stops && !seen.attempts.is_empty() => {
+                    let seen = format!("{told:?} after {:?}", seen.attempts);
+                    Err(Broken::new(Rule::Amplification, seen))
+                }
+                _ => Ok(()),
+            };
+        }
+        self.shed += 1;
+        let at_once = |told: Told| told.waited <= SLACK || !seen.attempts.is_empty();
+        if told.is_some_and(|told| told.hinted && (at_once(told) || !seen.prompt)) {
+            return Ok(());
+        }
+        let seen = format!("{told:?} for {record:?}");
+        Err(Broken::new(Rule::Bounds, seen))
     }
 
     /// Nobody was left aside by an order that did not hold, or for a breaker that was ordered to pass.
@@ -477,11 +464,12 @@ impl Ledger {
 
     fn count_all(&self) -> Result<(), Broken> {
         let (totals, clients) = (&self.report.totals, &self.report.clients);
-        let failed = totals.of(Count::Failed) + totals.of(Count::Refused);
+        let failed = totals.of(Count::Failed) + totals.of(Count::Refused) + self.shed;
         let pairs = [
             ("requests", totals.of(Count::Requests), self.named),
             ("attempts", totals.of(Count::Attempts), self.attempts),
             ("answered", totals.of(Count::Answered), clients.answers),
+            ("shed", totals.of(Count::Shed), self.shed),
             ("failed or refused", failed, clients.errors + clients.cut),
             ("clients gone", totals.of(Count::ClientGone), clients.left),
             (
@@ -502,33 +490,6 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-/// An error has no word of any answer in it.
-fn unspoken(answer: &Answer) -> Result<(), Broken> {
-    match answer.words().next() {
-        None => Ok(()),
-        Some(word) => Err(Broken::new(Rule::Words, format!("{word:?} in an error"))),
-    }
-}
-
-fn answering(seen: Seen<'_>) -> Result<Sighting, Broken> {
-    let at_hand = seen.attempts.get(seen.at_hand);
-    let at_hand = at_hand.map(|&(_, sighting)| sighting);
-    at_hand.ok_or_else(|| Broken::new(Rule::Attempts, "an answer without an attempt".to_owned()))
-}
-
-/// All words are the attempt's, from its first on; how many.
-fn in_order(answer: &Answer, said: Sighting) -> Result<u32, Broken> {
-    let mut count = 0;
-    for word in answer.words() {
-        if word != (said.serial, count) {
-            let seen = format!("{word:?} where {:?} was said", (said.serial, count));
-            return Err(Broken::new(Rule::Words, seen));
-        }
-        count += 1;
-    }
-    Ok(count)
 }
 
 fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
@@ -589,7 +550,7 @@ fn right_outcome(
     if allowed.has(outcome) || (sighting.cut && vanished.has(outcome)) {
         return Ok(());
     }
-    let seen = format!("{outcome} under {:?}", sighting.fault);
+    let seen = format!("{outcome} under {sighting:?}");
     Err(Broken::new(Rule::Outcome, seen))
 }
 

@@ -56,6 +56,9 @@ pub struct Manners {
     pub pipeline: u32,
     /// Send their request in pieces.
     pub pieces: u32,
+    /// Ask again when they are refused, as the official clients do: twice, unless they are told not to, and not before
+    /// they are told to.
+    pub insist: u32,
 }
 
 impl Manners {
@@ -71,6 +74,7 @@ impl Manners {
             keep: 900_000,
             pipeline: 0,
             pieces: 0,
+            insist: 0,
         }
     }
 }
@@ -101,6 +105,8 @@ pub(super) struct Ask {
     pub(super) sent: Moment,
     /// When its client loses its patience.
     pub(super) leaves: Option<Moment>,
+    /// How often it may be asked again.
+    pub(super) tries: u8,
 }
 
 impl Client {
@@ -119,31 +125,41 @@ impl Client {
         }
     }
 
-    /// Sends one request, or a few at once. `numbers` counts the world's requests.
+    /// Sends one request, or a few at once; one that may be asked again so many `tries`. `numbers` counts the world's
+    /// requests.
     pub(super) fn ask(
         &mut self,
         now: Moment,
         manners: &Manners,
+        tries: Option<u8>,
         numbers: &mut u64,
         dice: &mut Dice,
     ) {
-        let more = if dice.happens(manners.pipeline) {
+        let more = if tries.is_none() && dice.happens(manners.pipeline) {
             1 + dice.below(2)
         } else {
             0
         };
         for _ in 0..=more {
             *numbers += 1;
-            self.send(now, *numbers, manners, dice);
+            let tries = tries.unwrap_or_else(|| if dice.happens(manners.insist) { 2 } else { 0 });
+            self.send(now, (*numbers, tries), manners, dice);
         }
     }
 
-    fn send(&mut self, now: Moment, number: u64, manners: &Manners, dice: &mut Dice) {
+    fn send(
+        &mut self,
+        now: Moment,
+        (number, tries): (u64, u8),
+        manners: &Manners,
+        dice: &mut Dice,
+    ) {
         let index = dice.index(manners.models.len());
         let letter = Letter {
             model: manners.models.get(index).map_or("", |model| model),
             streams: dice.happens(manners.streams),
             number,
+            goes_on: None,
         };
         let mut bytes = Vec::with_capacity(512);
         letter.write(&mut bytes);
@@ -166,6 +182,7 @@ impl Client {
             streams: letter.streams,
             sent: at,
             leaves,
+            tries,
         });
     }
 

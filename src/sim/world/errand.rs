@@ -5,8 +5,9 @@ use crate::engine::Order;
 use crate::policy::Plan;
 use crate::sim::world::World;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::check::Broken;
+use crate::sim::world::bounds;
 use crate::sim::world::generation::{CARE, Generation};
+use crate::sim::world::rule::Broken;
 
 /// Something that an operator does.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,7 @@ impl<'p> World<'p> {
     /// Workers take this generation up, one after another.
     pub(super) fn publish(&mut self, next: Generation<'p>) -> Result<(), Broken> {
         next.goes_on(self.now, &self.generations.newest)?;
+        self.load.rebound(bounds::of(next.plan));
         self.generations.push(next);
         self.ledger.observe(self.now, &self.generations)?;
         for core in 0..self.workers.len() {

@@ -10,8 +10,10 @@ use crate::engine::{Board, Core, KeyPlace, Predecessor, TargetStatus};
 use crate::exchange::{Outlet, Outlets};
 use crate::ops::{Counters, Totals};
 use crate::policy::Plan;
-use crate::policy::model::{Auth, AuthStyle, Breaker, Endpoint, Provider, Retries, SecretSource};
-use crate::sim::world::check::{Broken, Rule};
+use crate::policy::model::{
+    Auth, AuthStyle, Breaker, Continuation, Endpoint, Provider, Retries, SecretSource,
+};
+use crate::sim::world::rule::{Broken, Rule};
 
 /// All names of a world, in the order of the first plan that has them: of one plan, its ids.
 #[derive(Debug, Default)]
@@ -264,6 +266,12 @@ impl<'p> Generation<'p> {
     pub(super) fn target(&self, own: TargetId) -> Option<TargetId> {
         let place = self.targets.get(own.index())?;
         Some(TargetId(small(*place)))
+    }
+
+    /// How a provider of the roster is asked to go on with an answer.
+    pub(super) fn continuation(&self, provider: ProviderId) -> Option<Continuation> {
+        let own = self.own_provider(provider)?;
+        self.plan.policy.providers.get(own.index())?.continuation()
     }
 
     /// A target of the roster in the plan, if it has it.

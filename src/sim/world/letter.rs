@@ -1,5 +1,6 @@
 //! What the clients of a world ask, byte by byte, so that a provider can tell whether their words arrived unchanged.
 
+use crate::policy::model::Continuation;
 use crate::wire::h1::write;
 
 /// One request of a client.
@@ -11,6 +12,8 @@ pub(super) struct Letter<'a> {
     pub(super) streams: bool,
     /// No other request of the world has this number.
     pub(super) number: u64,
+    /// The gateway asks to go on from this text, in this form.
+    pub(super) goes_on: Option<(Continuation, &'a [u8])>,
 }
 
 impl<'a> Letter<'a> {
@@ -35,11 +38,18 @@ impl<'a> Letter<'a> {
             b"\",\"stream\":false"
         });
         out.extend_from_slice(PROMPT);
+        out.extend_from_slice(END);
     }
 
-    /// Reads a body back; `None` where it is not exactly what [`Letter::write`] would have written for its model.
+    /// Reads a body back; `None` where it is not exactly what [`Letter::write`] would have written for its model, and at
+    /// most a beginning of the answer.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
-        let rest = body.strip_prefix(b"{\"user\":\"")?;
+        let rest = body.strip_prefix(b"{")?;
+        let (flags, rest) = match rest.strip_prefix(FLAGS) {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let rest = rest.strip_prefix(b"\"user\":\"")?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (number, rest) = rest.split_at_checked(digits)?;
         let rest = rest.strip_prefix(b"\",\"model\":\"")?;
@@ -50,7 +60,12 @@ impl<'a> Letter<'a> {
             Some(rest) => (true, rest),
             None => (false, rest.strip_prefix(b"false")?),
         };
-        (rest == PROMPT).then_some(Self {
+        let goes_on = match rest.strip_prefix(PROMPT)? {
+            END if !flags => None,
+            rest => Some(begun(rest, flags)?),
+        };
+        Some(Self {
+            goes_on,
             model: std::str::from_utf8(model).ok()?,
             streams,
             number: std::str::from_utf8(number).ok()?.parse().ok()?,
@@ -58,12 +73,29 @@ impl<'a> Letter<'a> {
     }
 }
 
+/// Reads the assistant's message at the end of a conversation.
+fn begun(rest: &[u8], flags: bool) -> Option<(Continuation, &[u8])> {
+    let rest = rest.strip_prefix(b",{\"role\":\"assistant\",\"content\":\"")?;
+    let length = rest.iter().position(|&byte| byte == b'"')?;
+    let (text, rest) = rest.split_at_checked(length)?;
+    let rest = rest.strip_suffix(END)?;
+    let form = match rest {
+        b"\"}" if flags => Continuation::Flags,
+        b"\"}" => Continuation::Message,
+        b"\",\"prefix\":true}" if !flags => Continuation::Prefix,
+        _ => return None,
+    };
+    Some((form, text))
+}
+
 /// The client's own key must end at the gateway.
 const HEAD: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer sk-of-the-client\r\n\
     content-type: application/json\r\nuser-agent: sim\r\ncontent-length: ";
 /// With an escape and a byte above 127: a splice that counts wrongly meets one of them.
 const PROMPT: &[u8] =
-    b",\"messages\":[{\"role\":\"user\",\"content\":\"what \\\"happens\\\" next \xe2\x80\xa6\"}]}";
+    b",\"messages\":[{\"role\":\"user\",\"content\":\"what \\\"happens\\\" next \xe2\x80\xa6\"}";
+const END: &[u8] = b"]}";
+const FLAGS: &[u8] = b"\"continue_final_message\":true,\"add_generation_prompt\":false,";
 
 #[cfg(test)]
 mod tests {
@@ -75,6 +107,7 @@ mod tests {
             model: "small",
             streams: true,
             number: 42,
+            goes_on: None,
         };
         let mut body = Vec::new();
         letter.write_body(&mut body);

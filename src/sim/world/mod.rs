@@ -14,6 +14,7 @@
 //! thread stands still. The live fault suite has those.
 
 mod agenda;
+mod bounds;
 mod chance;
 mod check;
 mod client;
@@ -28,17 +29,19 @@ mod orders;
 mod pipe;
 mod reader;
 mod report;
+mod rule;
 mod scenario;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod words;
 mod worker;
 
 use std::sync::Arc;
 
 use crate::base::limits::TICK;
 use crate::base::{Moment, Span, TargetId, hash};
-use crate::engine::{GuardStatus, Order, State};
+use crate::engine::{GuardStatus, Load, Order, State};
 use crate::ops::Totals;
 use crate::policy::Plan;
 use crate::policy::model::{Action, Breaker};
@@ -51,12 +54,12 @@ use self::network::Network;
 use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
-pub use self::check::{Broken, Rule};
 pub use self::client::{Arrivals, Crowd, Manners};
 pub use self::errand::{Deed, Errand};
 pub use self::fault::{Fault, Hint, Spell, Who};
 pub use self::network::Nature;
 pub use self::report::{ClientReport, Report, TargetReport};
+pub use self::rule::{Broken, Rule};
 pub use self::scenario::Scenario;
 
 /// One world.
@@ -64,6 +67,7 @@ pub use self::scenario::Scenario;
 pub struct World<'p> {
     roster: Arc<Roster>,
     generations: Generations<'p>,
+    load: Arc<Load>,
     errands: Vec<Errand<'p>>,
     now: Moment,
     agenda: Agenda,
@@ -102,11 +106,13 @@ impl<'p> World<'p> {
         let network = Network::new(&roster, &scenario.natures, &scenario.spells, dice.fork(1));
         let versions = network.keyring.versions();
         let first = Generation::first(plan, &roster, versions, cores, seed);
-        let workers = (0..cores).map(|core| Worker::new(&first, core));
+        let load = Arc::new(Load::new(bounds::of(plan), cores));
+        let workers = (0..cores).map(|core| Worker::new(&first, core, &load));
         let mut world = Self {
             now: Moment::START,
             agenda: Agenda::default(),
             workers: workers.collect(),
+            load,
             generations: Generations::new(first),
             errands: scenario.errands,
             network,
@@ -223,6 +229,7 @@ impl<'p> World<'p> {
             } else {
                 self.ledger
                     .close(self.now, cores, &self.generations, totals)
+                    .and_then(|()| bounds::nothing(&self.load))
             };
             if let Err(broken) = closed {
                 self.ledger.report.broken = Some(Broken {
@@ -284,6 +291,7 @@ impl<'p> World<'p> {
             }
             Event::Leave { place, number } => self.leave(place, number),
             Event::AskAgain { place, name } => self.ask_again(place, name),
+            Event::Insist { crowd, tries } => self.insist(crowd, tries),
             Event::Errand { index } => self.run_errand(index),
             Event::TakeUp { core } => {
                 self.take_up(core);
@@ -336,9 +344,17 @@ impl<'p> World<'p> {
         }
         for _ in 0..count {
             let place = self.seat(index);
-            self.ask(place)?;
+            self.ask(place, None)?;
         }
         Ok(())
+    }
+
+    fn insist(&mut self, crowd: usize, tries: u8) -> Result<(), Broken> {
+        if self.closing {
+            return Ok(());
+        }
+        let place = self.seat(crowd);
+        self.ask(place, Some(tries))
     }
 
     /// A connection of the crowd that is free, or a new one.
@@ -370,7 +386,7 @@ impl<'p> World<'p> {
     }
 
     /// The client at `place` asks.
-    fn ask(&mut self, place: usize) -> Result<(), Broken> {
+    fn ask(&mut self, place: usize, tries: Option<u8>) -> Result<(), Broken> {
         let Self {
             connections,
             crowds,
@@ -384,7 +400,7 @@ impl<'p> World<'p> {
             let client = &mut connection.client;
             if let Some(crowd) = crowds.get(client.crowd) {
                 let before = client.asks.len();
-                client.ask(*now, &crowd.manners, numbers, dice);
+                client.ask(*now, &crowd.manners, tries, numbers, dice);
                 for ask in client.asks.iter().skip(before) {
                     let number = ask.number;
                     let leaves = ask.leaves.unwrap_or(Moment::NEVER);
@@ -409,7 +425,7 @@ impl<'p> World<'p> {
             self.close_if_idle(place);
             return Ok(());
         }
-        self.ask(place)
+        self.ask(place, None)
     }
 
     fn leave(&mut self, place: usize, number: u64) -> Result<(), Broken> {

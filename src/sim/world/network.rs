@@ -9,13 +9,15 @@ use crate::base::{Moment, ProviderId, Span, TargetId};
 use crate::exchange::DialFailure;
 use crate::policy::model::ModelName;
 use crate::sim::world::chance::{Dice, Latency};
-use crate::sim::world::check::{Broken, Rule};
 use crate::sim::world::fault::{Fault, Phase, Spell, Who};
 use crate::sim::world::generation::{Generation, Roster};
 use crate::sim::world::keyring::Keyring;
 use crate::sim::world::letter::Letter;
 use crate::sim::world::pipe::{Ending, Pipe, Script};
+use crate::sim::world::reader::words;
+use crate::sim::world::rule::{Broken, Rule};
 use crate::sim::world::speech::{Line, Speaker};
+use crate::sim::world::words::Heard;
 
 /// How quick a provider is while it is well.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,10 @@ pub(super) struct Sighting {
     pub(super) target: Option<(TargetId, u8)>,
     /// When the secret that it came with was replaced by another one.
     pub(super) replaced: Option<Moment>,
+    /// When it began, its client had the beginning of an answer.
+    pub(super) resumes: bool,
+    /// It was asked to go on from these words.
+    pub(super) goes_on: Option<Heard>,
     pub(super) dial: Result<(), DialFailure>,
     pub(super) fault: Option<Fault>,
     /// What its words are marked with, and how many a whole answer has.
@@ -167,6 +173,7 @@ impl Network {
         let replaced = self.keyring.replaced(link.provider, key, version);
         sighting.target = Some((target, key));
         sighting.replaced = replaced.map(|(since, _)| since);
+        sighting.goes_on = letter.goes_on.map(|(_, text)| Heard::of(words(text)));
         if link.pipe.is_over(now) {
             // It went away while it rested: the bytes meet a closed door, or the end comes back.
             return Ok(if self.dice.happens(500_000) {
@@ -282,6 +289,12 @@ impl Network {
         let letter = Letter::read(body).ok_or_else(|| wrong("a request's body was changed"))?;
         let target = target_of(provider, letter.model, generation);
         let target = target.ok_or_else(|| wrong("a provider was asked for another's model"))?;
+        if letter
+            .goes_on
+            .is_some_and(|(form, _)| generation.continuation(provider) != Some(form))
+        {
+            return Err(wrong("a provider does not go on when it is asked so"));
+        }
         Ok((target, *key, letter))
     }
 

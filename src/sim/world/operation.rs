@@ -8,10 +8,11 @@ use crate::base::{Moment, ProviderId};
 use crate::exchange::{Action, Broken as Ended, DialFailure, Input, Reused};
 use crate::sim::world::World;
 use crate::sim::world::agenda::beat_after;
-use crate::sim::world::check::{Broken, Rule};
 use crate::sim::world::client::reading_time;
 use crate::sim::world::network::{Link, Sent, Sighting};
 use crate::sim::world::pipe::{Ending, Found};
+use crate::sim::world::rule::{Broken, Rule};
+use crate::sim::world::words;
 use crate::sim::world::worker::Connection;
 
 /// What one of two attempts has of its own: its connection, and the operation that is under way. The first one's
@@ -22,8 +23,10 @@ pub(super) struct Side {
     waits: Option<Wait>,
     /// Nobody wants the result of the operation any more.
     cut: bool,
-    /// The attempt's place among those of its request.
+    /// The attempt's place among those of its request, and that request. The next one may have begun when a loser hears
+    /// that it is one.
     pub(super) attempt: usize,
+    request: u64,
 }
 
 /// An action that is under way.
@@ -229,10 +232,10 @@ impl World<'_> {
             return Err(Broken::new(Rule::Memory, seen));
         }
         let bytes = bytes.get(range.clone()).unwrap_or_default();
-        match self
-            .network
-            .send(now, link, bytes, (request.number, generation), sighting)?
-        {
+        let sent = (request.number, generation);
+        let sent = self.network.send(now, link, bytes, sent, sighting)?;
+        words::goes_on(sighting.goes_on, it.client.reader.begun())?;
+        match sent {
             Sent::Gone => Ok(now),
             Sent::Stuck => Ok(Moment::NEVER),
             // The end of what is read says so.
@@ -424,7 +427,9 @@ fn dialed(
     } else {
         return None;
     };
-    if let Some((_, sighting)) = it.request.attempts.get_mut(side.attempt) {
+    if side.request == it.request.number
+        && let Some((_, sighting)) = it.request.attempts.get_mut(side.attempt)
+    {
         sighting.dial = result.map(drop);
     }
     Some(result)
@@ -436,12 +441,15 @@ fn sight(now: Moment, it: &mut Connection, side: &mut Side, provider: ProviderId
         provider,
         target: None,
         replaced: None,
+        resumes: it.client.reader.begun().is_some(),
+        goes_on: None,
         dial: Ok(()),
         fault: None,
         serial: 0,
         words: 0,
         cut: false,
     };
+    side.request = it.request.number;
     let attempts = &mut it.request.attempts;
     match attempts.get_mut(side.attempt) {
         Some((_, same)) if fresh => *same = sighting,

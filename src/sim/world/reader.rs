@@ -26,6 +26,10 @@ pub(super) struct Answer {
     pub(super) closes: bool,
     /// There is a hint of when to come again.
     pub(super) hinted: bool,
+    /// `retry-after`, in seconds.
+    pub(super) wait: Option<u64>,
+    /// `x-should-retry`
+    pub(super) retry: Option<bool>,
     pub(super) body: Vec<u8>,
 }
 
@@ -162,7 +166,11 @@ fn head(text: &str) -> Result<(Answer, Body), &'static str> {
             "x-switchover-attempts" => answer.attempts = value.parse().ok(),
             "content-type" => answer.streams = value.starts_with("text/event-stream"),
             "connection" => answer.closes = value == "close",
-            "retry-after" => answer.hinted = value.parse::<u64>().is_ok_and(|wait| wait > 0),
+            "retry-after" => {
+                answer.wait = value.parse().ok();
+                answer.hinted = answer.wait.is_some_and(|wait| wait > 0);
+            }
+            "x-should-retry" => answer.retry = value.parse().ok(),
             _ => {}
         }
     }
@@ -172,21 +180,25 @@ fn head(text: &str) -> Result<(Answer, Body), &'static str> {
 impl Answer {
     /// The words that providers said: the serial of the attempt that said each, and its place there.
     pub(super) fn words(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        self.body
-            .split(|byte| !byte.is_ascii_digit() && *byte != b'#')
-            .filter_map(|word| {
-                let at = word.iter().position(|&byte| byte == b'#')?;
-                let (serial, place) = word.split_at_checked(at)?;
-                let serial = std::str::from_utf8(serial).ok()?.parse().ok()?;
-                let place = std::str::from_utf8(place.get(1..)?).ok()?.parse().ok()?;
-                Some((serial, place))
-            })
+        words(&self.body)
     }
 
     /// Whether `text` stands in the body.
     pub(super) fn says(&self, text: &[u8]) -> bool {
         self.body.windows(text.len()).any(|part| part == text)
     }
+}
+
+/// The words in a text.
+pub(super) fn words(text: &[u8]) -> impl Iterator<Item = (u64, u32)> + '_ {
+    text.split(|byte| !byte.is_ascii_digit() && *byte != b'#')
+        .filter_map(|word| {
+            let at = word.iter().position(|&byte| byte == b'#')?;
+            let (serial, place) = word.split_at_checked(at)?;
+            let serial = std::str::from_utf8(serial).ok()?.parse().ok()?;
+            let place = std::str::from_utf8(place.get(1..)?).ok()?.parse().ok()?;
+            Some((serial, place))
+        })
 }
 
 #[cfg(test)]

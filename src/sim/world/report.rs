@@ -3,7 +3,7 @@
 use crate::base::{Moment, Outcome, Span};
 use crate::engine::AttemptRecord;
 use crate::ops::Totals;
-use crate::sim::world::check::Broken;
+use crate::sim::world::rule::Broken;
 
 /// What has happened from the beginning of a world until now.
 #[derive(Clone, Debug, Default)]

@@ -295,6 +295,7 @@ fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
             keep: dice.one_of(&[0, 500_000, 1_000_000]).unwrap_or(0),
             pipeline: sometimes(dice),
             pieces: sometimes(dice),
+            insist: sometimes(dice),
             ..Manners::polite(models)
         },
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, ProviderId, Span, TargetId};
-use crate::engine::{Order, State};
+use crate::engine::{Bound, Order, State};
 use crate::policy::{Plan, load};
 use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::client::{Arrivals, Ask, Crowd, Manners};
 use crate::sim::world::fault::{Fault, Spell, Who};
 use crate::sim::world::generation::{Generation, Roster};
 use crate::sim::world::network::Nature;
+use crate::sim::world::reader::{Answer, words};
+use crate::sim::world::words::{Heard, goes_on};
 use crate::sim::world::worker::Connection;
 use crate::sim::world::{Latency, Rule, Scenario, World};
 
@@ -48,7 +50,12 @@ fn plan(text: &str) -> Plan {
 
 /// A second of this world, with requests under way at its end; then `plant` changes something, and it goes on.
 fn broken_by(plant: impl FnOnce(&mut World<'_>)) -> Option<Rule> {
-    let plan = plan(POLICY);
+    broken_in(POLICY, Vec::new(), plant)
+}
+
+/// The same under another policy, with faults.
+fn broken_in(policy: &str, spells: Vec<Spell>, plant: impl FnOnce(&mut World<'_>)) -> Option<Rule> {
+    let plan = plan(policy);
     let to = Moment::START + Span::from_secs(2);
     let crowd = Crowd {
         arrivals: Arrivals::Every(Span::from_millis(10)),
@@ -56,6 +63,7 @@ fn broken_by(plant: impl FnOnce(&mut World<'_>)) -> Option<Rule> {
         to,
         manners: Manners {
             streams: 1_000_000,
+            insist: 1_000_000,
             ..Manners::polite(vec!["model".to_owned()])
         },
     };
@@ -67,7 +75,7 @@ fn broken_by(plant: impl FnOnce(&mut World<'_>)) -> Option<Rule> {
     let scenario = Scenario {
         cores: 2,
         natures: vec![quick; 2],
-        spells: Vec::new(),
+        spells,
         crowds: vec![crowd],
         errands: Vec::new(),
     };
@@ -108,6 +116,7 @@ fn a_mistake_in_a_request_or_an_answer_is_found() {
             streams: true,
             sent: Moment::START,
             leaves: None,
+            tries: 0,
         });
     };
     assert_eq!(broken_by(unanswered), Some(Rule::Answer));
@@ -270,4 +279,99 @@ fn a_key_that_is_used_after_its_rotation_is_found() {
         keyring.rotate(world.now, ProviderId(0), 0, Moment::NEVER);
     };
     assert_eq!(broken_by(stale), Some(Rule::Key));
+}
+
+/// `main` breaks off after two words, and `backup` goes on.
+const CONTINUED: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  model m = "model"
+}
+provider backup {
+  kind = vllm, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default {
+  mid_stream = continue
+  tier 1 { main.m }
+  tier 2 { backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_mistake_in_going_on_is_found() {
+    let broken = |plant: fn(&mut World<'_>)| {
+        let end = Moment::START + Span::from_secs(9);
+        let main = Who::Provider(ProviderId(0));
+        let cut = Spell {
+            share: 100_000,
+            ..Spell::always(main, Fault::Cut(2), Moment::START, end)
+        };
+        broken_in(CONTINUED, vec![cut], plant)
+    };
+    assert_eq!(broken(|_| ()), None);
+    let against = |world: &mut World<'_>| {
+        let without = CONTINUED.replace("  mid_stream = continue\n", "");
+        world.generations.newest.law = Box::leak(Box::new(plan(&without)));
+    };
+    assert_eq!(broken(against), Some(Rule::Words));
+    // Something is lost on the way to the client, or told twice.
+    let answer = |body: &[u8]| Answer {
+        body: body.to_vec(),
+        ..Answer::default()
+    };
+    let asked = Some(Heard::of(words(b" 7#0 7#1")));
+    assert_eq!(goes_on(asked, Some(&answer(b"7#0 7#1"))), Ok(()));
+    for body in [b"7#0".as_slice(), b"7#0 7#1 7#2", b"7#1 7#0", b""] {
+        let broken = goes_on(asked, Some(&answer(body))).unwrap_err();
+        assert_eq!(broken.rule, Rule::Words);
+    }
+    assert!(goes_on(None, Some(&answer(b"7#0"))).is_err());
+}
+
+#[test]
+fn a_mistake_about_bounds_is_found() {
+    let bounded = |requests: u32| {
+        let server = format!("server {{ max_requests = {requests} }}\ndefaults");
+        POLICY.replace("defaults", &server)
+    };
+    let policy = bounded(6);
+    let broken = |plant: fn(&mut World<'_>)| broken_in(&policy, Vec::new(), plant);
+    assert_eq!(broken(|_| ()), None);
+    let law = |world: &mut World<'_>, requests| {
+        world.generations.newest.law = Box::leak(Box::new(plan(&bounded(requests))));
+    };
+    let more = |world: &mut World<'_>| law(world, 1);
+    assert_eq!(broken_in(&policy, Vec::new(), more), Some(Rule::Bounds));
+    // With slower providers some are turned away; there is room for them by the law.
+    let nothing = |world: &mut World<'_>| {
+        law(world, 100);
+        world.network.natures[0].ttft = Latency::Constant(Span::from_millis(300));
+    };
+    assert_eq!(broken_in(&policy, Vec::new(), nothing), Some(Rule::Bounds));
+    let lost = |world: &mut World<'_>| {
+        assert!(world.load.take(0, Bound::Requests, 1));
+    };
+    assert_eq!(broken(lost), Some(Rule::Bounds));
+}
+
+#[test]
+fn a_client_that_may_ask_again_in_vain_is_found() {
+    let silent = |world: &mut World<'_>| {
+        let name = under_way(world).client.name;
+        let mut connections = world.connections.iter();
+        let is_it =
+            |it: &Option<Box<Connection>>| it.as_ref().is_some_and(|it| it.client.name == name);
+        let place = connections.position(is_it).unwrap();
+        let mut it = world.connections[place].take().unwrap();
+        let error =
+            b"HTTP/1.1 503 No\r\ncontent-length: 27\r\n\r\n{\"error\":{\"message\":\"no\"}}\n";
+        world.hear(place, &mut it, &error[..]).unwrap();
+        it.client.leave(world.now, world.now);
+        world.connections[place] = Some(it);
+    };
+    assert_eq!(broken_by(silent), Some(Rule::Amplification));
 }

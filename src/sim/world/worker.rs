@@ -4,19 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::base::{Moment, RequestId, Span};
-use crate::engine::Core;
+use crate::engine::{Bounds, Core, Load};
 use crate::exchange::{Action, Context, Exchange, Input, Scratch};
 use crate::ops;
 use crate::ops::Journal;
 use crate::policy::WallTime;
 use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
-use crate::sim::world::check::{Broken, Rule, Seen};
-use crate::sim::world::client::{Arrivals, Client};
+use crate::sim::world::bounds;
+use crate::sim::world::check::Seen;
+use crate::sim::world::client::{Arrivals, Ask, Client};
 use crate::sim::world::generation::{CARE, Generation, Generations};
 use crate::sim::world::network::{Pool, Sighting};
 use crate::sim::world::operation::{Of, Operated, Side};
 use crate::sim::world::pipe::Ending;
+use crate::sim::world::reader::Answer;
+use crate::sim::world::rule::{Broken, Rule};
 
 /// One core of the gateway.
 #[derive(Debug)]
@@ -66,10 +69,13 @@ pub(super) struct Request {
 }
 
 impl Worker {
-    pub(super) fn new(first: &Generation<'_>, core: usize) -> Self {
+    pub(super) fn new(first: &Generation<'_>, core: usize, load: &Arc<Load>) -> Self {
         let board = Arc::clone(&first.board);
         Self {
-            cores: vec![(0, Core::new(board, first.plan, core))],
+            cores: vec![(
+                0,
+                Core::new(board, first.plan, core).within(Arc::clone(load)),
+            )],
             scratch: Scratch::default(),
             journal: Journal::new(Arc::clone(&first.counters), core),
             pool: Pool::default(),
@@ -293,10 +299,15 @@ impl World<'_> {
             it.runs_by = None;
         }
         let before = self.last_record(it.core);
+        let law = bounds::of(self.generations.newest.law);
+        let held = (law != Bounds::NONE).then(|| self.load.status());
         self.with_context(it, |exchange, context| match of {
             Of::First => exchange.handle(now, input, context),
             Of::Hedge => exchange.handle_hedge(now, input, context),
         });
+        if let Some(held) = held {
+            bounds::kept(&held, &self.load.status(), law)?;
+        }
         if failed {
             self.ledger.observe(now, &self.generations)?;
         }
@@ -430,17 +441,32 @@ impl World<'_> {
         let wrong = |what: &str| Broken::new(Rule::Answer, what.to_owned());
         let whole = it.client.reader.feed(bytes).map_err(wrong)?;
         for answer in whole {
-            if it.client.asks.pop_front().is_none() || it.named.is_empty() {
+            let asked = it.client.asks.pop_front();
+            let Some(asked) = asked.filter(|_| !it.named.is_empty()) else {
                 return Err(wrong("an answer that nobody asked for"));
-            }
+            };
             it.told_close |= answer.closes;
             let waited = self.now.since(it.request.began);
             let seen = it.seen(&self.generations);
             let seen = seen.ok_or_else(|| wrong("an answer to no request"))?;
             self.ledger.heard(&answer, seen, waited)?;
+            self.insist_later(it, asked, &answer);
             self.go_on(place, it);
         }
         Ok(())
+    }
+
+    /// A client that was refused may ask again later, as the official ones do.
+    fn insist_later(&mut self, it: &Connection, asked: Ask, answer: &Answer) {
+        let usual = matches!(answer.status, 408 | 409 | 429 | 500..);
+        if let Some(tries) = asked.tries.checked_sub(1)
+            && answer.retry.unwrap_or(usual)
+        {
+            let wait = answer.wait.map_or(UNTOLD_WAIT, Span::from_secs);
+            let crowd = it.client.crowd;
+            self.agenda
+                .enter(self.now + wait, Event::Insist { crowd, tries });
+        }
     }
 
     /// What a client does when it has its answer.
@@ -494,5 +520,7 @@ const fn kind_of(input: &Input) -> u64 {
 
 /// No connection does more at one moment: an answer has some hundred pieces, and each is read once.
 const STEPS_MAX: usize = 20_000;
+/// Whoever is not told how long waits so long before he asks again.
+const UNTOLD_WAIT: Span = Span::from_millis(500);
 /// 2026-01-01
 const UNIX_START: u64 = 1_767_225_600;
