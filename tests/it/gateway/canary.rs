@@ -66,7 +66,8 @@ fn a_canary_that_fails_is_withdrawn_and_its_clients_never_know() {
                 users.push(user);
             }
         }
-        assert!((30..90).contains(&users.len()), "{users:?}");
+        // About half of them, or those until it was withdrawn: `min_requests` at least.
+        assert!((25..90).contains(&users.len()), "{users:?}");
         assert!(
             eventually(|| route(&gateway)["state"] == "withdrawn"),
             "{}",
