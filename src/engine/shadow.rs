@@ -27,6 +27,8 @@ pub enum Dropped {
     AtCapacity,
     /// The gateway had more than half of what it may to do, or there was no memory left for copies.
     Overloaded,
+    /// Its body is so long that copying it would hold up the core.
+    TooLarge,
     /// A `forbid` masks the target for this request, or it lacks what the route requires.
     Forbidden,
     /// The target was resting: its breaker, a pause, its key, its health, an order of an operator.
@@ -37,9 +39,10 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in declaration order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AtCapacity,
         Self::Overloaded,
+        Self::TooLarge,
         Self::Forbidden,
         Self::Unusable,
         Self::Draining,
@@ -50,6 +53,7 @@ impl Dropped {
         match self {
             Self::AtCapacity => "at_capacity",
             Self::Overloaded => "overloaded",
+            Self::TooLarge => "too_large",
             Self::Forbidden => "forbidden",
             Self::Unusable => "unusable",
             Self::Draining => "draining",
@@ -316,7 +320,7 @@ mod tests {
         let status = shadows.status();
         assert_eq!(status.len(), 1);
         assert_eq!((status[0].inflight, status[0].started), (1, 1));
-        assert_eq!(status[0].dropped, [1, 0, 0, 0, 0]);
+        assert_eq!(status[0].dropped, [1, 0, 0, 0, 0, 0]);
         assert!(shadows.seat(ROUTE).is_ok());
     }
 

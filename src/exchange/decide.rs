@@ -116,6 +116,7 @@ impl Exchange {
                 let draw = Draw {
                     request: self.request.id,
                     route: decision.route,
+                    bytes: self.request.body_bytes(),
                     draining: context.draining,
                 };
                 shadowing.draw(now, draw, &facts, context.core)

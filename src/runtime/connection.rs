@@ -236,9 +236,9 @@ impl Upstream {
             watch.forget_cut();
             dialed?
         };
+        worker.exchange_begins(&endpoint.view);
         self.held = Some((endpoint, link));
         self.show(watch);
-        worker.exchange_begins();
         Ok(reused)
     }
 
@@ -318,7 +318,7 @@ impl Upstream {
         let Some((endpoint, link)) = self.held.take() else {
             return;
         };
-        worker.exchange_ends();
+        worker.exchange_ends(&endpoint.view);
         if reuse {
             worker.keep(&endpoint.view, endpoint.index, link);
         }

@@ -113,14 +113,17 @@ impl Worker {
         self.now.get()
     }
 
-    /// A connection to a provider is in use from now on.
-    pub(super) fn exchange_begins(&self) {
-        self.exchanges.set(self.exchanges.get() + 1);
+    /// A connection to a provider is in use from now on. How requests are sent does not hang on copies.
+    pub(super) fn exchange_begins(&self, view: &View) {
+        let more = u32::from(!view.generation.copies);
+        self.exchanges.set(self.exchanges.get() + more);
     }
 
     /// It is not any more.
-    pub(super) fn exchange_ends(&self) {
-        self.exchanges.set(self.exchanges.get().saturating_sub(1));
+    pub(super) fn exchange_ends(&self, view: &View) {
+        let less = u32::from(!view.generation.copies);
+        self.exchanges
+            .set(self.exchanges.get().saturating_sub(less));
     }
 
     /// How to send now.

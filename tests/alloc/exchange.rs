@@ -33,9 +33,31 @@ fn events_that_are_cut_anywhere_allocate_nothing() {
     }
 }
 
+/// A request of a route with a shadow that is not drawn pays for the draw, and no memory.
+#[test]
+fn a_request_that_is_not_copied_allocates_nothing() {
+    let policy = include_str!("../../benches/bench.policy");
+    let shadow = "{ shadow bench.large { share = 0%, max_inflight = 8 }\n";
+    let policy: String = policy
+        .split_inclusive('\n')
+        .map(|line| match line.strip_suffix("{\n") {
+            Some(head) if head.starts_with("route ") => format!("{head}{shadow}"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let asked = desk::request(false);
+    assert_eq!(
+        allocations_under(Desk::under(&policy), &asked, &[desk::answer()]),
+        0
+    );
+}
+
 /// Of one more request, once all memory is there.
 fn allocations(asked: &[u8], reads: &[Vec<u8>]) -> u64 {
-    let mut desk = Desk::new();
+    allocations_under(Desk::new(), asked, reads)
+}
+
+fn allocations_under(mut desk: Desk, asked: &[u8], reads: &[Vec<u8>]) -> u64 {
     let mut exchange = desk.accept();
     for _ in 0..WARM_UP {
         serve(&mut desk, &mut exchange, asked, reads);

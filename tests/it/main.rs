@@ -23,6 +23,8 @@ mod policies;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod shadowing;
+#[cfg(test)]
 mod sim;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -5,8 +5,10 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use switchover::base::{Moment, ProviderId, RequestId, Secret, Span};
-use switchover::engine::{Board, Core};
-use switchover::exchange::{Action, Context, Exchange, Input, Outlet, Outlets, Reused, Scratch};
+use switchover::engine::{Board, Bounds, Core, Load, Shadows};
+use switchover::exchange::{
+    Action, Context, Exchange, Input, Outlet, Outlets, Reused, Scratch, Shadow, Shadowing,
+};
 use switchover::ops::{Counters, Journal, Totals};
 use switchover::policy::model::AuthStyle;
 use switchover::policy::{Plan, WallTime, load};
@@ -19,6 +21,9 @@ pub(super) struct Desk {
     scratch: Scratch,
     journal: Journal,
     counters: Arc<Counters>,
+    shadowing: Option<Shadowing>,
+    /// Copies of requests that were to begin. Nobody drives them.
+    pub(super) copies: Vec<Shadow>,
     requests: u64,
     pub(super) now: Moment,
     /// What went to providers, request by request: kept where a test puts a list here.
@@ -50,7 +55,14 @@ impl Desk {
             plan.policy.targets.len(),
             plan.policy.routes.len(),
         ));
+        let shadowing = plan.of_shadows().map(|copies| Shadowing {
+            shadows: Arc::new(Shadows::new(&plan.policy)),
+            load: Arc::new(Load::new(Bounds::NONE, 1)),
+            plan: Arc::new(copies),
+        });
         Self {
+            shadowing,
+            copies: Vec::new(),
             core: Core::new(board, &plan, 0),
             journal: Journal::new(Arc::clone(&counters), 0),
             counters,
@@ -131,7 +143,11 @@ impl Desk {
 
     /// Lets the exchange take in what became of its last action.
     pub(super) fn handle(&mut self, exchange: &mut Exchange, input: Input) {
-        self.with_context(|now, context| exchange.handle(now, input, context));
+        let copy = self.with_context(|now, context| {
+            exchange.handle(now, input, context);
+            exchange.take_shadow(now, context)
+        });
+        self.copies.extend(copy.map(|copy| *copy));
     }
 
     /// Does a piece of work a little later, with all that an exchange works with.
@@ -154,7 +170,7 @@ impl Desk {
             wall: WallTime::default(),
             unix: 1_700_000_000,
             draining: false,
-            shadowing: None,
+            shadowing: self.shadowing.as_ref(),
         };
         work(self.now, &mut context)
     }
