@@ -29,6 +29,7 @@ mod latency;
 mod load;
 mod notice;
 mod pause;
+mod queue;
 mod shadow;
 #[cfg(test)]
 mod tests;

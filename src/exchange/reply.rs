@@ -298,7 +298,10 @@ impl Exchange {
         let Some(started) = self.request.started.take() else {
             return;
         };
-        if let Some(chain) = &self.chain {
+        let mut queued = Span::ZERO;
+        if let Some(chain) = &mut self.chain {
+            chain.leave_queue(now, context.core);
+            queued = chain.queued(now);
             chain.concluded(context.plan, context.core);
         }
         let chain = self.chain.as_ref();
@@ -312,6 +315,7 @@ impl Exchange {
             status,
             ending,
             stream: self.request.stream,
+            queued,
             bytes_in: self.request.body_bytes(),
             bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
             passed: chain.map(Chain::passed).unwrap_or_default(),

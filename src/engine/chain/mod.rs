@@ -15,6 +15,7 @@ mod finish;
 mod hedge;
 mod keys;
 mod lesson;
+mod queue;
 mod record;
 mod repeat;
 mod report;
@@ -23,6 +24,8 @@ mod start;
 mod steps;
 mod survey;
 mod verdict;
+
+use std::num::NonZeroU8;
 
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
@@ -33,6 +36,7 @@ use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
+use self::queue::Stay;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
@@ -72,6 +76,8 @@ pub struct Chain {
     beside: Option<Box<Running>>,
     hedged: bool,
     waiting: Option<Waiting>,
+    /// In a target's queue: as rare.
+    stay: Option<Box<Stay>>,
     committed: bool,
 }
 
@@ -159,6 +165,7 @@ impl Chain {
             beside: None,
             hedged: false,
             waiting: None,
+            stay: None,
             committed: false,
         }
     }
@@ -199,10 +206,19 @@ impl Chain {
                 return Step::Wait(waiting.until);
             }
             self.waiting = None;
-            return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate, core);
+            return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate(), core);
         }
         let view = self.view(now, plan, serve);
+        if self.is_queued()
+            && let Some(step) = self.next_in_queue(now, &view, core)
+        {
+            return step;
+        }
         let Some(last) = self.history.last() else {
+            let view = View {
+                queued: false,
+                ..view
+            };
             return self.advance(now, &view, core);
         };
         // Nothing to add: the answer is there, or the client has the beginning of it, or has left.
@@ -297,6 +313,7 @@ impl Chain {
             forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
             tried: self.tried,
             remaining: last.is_some().then(|| self.begin_by().since(now)),
+            queued: self.is_queued(),
         }
     }
 
@@ -338,7 +355,14 @@ struct Running {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     until: Moment,
-    candidate: u8,
+    /// One more than the candidate's index, so that a chain without a wait has no more to hold.
+    place: NonZeroU8,
+}
+
+impl Waiting {
+    fn candidate(self) -> u8 {
+        self.place.get().saturating_sub(1)
+    }
 }
 
 fn action(plan: &Plan, decision: Decision) -> Option<&Action> {

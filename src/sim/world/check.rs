@@ -399,7 +399,8 @@ impl Ledger {
     ) -> Result<(), Broken> {
         self.observe(now, generations)?;
         for (_, status) in generations.status(now) {
-            if status.inflight != 0 || (status.state == State::HalfOpen && status.probes != 0) {
+            let held = status.inflight != 0 || status.queued != 0;
+            if held || (status.state == State::HalfOpen && status.probes != 0) {
                 return Err(Broken::new(Rule::Memory, format!("left over: {status:?}")));
             }
         }
