@@ -311,6 +311,7 @@ impl<'p> World<'p> {
         let next = if idle { TICK.saturating_mul(10) } else { TICK };
         self.agenda.enter(self.now + next, Event::Tick);
         let board = Arc::clone(&self.generations.newest.board);
+        self.ledger.ticked = self.now;
         let changed = board.tick(self.now);
         for change in board.judge_guards(self.now) {
             self.note(u64::from(change.route.0) << 8 | u64::from(change.withdrawn.is_some()));
