@@ -4,7 +4,8 @@
 A client with a raw socket leaves, by a reset or by ending its direction, while its request is in one of the phases of a request. The
 provider, a thread of this script, notes when its own connection ends. Both clocks are the machine's monotonic one, so that the
 difference is the time in which a model still works for nobody. A connect that is under way has no provider to ask: that figure ends
-when the gateway's process has closed both of the request's sockets.
+when the gateway's process has closed both of the request's sockets, and that of a request that waits for a place when it has closed
+the client's.
 
     cargo build --release
     benches/cancellation.py                   60 departures in each phase, half a minute; writes a record
@@ -38,6 +39,8 @@ provider near {{ kind = openai_compatible, base_url = "http://127.0.0.1:{provide
 route connecting when req.model == "connecting" {{ tier 1 {{ far.m }} }}
 route handshake when req.model == "handshake" {{ tier 1 {{ safe.m }} }}
 route hedged when req.model == "hedged" {{ tier 1 {{ near.m }}, hedge after 20ms -> near.n {{ max_extra = 100% }} }}
+provider few {{ kind = openai_compatible, base_url = "http://127.0.0.1:{provider}/v1", auth = none, tls = off, capacity {{ max_inflight = 1, max_queue = 1, max_wait = 60s }}, model m = "m" }}
+route queued when req.model == "queued" {{ tier 1 {{ few.m }} }}
 route default {{ tier 1 {{ near.m }} }}
 """
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -51,6 +54,7 @@ def event(delta):
 ROLE, WORD = event(b'"role":"assistant"'), event(b'"content":"well"')
 # What the provider sends before it falls silent, or goes on for ever; how many connections it sees end.
 PHASES = {
+    "queued": (b"", False, 0),
     "connecting": (b"", False, 0),
     "TLS handshake": (b"", False, 1),
     "before the head": (b"", False, 1),
@@ -59,7 +63,7 @@ PHASES = {
     "in a flow of contents": (HEAD + ROLE + WORD, True, 1),
     "hedged": (b"", False, 2),
 }
-MODEL = {"connecting": "connecting", "TLS handshake": "handshake", "hedged": "hedged"}
+MODEL = {"queued": "queued", "connecting": "connecting", "TLS handshake": "handshake", "hedged": "hedged"}
 
 
 class Provider(threading.Thread):
@@ -140,15 +144,35 @@ def leave(client, how):
     return now
 
 
+def ask(ports, body):
+    """A request, sent by a client of its own."""
+    client = socket.create_connection(("127.0.0.1", ports["front"]))
+    client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+                   b"content-length: %d\r\n\r\n%s" % (len(body), body))
+    return client
+
+
 def depart(phase, how, ports, provider, process):
     """One departure; how long it took to be heard, in milliseconds, at the last connection that ends."""
     says, flows, ends = PHASES[phase]
     provider.says, provider.flows, provider.ended = says, flows, []
     idle = descriptors(process)
     body = b'{"model":"%s","stream":true,"messages":[{"role":"user","content":"hello"}]}' % MODEL.get(phase, "m").encode()
-    client = socket.create_connection(("127.0.0.1", ports["front"]))
-    client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
-                   b"content-length: %d\r\n\r\n%s" % (len(body), body))
+    if phase == "queued":
+        # Another one has the only place.
+        holder = ask(ports, body)
+        provider.begun.acquire(timeout=10)
+        wait(lambda: descriptors(process) >= idle + 2)
+        idle = descriptors(process)
+    client = ask(ports, body)
+    if phase == "queued":
+        wait(lambda: descriptors(process) >= idle + 1)
+        time.sleep(0.03)
+        left = leave(client, how)
+        heard = (wait(lambda: descriptors(process) <= idle) - left) * 1000
+        leave(holder, "reset")
+        provider.over.acquire(timeout=10)
+        return heard
     if phase == "connecting":
         wait(lambda: descriptors(process) >= idle + 2)
         time.sleep(0.03)

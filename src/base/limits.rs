@@ -61,5 +61,7 @@ pub const PAUSE_FIRST: Span = Span::from_secs(1);
 /// What an attempt leaves of the request's deadline when another target could still be asked: connect and first byte
 /// of a near provider fit into it.
 pub const DEADLINE_RESERVE: Span = Span::from_millis(50);
+/// How often a request that waits for a place at a target looks for one: a beat of its worker.
+pub const QUEUE_LOOK: Span = Span::from_millis(5);
 /// How often the control thread sums the cores' counts and judges the breakers.
 pub const TICK: Span = Span::from_millis(100);

@@ -6,6 +6,7 @@
 //!     pause     rate limit, missing model, an order           read by every pick, written at 429, 404 and by operators
 //!     pool      the same for each key, where there are several
 //!     inflight  requests under way                            one atomic add at each attempt's two ends
+//!     queue     requests that wait for a place                read by picks of targets that have one, written by who waits
 //!     auto      how many there may be, where that is learned   counts of each core, read by the tick
 //!     slots     one for each core: totals                     written by their core, read by the tick
 //!     windows   what the tick remembers                       the tick's own
@@ -38,6 +39,7 @@ use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::notice::Notice;
 use crate::engine::pause::{Rest, Throttle};
+use crate::engine::queue::Queue;
 use crate::policy::Plan;
 use crate::policy::model::{AutoInflight, KeyPick, MaxInflight, Provider};
 
@@ -93,6 +95,8 @@ pub struct TargetStatus {
     pub inflight: u32,
     /// How many of them there may be, if that is bounded.
     pub max_inflight: Option<u32>,
+    /// Requests that wait for a place.
+    pub queued: u32,
     /// Probes among them, where it is half open.
     pub probes: u32,
     /// Counted attempts in the window.
@@ -150,6 +154,7 @@ impl Board {
                         }),
                         Some(MaxInflight::Fixed(_)) | None => None,
                     },
+                    queue: target.queue.map(Queue::new),
                     checked: Checked::of(provider),
                     rules: Rules::new(breaker, hash::mix(seed, name_hash)),
                     gates: many(gates),
@@ -342,6 +347,7 @@ impl Board {
             opened,
             inflight: cell.inflight.load(Relaxed),
             max_inflight: cell.max_inflight(),
+            queued: cell.queue.as_ref().map_or(0, Queue::waiting),
             probes,
             requests: window.requests,
             failures: window.failures,
@@ -369,6 +375,8 @@ pub(crate) struct Cell {
     max_inflight: AtomicU32,
     /// Where that is learned.
     pub(crate) auto: Option<Auto>,
+    /// Where requests wait for a place, if they may.
+    pub(crate) queue: Option<Queue>,
     /// How its provider's health is checked, if it is.
     pub(crate) checked: Option<Checked>,
     pub(crate) rules: Rules,

@@ -133,6 +133,9 @@ impl Cell {
     fn take_over(&mut self, old: &Self) {
         self.inflight = Arc::clone(&old.inflight);
         self.take_over_bound(old);
+        if let (Some(mine), Some(theirs)) = (&mut self.queue, &old.queue) {
+            mine.take_over(theirs);
+        }
         self.pause.order.set(old.pause.order.order());
         self.ttft = Arc::clone(&old.ttft);
         let counts_alike = self.rules.slow_limits == old.rules.slow_limits;

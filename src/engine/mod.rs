@@ -29,6 +29,7 @@ mod latency;
 mod load;
 mod notice;
 mod pause;
+mod queue;
 #[cfg(test)]
 mod tests;
 

@@ -300,7 +300,10 @@ impl Exchange {
         };
         let mut tried = [None; crate::ops::TRIED_MAX];
         let mut passed = PassedSet::default();
-        if let Some(chain) = &self.chain {
+        let mut queued = Span::ZERO;
+        if let Some(chain) = &mut self.chain {
+            chain.leave_queue(now, context.core);
+            queued = chain.queued(now);
             chain.concluded(context.plan, context.core);
             passed = chain.passed();
             for (slot, attempt) in tried.iter_mut().zip(chain.attempts()) {
@@ -317,6 +320,7 @@ impl Exchange {
             status,
             ending,
             stream: self.request.stream,
+            queued,
             bytes_in: self.request.body_bytes(),
             bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
             passed,

@@ -45,6 +45,7 @@ impl<'a> Account<'a> {
             "bytes_in": record.bytes_in,
             "bytes_out": record.bytes_out,
             "duration_ms": millis(record.ended.since(record.started)),
+            "queued_ms": (record.queued != Span::ZERO).then(|| millis(record.queued)),
             "passed_over": passed_over,
             "attempts": attempts,
         })
@@ -81,6 +82,9 @@ impl<'a> Account<'a> {
         // Writing to a string cannot fail.
         if let Some(withdrawn) = self.route(record.withdrawn).as_str() {
             let _ = write!(line, " withdrawn={withdrawn}");
+        }
+        if record.queued != Span::ZERO {
+            let _ = write!(line, " queued_ms={}", millis(record.queued));
         }
         for tried in self.attempts() {
             let target = self.target(tried.target);
@@ -200,6 +204,7 @@ pub(super) mod tests {
             status: 200,
             ending: Ending::Answered,
             stream: false,
+            queued: Span::from_millis(35),
             bytes_in: 10,
             bytes_out: 20,
             passed: PassedSet::default(),
@@ -221,12 +226,13 @@ pub(super) mod tests {
         assert_eq!(
             account.text(),
             "2026-11-25T00:00:00.000Z 000000000000000000000000000000ab 200 answered route=default \
-             duration_ms=3.25 bytes_in=10 bytes_out=20 openai.a=s5xx openai.b=ok"
+             duration_ms=3.25 bytes_in=10 bytes_out=20 queued_ms=35 openai.a=s5xx openai.b=ok"
         );
         let value = account.full_json();
         assert_eq!(value["attempts"][1]["target"], "openai.b");
         assert_eq!(value["candidates"][0], "openai.a");
         assert_eq!(value["duration_ms"], 3.25);
+        assert_eq!(value["queued_ms"], 35.0);
     }
 
     #[test]

@@ -231,8 +231,9 @@ fn breakers(scrape: &Scrape<'_>, page: &mut Page) {
 }
 
 fn rests(scrape: &Scrape<'_>, page: &mut Page) {
-    let gauges: [(&Family, Read); 4] = [
+    let gauges: [(&Family, Read); 5] = [
         (&INFLIGHT, |status| status.inflight.into()),
+        (&QUEUED, |status| status.queued.into()),
         (&THROTTLED, |status| status.throttled_until.is_some().into()),
         (&MODEL_GONE, |status| status.gone_until.is_some().into()),
         (&KEY_OUT, |status| status.key_out_until.is_some().into()),
@@ -440,6 +441,7 @@ families! {
     USABLE = "gauge" "switchover_target_usable" "1 unless requests pass the target over.";
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
     MAX_INFLIGHT = "gauge" "switchover_target_max_inflight" "How many attempts may be under way; with max_inflight = auto what is learned. Only targets that are bounded.";
+    QUEUED = "gauge" "switchover_target_queued" "Requests that wait for a place at the target.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     ROUTE_WITHDRAWN = "gauge" "switchover_route_withdrawn" "1 while a guarded route is withdrawn.";

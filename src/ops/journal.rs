@@ -69,6 +69,8 @@ pub struct Record {
     pub ending: Ending,
     /// Whether it asked for a stream.
     pub stream: bool,
+    /// How long it waited for a place at a target.
+    pub queued: Span,
     /// Bytes of its body.
     pub bytes_in: u64,
     /// Bytes of the answer's body.

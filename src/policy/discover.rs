@@ -41,6 +41,7 @@ impl Policy {
             ));
         }
         let count = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+        let queue = provider.queue.map(|each| each.times(count));
         let max_inflight = provider.max_inflight.map(|each| each.times(count));
         provider.endpoints = endpoints;
         for target in self
@@ -49,6 +50,7 @@ impl Policy {
             .filter(|target| target.provider == id)
         {
             target.max_inflight = max_inflight;
+            target.queue = queue;
         }
         Ok(())
     }

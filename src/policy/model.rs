@@ -234,6 +234,8 @@ pub struct Provider {
     pub api_version: Option<Box<str>>,
     /// `capacity { max_inflight }`, for each endpoint.
     pub max_inflight: Option<MaxInflight>,
+    /// `capacity { max_queue, max_wait }`, for each endpoint.
+    pub queue: Option<Queue>,
     /// `health`: how its endpoints are checked; nobody checks them where it is `None`.
     pub health: Option<HealthCheck>,
     /// What a simulated provider does.
@@ -507,6 +509,28 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// Requests at once, over all cores; from `capacity` (times the endpoints).
     pub max_inflight: Option<MaxInflight>,
+    /// Requests that wait for a place, over all cores; from `capacity` (times the endpoints).
+    pub queue: Option<Queue>,
+}
+
+/// `max_queue = 32, max_wait = 2s`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Queue {
+    /// How many may wait; at least one.
+    pub max: u32,
+    /// For how long.
+    pub wait: Span,
+}
+
+impl Queue {
+    /// The same for each of so many endpoints, together.
+    #[must_use]
+    pub const fn times(self, endpoints: u32) -> Self {
+        Self {
+            max: self.max.saturating_mul(endpoints),
+            ..self
+        }
+    }
 }
 
 /// `max_inflight = 64`, `max_inflight = auto(4..1000)`

@@ -200,6 +200,7 @@ impl View<'_> {
             "key_out_left_ms": self.left(status.key_out_until),
             "inflight": status.inflight,
             "max_inflight": status.max_inflight,
+            "queued": status.queued,
             "window": {
                 "requests": status.requests,
                 "failures": status.failures,

@@ -271,6 +271,7 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number == 3,
         api_version: None,
         max_inflight: None,
+        queue: None,
         health: None,
         simulation: None,
         classify: Vec::new(),
@@ -335,5 +336,6 @@ fn target(number: u16) -> Target {
             idle: timeout,
         },
         max_inflight: None,
+        queue: None,
     }
 }

@@ -15,6 +15,7 @@ mod finish;
 mod hedge;
 mod keys;
 mod lesson;
+mod queue;
 mod record;
 mod repeat;
 mod report;
@@ -33,6 +34,7 @@ use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
+use self::queue::Stay;
 use self::record::History;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
@@ -71,6 +73,8 @@ pub struct Chain {
     beside: Option<Box<Running>>,
     hedged: bool,
     waiting: Option<Waiting>,
+    /// In a target's queue.
+    stay: Stay,
     committed: bool,
 }
 
@@ -158,6 +162,7 @@ impl Chain {
             beside: None,
             hedged: false,
             waiting: None,
+            stay: Stay::None,
             committed: false,
         }
     }
@@ -201,7 +206,16 @@ impl Chain {
             return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate, core);
         }
         let view = self.view(now, plan, serve);
+        if self.is_queued()
+            && let Some(step) = self.next_in_queue(now, &view, core)
+        {
+            return step;
+        }
         let Some(last) = self.history.last() else {
+            let view = View {
+                queued: false,
+                ..view
+            };
             return self.advance(now, &view, core);
         };
         // Nothing to add: the answer is there, or the client has the beginning of it, or has left.
@@ -291,6 +305,7 @@ impl Chain {
             forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
             tried: self.tried,
             remaining: last.is_some().then(|| self.begin_by().since(now)),
+            queued: self.is_queued(),
         }
     }
 

@@ -40,7 +40,7 @@ impl Chain {
         let spill = view.serve.spill;
         let spilt = spill.map_or(0, |above| spilt(view, survey, above, draw, core));
         let attempt = self.start_in_tiers(now, view, survey, draw, (survey.ramp, spilt), core);
-        if attempt.is_some() {
+        if attempt.is_some() || self.is_queued() {
             return attempt;
         }
         if (survey.ramp | spilt) & survey.usable & survey.tiers != 0
@@ -67,7 +67,11 @@ impl Chain {
         let mut first = 0_usize;
         for rules in &view.serve.tiers {
             let after = first.saturating_add(rules.members.len());
-            let mut members = below(after) & !below(first) & (survey.usable | survey.half);
+            let tier = below(after) & !below(first);
+            if survey.full & tier != 0 && !view.queued {
+                self.stand_behind(now, view, survey, tier, core);
+            }
+            let mut members = tier & (survey.usable | survey.half);
             first = after;
             for index in bits(ramp & members) {
                 if !is_of_the_part(now, view, index, &rules.pick, draw, core) {
@@ -94,6 +98,13 @@ impl Chain {
                 )?;
                 if let Some(attempt) = self.start_one(now, view, survey, index, core) {
                     return Some(attempt);
+                }
+            }
+            let full = survey.full & tier & !view.tried;
+            if full != 0 && survey.usable & tier == 0 {
+                self.join_queue(now, view, full, core);
+                if self.is_queued() {
+                    return None;
                 }
             }
         }

@@ -25,6 +25,9 @@ impl Chain {
         if let Some(attempt) = self.start_any(now, view, &mut survey, core) {
             return Step::Attempt(attempt);
         }
+        if let Some(until) = self.look_again(now) {
+            return Step::Wait(until);
+        }
         match last {
             Some(outcome) => match self.plan_repeat(now, view, core) {
                 Some(until) => Step::Wait(until),

@@ -26,6 +26,8 @@ pub(crate) struct View<'a> {
     pub(crate) tried: u64,
     /// What is left of the deadline, after the first attempt.
     pub(crate) remaining: Option<Span>,
+    /// It stands in a queue: what others wait for is for it, too.
+    pub(crate) queued: bool,
 }
 
 /// Sets over the route's candidates.
@@ -37,6 +39,8 @@ pub(crate) struct Survey {
     pub(crate) ramp: u64,
     /// May be asked, but as a probe.
     pub(crate) half: u64,
+    /// Passed over for being full.
+    pub(crate) full: u64,
     /// Members of tiers, as opposed to targets that only a jump reaches.
     pub(crate) tiers: u64,
     /// The reasons of tier members that are neither, as a set over [`PassedOver`].
@@ -56,6 +60,7 @@ impl Survey {
             usable: 0,
             ramp: 0,
             half: 0,
+            full: 0,
             tiers: 0,
             reasons: 0,
             soonest: Moment::NEVER,
@@ -89,10 +94,19 @@ impl Survey {
         self.usable &= !bit;
         self.half &= !bit;
         passed.set(bit, reason);
+        if reason == PassedOver::AtCapacity {
+            self.full |= bit;
+        }
         if self.tiers & bit != 0 {
             self.reasons |= flag(reason);
             self.soonest = self.soonest.min(until);
         }
+    }
+
+    /// Leaves these only.
+    pub(crate) fn only(&mut self, candidates: u64) {
+        self.usable &= candidates;
+        self.half &= candidates;
     }
 
     /// Whether `reason` stood in the way of a tier member.
@@ -130,6 +144,12 @@ fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: 
         Ok(way) => way,
         Err((reason, until)) => return Standing::Out(reason, until),
     };
+    if let Some(queue) = &cell.queue
+        && !view.queued
+        && queue.waiting() != 0
+    {
+        return Standing::Out(PassedOver::AtCapacity, now + BUSY_HINT);
+    }
     if let (Some(remaining), Some(usual)) = (view.remaining, core.usual_ttft(candidate.target))
         && usual > remaining
     {

@@ -12,6 +12,7 @@ mod journeys;
 mod keys;
 mod orders;
 mod pauses;
+mod queue;
 mod sequences;
 mod threads;
 mod world;

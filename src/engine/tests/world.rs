@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, MaxInflight,
-    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Ramp, Reject, Retries,
+    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Queue, Ramp, Reject, Retries,
     Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier,
     Timeouts, TimeoutsOverride, Trigger,
 };
@@ -31,6 +31,7 @@ pub(super) struct Setup {
     pub(super) breaker: Breaker,
     pub(super) retries: Retries,
     pub(super) max_inflight: Option<MaxInflight>,
+    pub(super) queue: Option<Queue>,
     pub(super) spill: Option<u32>,
     pub(super) fallback: Vec<(Trigger, Then)>,
     pub(super) otherwise: Otherwise,
@@ -61,6 +62,7 @@ impl Default for Setup {
                 backoff: (Span::from_millis(50), Span::from_millis(500)),
             },
             max_inflight: None,
+            queue: None,
             spill: None,
             fallback: vec![(Trigger::Outcomes(OutcomeSet::ANY), Then::Next)],
             otherwise: Otherwise::Reject(reject(503)),
@@ -232,6 +234,7 @@ impl Setup {
                 idle: Span::from_secs(15),
             },
             max_inflight: self.max_inflight,
+            queue: self.queue,
         }
     }
 }
@@ -418,6 +421,7 @@ fn provider(name: &str) -> Provider {
         trains_on_data: false,
         api_version: None,
         max_inflight: None,
+        queue: None,
         health: None,
         simulation: None,
         classify: Vec::new(),

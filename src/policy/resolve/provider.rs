@@ -4,7 +4,7 @@ use crate::base::{ProviderId, TargetId};
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
-use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Target};
+use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Queue, Target};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
@@ -62,6 +62,7 @@ impl<'t> Resolver<'t> {
             trains_on_data: fields.flag("trains_on_data"),
             api_version: fields.text("api_version").map(Into::into),
             max_inflight: capacity.inflight("max_inflight"),
+            queue: self.queue_of(&capacity),
             health: self
                 .health_of(&fields)
                 .or_else(|| self.default_health.clone()),
@@ -72,6 +73,25 @@ impl<'t> Resolver<'t> {
         };
         self.providers.push(provider);
         self.models(decl, &fields, ProviderId(index));
+    }
+
+    /// Who may wait for a place; nobody does where there are always some.
+    fn queue_of(&mut self, capacity: &Fields<'t>) -> Option<Queue> {
+        let max = capacity.count("max_queue").filter(|&max| max != 0);
+        let written = capacity.place("max_wait");
+        if let (Some(place), true) = (
+            capacity.place("max_queue").filter(|_| max.is_some()),
+            capacity.written("max_inflight").is_none(),
+        ) {
+            self.report(say::missing(place, "max_queue", "`max_inflight`"));
+        }
+        if let (Some(place), None) = (written, max) {
+            self.report(say::missing(place, "max_wait", "`max_queue`"));
+        }
+        Some(Queue {
+            max: max?,
+            wait: capacity.span("max_wait")?,
+        })
     }
 
     fn kind(&mut self, decl: Decl<'t>, fields: &Fields<'t>) -> Option<&'static KindRow> {
@@ -170,6 +190,7 @@ impl<'t> Resolver<'t> {
             .filter(|owner| *owner.name == *decl.name);
         let endpoints = owner.map_or(1, |owner| owner.endpoints.len());
         let inflight = owner.and_then(|owner| owner.max_inflight);
+        let queue = owner.and_then(|owner| owner.queue);
         let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX);
         Target {
             name: format!("{}.*", decl.name).into(),
@@ -188,6 +209,7 @@ impl<'t> Resolver<'t> {
                 .unwrap_or(self.defaults.retries),
             timeouts: merge(timeouts(fields), self.defaults.timeouts),
             max_inflight: inflight.map(|inflight| inflight.times(endpoints)),
+            queue: queue.map(|queue| queue.times(endpoints)),
         }
     }
 

@@ -326,10 +326,17 @@ pub(in crate::policy) const CAPACITY: Block = Block {
             Type::Inflight,
             "requests at once; `auto` learns from its answers how many, within bounds that are `4..1000` unless they are given",
         ),
-        later(
+        field(
             "max_queue",
-            Form::Field(Type::Int(0, 1_000_000), Some(Value::Int(0))),
-            "requests that wait for a place",
+            Type::Int(0, 1_000_000),
+            Value::Int(0),
+            "requests that wait for a place while the whole tier is full, before they go on to the next one",
+        ),
+        field(
+            "max_wait",
+            Type::Span(millis(1), secs(3_600)),
+            Value::Span(secs(1)),
+            "how long one of them waits; it counts into the deadline",
         ),
     ],
 };

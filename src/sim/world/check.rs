@@ -345,7 +345,8 @@ impl<'p> Ledger<'p> {
     ) -> Result<(), Broken> {
         self.observe(now, board)?;
         for status in board.status(now) {
-            if status.inflight != 0 || (status.state == State::HalfOpen && status.probes != 0) {
+            let held = status.inflight != 0 || status.queued != 0;
+            if held || (status.state == State::HalfOpen && status.probes != 0) {
                 return Err(Broken::new(Rule::Memory, format!("left over: {status:?}")));
             }
         }

@@ -17,6 +17,7 @@ mod lifetime;
 mod orders;
 mod overload;
 mod patience;
+mod queueing;
 mod relaying;
 mod reloading;
 mod rig;

@@ -105,6 +105,7 @@ fn provider(number: u16) -> Provider {
         trains_on_data: number % 2 == 1,
         api_version: None,
         max_inflight: None,
+        queue: None,
         health: None,
         simulation: None,
         classify: Vec::new(),
@@ -136,6 +137,7 @@ fn target(number: u16) -> Target {
             idle: Span::ZERO,
         },
         max_inflight: None,
+        queue: None,
     }
 }
 

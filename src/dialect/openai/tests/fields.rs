@@ -27,6 +27,7 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         trains_on_data: false,
         api_version: api_version.map(Into::into),
         max_inflight: None,
+        queue: None,
         health: None,
         simulation: None,
         classify: Vec::new(),
