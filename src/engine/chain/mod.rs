@@ -25,6 +25,8 @@ mod steps;
 mod survey;
 mod verdict;
 
+use std::num::NonZeroU8;
+
 use crate::base::limits::HISTORY_ATTEMPTS_MAX;
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
 use crate::engine::balance::bit;
@@ -73,8 +75,8 @@ pub struct Chain {
     beside: Option<Box<Running>>,
     hedged: bool,
     waiting: Option<Waiting>,
-    /// In a target's queue.
-    stay: Stay,
+    /// In a target's queue: as rare.
+    stay: Option<Box<Stay>>,
     committed: bool,
 }
 
@@ -162,7 +164,7 @@ impl Chain {
             beside: None,
             hedged: false,
             waiting: None,
-            stay: Stay::None,
+            stay: None,
             committed: false,
         }
     }
@@ -203,7 +205,7 @@ impl Chain {
                 return Step::Wait(waiting.until);
             }
             self.waiting = None;
-            return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate, core);
+            return self.after_wait(now, &self.view(now, plan, serve), waiting.candidate(), core);
         }
         let view = self.view(now, plan, serve);
         if self.is_queued()
@@ -347,7 +349,14 @@ struct Running {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     until: Moment,
-    candidate: u8,
+    /// One more than the candidate's index, so that a chain without a wait has no more to hold.
+    place: NonZeroU8,
+}
+
+impl Waiting {
+    fn candidate(self) -> u8 {
+        self.place.get().saturating_sub(1)
+    }
 }
 
 fn action(plan: &Plan, decision: Decision) -> Option<&Action> {

@@ -10,51 +10,51 @@ use crate::engine::chain::{Chain, PassedOver, Step};
 use crate::engine::core::Core;
 
 /// A request's stay in a queue.
-#[derive(Debug, Default)]
-pub(super) enum Stay {
-    /// It has not waited.
-    #[default]
-    None,
-    /// It waits.
-    Now(Box<Place>),
-    /// It has waited for so long.
-    Over(Span),
-}
-
-/// Where a request waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Stay {
     /// In whose queue.
     target: TargetId,
     /// The members of the tier that were full: a place at any of them will do.
     members: u64,
     since: Moment,
     until: Moment,
+    /// How long it was, once it is over.
+    lasted: Option<Span>,
 }
 
 impl Chain {
     /// How long it has stood in a queue.
     pub fn queued(&self, now: Moment) -> Span {
-        match &self.stay {
-            Stay::None => Span::ZERO,
-            Stay::Now(place) => now.since(place.since),
-            Stay::Over(span) => *span,
-        }
+        let stay = self.stay.as_deref();
+        stay.map_or(Span::ZERO, |stay| {
+            stay.lasted.unwrap_or_else(|| now.since(stay.since))
+        })
     }
 
     /// Whether it stands in a queue.
     pub(super) fn is_queued(&self) -> bool {
-        matches!(self.stay, Stay::Now(_))
+        self.standing().is_some()
+    }
+
+    fn standing(&self) -> Option<Stay> {
+        self.stay
+            .as_deref()
+            .copied()
+            .filter(|stay| stay.lasted.is_none())
     }
 
     /// The chain ends without an attempt under way: nobody waits for it in a queue.
     pub fn leave_queue(&mut self, now: Moment, core: &Core) {
-        if let Stay::Now(place) = &self.stay {
-            let cell = core.board.cell(place.target);
+        let standing = self
+            .stay
+            .as_deref_mut()
+            .filter(|stay| stay.lasted.is_none());
+        if let Some(stay) = standing {
+            let cell = core.board.cell(stay.target);
             if let Some(queue) = cell.and_then(|cell| cell.queue.as_ref()) {
                 queue.leave();
             }
-            self.stay = Stay::Over(now.since(place.since));
+            stay.lasted = Some(now.since(stay.since));
         }
     }
 
@@ -82,7 +82,7 @@ impl Chain {
 
     /// Stands behind those who wait for one of the `full` members of a tier, where there is room; in the first queue that has some.
     pub(super) fn join_queue(&mut self, now: Moment, view: &View<'_>, full: u64, core: &Core) {
-        if !matches!(self.stay, Stay::None) || self.history.len() != 0 {
+        if self.stay.is_some() || self.history.len() != 0 {
             return;
         }
         for index in bits(full) {
@@ -91,11 +91,12 @@ impl Chain {
             if let Some((cell, queue)) = cell.and_then(|cell| Some((cell, cell.queue.as_ref()?)))
                 && queue.join()
             {
-                self.stay = Stay::Now(Box::new(Place {
+                self.stay = Some(Box::new(Stay {
                     target: cell.target,
                     members: full,
                     since: now,
                     until: (now + queue.wait).min(self.begin_by()),
+                    lasted: None,
                 }));
                 return;
             }
@@ -104,10 +105,8 @@ impl Chain {
 
     /// When a request that waits looks again.
     pub(super) fn look_again(&self, now: Moment) -> Option<Moment> {
-        match &self.stay {
-            Stay::Now(place) => Some((now + QUEUE_LOOK).min(place.until)),
-            Stay::None | Stay::Over(_) => None,
-        }
+        self.standing()
+            .map(|stay| (now + QUEUE_LOOK).min(stay.until))
     }
 
     /// What a request does that stands in a queue, if it does.
@@ -117,15 +116,12 @@ impl Chain {
         view: &View<'_>,
         core: &mut Core,
     ) -> Option<Step> {
-        let Stay::Now(place) = &self.stay else {
-            return None;
-        };
-        let place = **place;
+        let stay = self.standing()?;
         let mut hope = false;
-        if now < place.until {
+        if now < stay.until {
             let mut free = 0_u64;
             for (index, candidate) in view.candidates.iter().enumerate() {
-                if place.members & bit(index) == 0 {
+                if stay.members & bit(index) == 0 {
                     continue;
                 }
                 let cell = core.board.cell(candidate.target)?;

@@ -1,5 +1,7 @@
 //! Asking the same target again: the last resort, when nobody else is left.
 
+use std::num::NonZeroU8;
+
 use crate::base::limits::DEADLINE_RESERVE;
 use crate::base::{Moment, Outcome, OutcomeSet, Span, hash};
 use crate::engine::balance::bit;
@@ -26,12 +28,12 @@ impl Chain {
             if best.is_none_or(|best| until < best.until) {
                 best = Some(Waiting {
                     until,
-                    candidate: u8::try_from(candidate).ok()?,
+                    place: NonZeroU8::MIN.saturating_add(u8::try_from(candidate).ok()?),
                 });
             }
         }
         let waiting = best?;
-        let (_, provider, retries) = settings(view, usize::from(waiting.candidate))?;
+        let (_, provider, retries) = settings(view, usize::from(waiting.candidate()))?;
         if !core.pay(now, provider, retries) {
             return None;
         }

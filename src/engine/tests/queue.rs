@@ -14,7 +14,10 @@ fn setup() -> Setup {
     Setup {
         tiers: vec![(Pick::Weighted, vec![1, 1]), (Pick::Weighted, vec![1])],
         max_inflight: Some(MaxInflight::Fixed(1)),
-        queue: Some(Queue { max: 2, wait: SECOND }),
+        queue: Some(Queue {
+            max: 2,
+            wait: SECOND,
+        }),
         deadline: Span::from_secs(5),
         ..Setup::default()
     }
@@ -100,7 +103,13 @@ fn a_full_queue_and_a_wait_that_is_over_lead_to_the_next_tier() {
     // Nobody waits twice.
     let finish = world.finish(&mut waiting[1], 0);
     assert!(
-        matches!(finish, Finish::Reject { reason: Reason::Outcome(Outcome::Overloaded), .. }),
+        matches!(
+            finish,
+            Finish::Reject {
+                reason: Reason::Outcome(Outcome::Overloaded),
+                ..
+            }
+        ),
         "{finish:?}"
     );
     assert_eq!(world.status('a').queued, 0);
@@ -111,13 +120,19 @@ fn a_full_queue_and_a_wait_that_is_over_lead_to_the_next_tier() {
     for chain in &mut held {
         world.abandon(chain, 0);
     }
-    assert_eq!(['a', 'b', 'c'].map(|name| world.status(name).queued), [0; 3]);
+    assert_eq!(
+        ['a', 'b', 'c'].map(|name| world.status(name).queued),
+        [0; 3]
+    );
 }
 
 #[test]
 fn nobody_waits_for_those_who_are_ill_or_longer_than_the_deadline() {
     let mut world = Setup {
-        queue: Some(Queue { max: 9, wait: Span::from_secs(60) }),
+        queue: Some(Queue {
+            max: 9,
+            wait: Span::from_secs(60),
+        }),
         otherwise: Otherwise::Reject(reject(529)),
         ..setup()
     }
@@ -150,7 +165,13 @@ fn nobody_waits_for_those_who_are_ill_or_longer_than_the_deadline() {
     world.now = world.now + Span::from_secs(5);
     let finish = world.finish(&mut patient, 0);
     assert!(
-        matches!(finish, Finish::Reject { reason: Reason::Deadline, .. }),
+        matches!(
+            finish,
+            Finish::Reject {
+                reason: Reason::Deadline,
+                ..
+            }
+        ),
         "{finish:?}"
     );
     c.leave_queue(world.now, &world.cores[0]);

@@ -12,8 +12,8 @@ use crate::engine::{
 };
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, MaxInflight,
-    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Queue, Ramp, Reject, Retries,
-    Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier,
+    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Queue, Ramp, Reject,
+    Retries, Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier,
     Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};

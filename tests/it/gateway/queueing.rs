@@ -22,9 +22,8 @@ fn held_stream(gate: Arc<Gate>) -> Script {
 }
 
 fn start(io: Io, upstream: &Upstream, max_wait: &str) -> Gateway {
-    let extra = format!(
-        "tls = off, capacity {{ max_inflight = 1, max_queue = 1, max_wait = {max_wait} }}"
-    );
+    let extra =
+        format!("tls = off, capacity {{ max_inflight = 1, max_queue = 1, max_wait = {max_wait} }}");
     let base = format!("http://{}/v1", upstream.address);
     Gateway::start(io, "", &policy_at(&[base], &extra, ""))
 }
