@@ -187,6 +187,13 @@ impl Board {
         }
     }
 
+    /// The same, by what health checks tell `other`, whose plan has the same providers.
+    #[must_use]
+    pub fn sharing_health(mut self, other: &Self) -> Self {
+        self.vitals.clone_from(&other.vitals);
+        self
+    }
+
     /// Sums what the cores counted, judges every breaker and gives those that changed since the last tick, also where it
     /// was a core that changed them. Reads one cache line for each core and target. One thread calls it.
     pub fn tick(&self, now: Moment) -> Vec<Transition> {

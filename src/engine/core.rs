@@ -87,6 +87,11 @@ impl Core {
         self.load.shed(self.index, bound);
     }
 
+    /// Which core it is.
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
     /// The board that it shares with the other cores.
     pub fn board(&self) -> &Arc<Board> {
         &self.board

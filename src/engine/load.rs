@@ -118,6 +118,14 @@ impl Load {
         }
     }
 
+    /// Whether more than half of it is held, over all cores: looks at each of them.
+    pub(super) fn is_half_full(&self, bound: Bound) -> bool {
+        self.of(bound).is_some_and(|permits| {
+            let held = permits.cores.iter().map(|share| share.held.load(Relaxed));
+            held.fold(0, u64::saturating_add) > permits.max.load(Relaxed) / 2
+        })
+    }
+
     /// Something was turned away because of `bound`; only ever called by the core itself.
     pub fn shed(&self, core: usize, bound: Bound) {
         if let Some(share) = self.of(bound).and_then(|permits| permits.cores.get(core)) {

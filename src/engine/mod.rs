@@ -30,6 +30,7 @@ mod load;
 mod notice;
 mod pause;
 mod queue;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -45,3 +46,4 @@ pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;
 pub use self::load::{Bound, BoundStatus, Bounds, Load};
+pub use self::shadow::{Dropped, Seat, ShadowStatus, Shadows};

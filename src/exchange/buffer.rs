@@ -6,6 +6,8 @@
 //!   │ spent/room │ not yet used up        │ spare       │
 //! ```
 
+use std::ops::Range;
+
 use crate::exchange::context::Scratch;
 
 /// Bytes from one peer.
@@ -16,6 +18,17 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// A copy of these bytes, exactly as long, with room in front; and where they lie.
+    pub(super) fn holding(bytes: &[u8]) -> (Self, Range<usize>) {
+        let mut buffer = Self::default();
+        buffer.clear();
+        let start = buffer.end();
+        buffer.expect(bytes.len());
+        buffer.push(bytes);
+        let end = buffer.end();
+        (buffer, start..end)
+    }
+
     /// What has not been used up.
     pub(super) fn unread(&self) -> &[u8] {
         self.bytes.get(self.from..).unwrap_or_default()
@@ -67,7 +80,7 @@ impl Buffer {
     }
 
     /// Overwrites a part with zeros.
-    pub(super) fn wipe(&mut self, place: std::ops::Range<usize>) {
+    pub(super) fn wipe(&mut self, place: Range<usize>) {
         self.bytes.get_mut(place).unwrap_or_default().fill(0);
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::base::{ProviderId, RequestId, Secret};
 use crate::engine::Core;
+use crate::exchange::shadow::Shadowing;
 use crate::ops::Journal;
 use crate::policy::model::{AuthStyle, Provider};
 use crate::policy::{Plan, WallTime};
@@ -34,6 +35,8 @@ pub struct Context<'a> {
     pub unix: u64,
     /// The process is about to end: answers close their connections.
     pub draining: bool,
+    /// What copies of requests run by, where a route has a shadow. Nothing for the copies themselves.
+    pub shadowing: Option<&'a Shadowing>,
 }
 
 /// Memory of one core that no request keeps across an operation, and a stock of buffers.

@@ -8,6 +8,7 @@ use crate::dialect::openai::{Patience, Refusal};
 use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
+use crate::exchange::shadow::{Draw, Pending};
 use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
 use crate::wire::h1::request;
 use crate::wire::json::{BadJson, DocumentFacts, Key, value};
@@ -30,15 +31,21 @@ impl Exchange {
             .value(Key::Stream)
             .and_then(|place| value::bool(body, place))
             .unwrap_or(false);
-        let (decision, withdrawn) = match self.facts(&model, body, context) {
+        let decided = match self.facts(now, &model, body, context) {
             Ok(decided) => decided,
             Err(error) => return self.refuse_body(now, error, context),
         };
+        let Decided {
+            decision,
+            withdrawn,
+            shadow,
+        } = decided;
         self.request.notes.set_model(body, place, &model);
         let tail = self.request.body.start + place.end as usize;
         self.request.tail = tail..self.request.body.end;
         self.request.route = Some(decision.route);
         self.request.withdrawn = withdrawn;
+        self.shadow = shadow;
         let form = if self.request.stream {
             Form::Stream
         } else {
@@ -52,14 +59,14 @@ impl Exchange {
         self.next_step(now, context);
     }
 
-    /// Collects what the plan reads, and asks it. With the decision comes the first route that would have taken the request
-    /// and is withdrawn.
+    /// Collects what the plan reads, and asks it.
     fn facts(
         &self,
+        now: Moment,
         model: &str,
         body: &[u8],
         context: &mut Context<'_>,
-    ) -> Result<(Decision, Option<RouteId>), BadJson> {
+    ) -> Result<Decided, BadJson> {
         let program = &context.plan.program;
         let needs = program.needs();
         let scratch = &mut *context.scratch;
@@ -104,8 +111,31 @@ impl Exchange {
             withdrawn.get_or_insert(decision.route);
             decision = program.decide_after(decision.route, &facts);
         }
-        Ok((decision, withdrawn))
+        let shadow = match context.shadowing {
+            Some(shadowing) if decision.shadowed => {
+                let draw = Draw {
+                    request: self.request.id,
+                    route: decision.route,
+                    draining: context.draining,
+                };
+                shadowing.draw(now, draw, &facts, context.core)
+            }
+            _ => None,
+        };
+        Ok(Decided {
+            decision,
+            withdrawn,
+            shadow,
+        })
     }
+}
+
+/// What the plan says.
+struct Decided {
+    decision: Decision,
+    /// The first route that would have taken the request and is withdrawn.
+    withdrawn: Option<RouteId>,
+    shadow: Option<Box<Pending>>,
 }
 
 /// What can be used of a client's own time: an answer that comes in the moment in which it gives up is lost.

@@ -269,16 +269,12 @@ impl Exchange {
 impl Side {
     /// One that has nothing yet, for a copy of the request's end.
     fn new(now: Moment, tail: &[u8]) -> Self {
-        let mut inbox = Buffer::default();
-        inbox.clear();
-        let start = inbox.end();
-        inbox.expect(tail.len());
-        inbox.push(tail);
+        let (inbox, place) = Buffer::holding(tail);
         Self {
             state: State::Dial,
             until: now,
             sending: 0..0,
-            places: Places::of_tail(start..inbox.end()),
+            places: Places::of_tail(place),
             inbox,
             outbox: Buffer::default(),
             answer: Answer::default(),

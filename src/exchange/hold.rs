@@ -36,6 +36,14 @@ impl Hold {
         }
     }
 
+    /// Of a copy, whose memory has been taken.
+    pub(super) fn of_copy(memory: u64) -> Self {
+        Self {
+            memory,
+            ..Self::default()
+        }
+    }
+
     /// Whether the connection is one too many.
     pub(super) const fn is_turned_away(&self) -> bool {
         self.turned_away

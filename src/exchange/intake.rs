@@ -114,6 +114,25 @@ impl Request {
         };
     }
 
+    /// The same request for another exchange, whose inbox holds nothing but the body behind the model's name, at `tail`.
+    /// Nobody waits for its answer.
+    pub(super) fn copy_of(request: &Self, now: Moment, tail: Range<usize>) -> Self {
+        Self {
+            id: request.id,
+            started: Some(now),
+            route: request.route,
+            operation: request.operation,
+            stream: request.stream,
+            body_bytes: request.body_bytes,
+            complete: true,
+            notes: request.notes.for_copy(),
+            body: tail.clone(),
+            next: tail.end,
+            tail,
+            ..Self::default()
+        }
+    }
+
     /// From here on there will be a record.
     fn begin(&mut self, now: Moment, context: &mut Context<'_>) {
         self.id = (context.next_id)();

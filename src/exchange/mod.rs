@@ -28,6 +28,7 @@ mod outbound;
 mod relay;
 mod reply;
 mod resume;
+mod shadow;
 
 use std::ops::Range;
 
@@ -39,6 +40,7 @@ use crate::ops::Ending;
 pub use self::context::{Context, Outlet, Outlets, Scratch};
 pub use self::hedge::Cuts;
 pub use self::hold::turned_away;
+pub use self::shadow::{Shadow, Shadowing};
 
 use self::answer::Answer;
 use self::buffer::Buffer;
@@ -47,6 +49,7 @@ use self::hold::Hold;
 use self::intake::Request;
 use self::outbound::Upstream;
 use self::resume::Resume;
+use self::shadow::Pending;
 
 /// What the machine waits for.
 #[derive(Debug)]
@@ -247,6 +250,8 @@ pub struct Exchange {
     resume: Option<Box<Resume>>,
     /// The second one of two attempts.
     hedge: Option<Box<Hedge>>,
+    /// A copy of the request that begins when the request is on its way.
+    shadow: Option<Box<Pending>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
@@ -278,6 +283,7 @@ impl Exchange {
             upstream: Upstream::default(),
             resume: None,
             hedge: None,
+            shadow: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
             drained: 0,

@@ -41,6 +41,23 @@ impl Notes {
         self.bytes.get(place.clone()).unwrap_or_default()
     }
 
+    /// The same for a copy of the request, which is a request of its own for its provider: what makes two the same one
+    /// stays behind.
+    pub(super) fn for_copy(&self) -> Self {
+        let mut copy = Self::default();
+        for line in self.common_fields().split_inclusive(|&byte| byte == b'\n') {
+            if !name_of(line).eq_ignore_ascii_case(IDEMPOTENCY) {
+                copy.add(line);
+            }
+        }
+        copy.common = 0..copy.bytes.len();
+        copy.special = copy.add(self.part(&self.special));
+        copy.prefix = copy.add(self.prefix());
+        copy.token = copy.add(self.token());
+        copy.model = copy.add(self.part(&self.model));
+        copy
+    }
+
     /// Field lines that go to any provider.
     pub(super) fn common_fields(&self) -> &[u8] {
         self.part(&self.common)
@@ -115,5 +132,12 @@ impl Notes {
     }
 }
 
+/// The name of a field line.
+pub(super) fn name_of(line: &[u8]) -> &[u8] {
+    line.split(|&byte| byte == b':').next().unwrap_or_default()
+}
+
+/// Says that two requests are one.
+const IDEMPOTENCY: &[u8] = b"idempotency-key";
 /// Memory for notes that an idle connection keeps.
 const NOTES_BYTES_KEPT: usize = 1024;

@@ -15,6 +15,7 @@ use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_
 use crate::engine::{Attempt, Bound, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
+use crate::exchange::notes::name_of;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
 use crate::ops::Ending;
 use crate::policy::model::ModelName;
@@ -238,8 +239,7 @@ impl Exchange {
         );
         out.extend_from_slice(notes.common_fields());
         for line in notes.special_fields() {
-            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-            if request_field_passage(name) == Passage::PassesTo(provider.kind) {
+            if request_field_passage(name_of(line)) == Passage::PassesTo(provider.kind) {
                 out.extend_from_slice(line);
             }
         }

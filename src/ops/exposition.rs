@@ -4,11 +4,13 @@
 //! A family is a row of [`FAMILIES`]; its samples are written right behind it, as the format asks. Labels take their
 //! values from the policy and from closed sets of words, so that their number is bounded by the policy.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::base::{Outcome, ProviderId, Span};
+use crate::base::{Outcome, ProviderId, Span, TargetId};
 use crate::engine::{
-    Board, BoundStatus, GuardStatus, KeyStatus, Load, Order, PassedOver, State, TargetStatus,
+    Board, BoundStatus, Dropped, GuardStatus, KeyStatus, Load, Order, PassedOver, ShadowStatus,
+    State, TargetStatus,
 };
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
@@ -53,8 +55,28 @@ pub struct Scrape<'a> {
     pub counters: &'a Counters,
     /// What the control thread saw.
     pub changes: &'a Changes,
+    /// Copies of requests, where a route has a shadow.
+    pub copies: Option<Copies<'a>>,
     /// The process.
     pub process: Process,
+}
+
+/// What is known of copies of requests. Nothing of it is in what is known of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Copies<'a> {
+    /// The routes with a shadow.
+    pub status: &'a [ShadowStatus],
+    /// The targets' times to first content.
+    pub board: &'a Board,
+    /// What the cores counted.
+    pub counters: &'a Counters,
+}
+
+impl Copies<'_> {
+    /// The targets that copies go to, each once.
+    pub fn targets(&self) -> BTreeSet<TargetId> {
+        self.status.iter().map(|it| it.shadow.target).collect()
+    }
 }
 
 /// The whole page.
@@ -67,6 +89,7 @@ pub fn exposition(scrape: &Scrape<'_>) -> String {
     breakers(scrape, &mut page);
     rests(scrape, &mut page);
     guards(scrape, &mut page);
+    shadows(scrape, &mut page);
     providers(scrape, &mut page);
     page.text
 }
@@ -171,7 +194,7 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
     }
     page.family(&FAILOVERS);
     let (moves, beyond) = scrape.counters.moves();
-    let name = |id: crate::base::TargetId| name_of(scrape, id.index());
+    let name = |id: TargetId| name_of(scrape, id.index());
     for (moved, count) in moves {
         let (from, to) = (name(moved.from), name(moved.to));
         let labels = [("from", from), ("to", to), ("why", moved.why.as_str())];
@@ -272,6 +295,54 @@ fn guards(scrape: &Scrape<'_>, page: &mut Page) {
     page.family(&ROUTE_WITHDRAWALS);
     for status in scrape.guards {
         page.sample("", &[("route", of(status))], status.withdrawals);
+    }
+}
+
+fn shadows(scrape: &Scrape<'_>, page: &mut Page) {
+    let status = scrape.copies.map_or(&[][..], |copies| copies.status);
+    let routes = &scrape.plan.policy.routes;
+    let of = |status: &ShadowStatus| {
+        let route = routes.get(status.route.index());
+        route.map_or(OTHER, |route| &*route.name)
+    };
+    page.family(&SHADOW_INFLIGHT);
+    for status in status {
+        page.sample("", &[("route", of(status))], status.inflight);
+    }
+    page.family(&SHADOW_STARTED);
+    for status in status {
+        page.sample("", &[("route", of(status))], status.started);
+    }
+    page.family(&SHADOW_DROPPED);
+    for status in status {
+        for (why, count) in Dropped::ALL.into_iter().zip(status.dropped) {
+            page.sample("", &[("route", of(status)), ("why", why.as_str())], count);
+        }
+    }
+    let copies = scrape.copies.iter();
+    let targets = || {
+        copies
+            .clone()
+            .flat_map(|it| it.targets().into_iter().map(move |id| (it, id)))
+    };
+    page.family(&SHADOW_ATTEMPTS);
+    let sums = scrape.copies.map(|copies| copies.counters.targets());
+    let sums = sums.unwrap_or_default();
+    for (_, target) in targets() {
+        let (name, sums) = (name_of(scrape, target.index()), sums.get(target.index()));
+        let sums = sums.copied().unwrap_or_default();
+        for (outcome, count) in Outcome::ALL.into_iter().zip(sums.attempts) {
+            let labels = [("target", name), ("outcome", outcome.as_str())];
+            page.sample("", &labels, count);
+        }
+        let labels = [("target", name), ("outcome", CUT)];
+        page.sample("", &labels, sums.abandoned);
+    }
+    page.family(&SHADOW_TTFT);
+    for (copies, target) in targets() {
+        let fine = copies.board.latencies(target);
+        let times = TimeSums::gathered(fine.buckets(), fine.sum());
+        page.histogram(("target", name_of(scrape, target.index())), &times);
     }
 }
 
@@ -400,6 +471,8 @@ fn seconds(span: Span) -> String {
 
 /// The route of requests that came to none. No name of a policy looks so.
 const NO_ROUTE: &str = "-";
+/// A copy that was ended before it was over: the process ended, or memory was short.
+const CUT: &str = "cut";
 /// What is not told apart.
 const OTHER: &str = "other";
 
@@ -446,6 +519,11 @@ families! {
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     ROUTE_WITHDRAWN = "gauge" "switchover_route_withdrawn" "1 while a guarded route is withdrawn.";
     ROUTE_WITHDRAWALS = "counter" "switchover_route_withdrawals_total" "How often a guarded route was withdrawn.";
+    SHADOW_INFLIGHT = "gauge" "switchover_shadow_inflight" "Copies of the route's requests that are under way.";
+    SHADOW_STARTED = "counter" "switchover_shadow_started_total" "Copies of the route's requests that began.";
+    SHADOW_DROPPED = "counter" "switchover_shadow_dropped_total" "Requests of the share that were not copied, and why not.";
+    SHADOW_ATTEMPTS = "counter" "switchover_shadow_attempts_total" "Attempts of copies by target and outcome, counted when they end.";
+    SHADOW_TTFT = "histogram" "switchover_shadow_ttft_seconds" "From the beginning of a copy's attempt to the first content of its stream.";
     KEY_OUT = "gauge" "switchover_target_key_out" "1 while the target rests because its provider's key was refused.";
     PROVIDER_KEY_OUT = "gauge" "switchover_provider_key_out" "1 while the provider refuses this key or its quota is used up; the label is its place in the policy.";
     ENDPOINT_UP = "gauge" "switchover_endpoint_up" "0 while health checks find the endpoint down. Only providers whose health is checked.";

@@ -19,6 +19,6 @@ pub use self::access_log::{LogSink, NoRoom};
 pub use self::account::Account;
 pub use self::changes::{Changes, why_out};
 pub use self::counters::{Count, Counters, Totals};
-pub use self::exposition::{Process, Scrape, exposition};
+pub use self::exposition::{Copies, Process, Scrape, exposition};
 pub use self::journal::{Ending, Journal, Record, TRIED_MAX};
 pub use self::tally::{Move, RouteSums, TargetSums, TimeSums};

@@ -900,6 +900,21 @@ pub struct Serve {
     pub sticky: Vec<StrFact>,
     /// `hedge after … -> provider.model`
     pub hedge: Option<Box<Hedge>>,
+    /// `shadow provider.model { … }`
+    pub shadow: Option<Shadow>,
+}
+
+/// `shadow provider.model { … }`: some of the route's requests are copied to a target whose answers nobody gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Shadow {
+    /// Where it stands.
+    pub at: At,
+    /// Where copies go.
+    pub target: TargetId,
+    /// `share`: the part of the route's requests that is copied, in parts per million.
+    pub share: u32,
+    /// `max_inflight`: copies at once, over all cores.
+    pub max_inflight: u32,
 }
 
 /// `hedge after … -> provider.model`: a second attempt beside one that has brought no content yet. The first content

@@ -147,6 +147,14 @@ impl Conversation {
         }
     }
 
+    /// Of an exchange that has a request already, which runs by `view`.
+    pub(super) fn under_way(exchange: Exchange, view: Rc<View>) -> Self {
+        Self {
+            exchange: RefCell::new(exchange),
+            view: RefCell::new(Some(view)),
+        }
+    }
+
     /// The request's view: the newest one, when it begins.
     pub(super) fn view(&self, worker: &Worker) -> Rc<View> {
         let mut view = self.view.borrow_mut();
@@ -173,6 +181,17 @@ impl Endpoint {
         let index = view.generation.peers.index(provider, endpoint);
         Self { view, index }
     }
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub(super) enum Performed {
+    /// It has a result.
+    Done(Input),
+    /// It has none.
+    Nothing,
+    /// It does not concern the provider.
+    Other(Action),
 }
 
 /// The provider's connection of a running attempt.
@@ -220,6 +239,48 @@ impl Upstream {
         self.show(watch);
         worker.exchange_begins();
         Ok(reused)
+    }
+
+    /// Carries out what is asked for on a provider's side; gives back what is not.
+    pub(super) async fn perform(
+        &mut self,
+        action: Action,
+        conversation: &Conversation,
+        worker: &Worker,
+        registration: &Registration,
+    ) -> Performed {
+        let watch = registration.watch();
+        match action {
+            Action::SendUpstream {
+                bytes,
+                range,
+                until,
+            } => {
+                watch.await_upstream(worker.now(), until);
+                let (bytes, sent) = self.send(bytes, range, worker.way()).await;
+                Performed::Done(Input::UpstreamSent(bytes, verdict_on_request(watch, sent)))
+            }
+            Action::ReadUpstream { into, until } => {
+                watch.await_upstream(worker.now(), until);
+                let (bytes, read) = self.read(into).await;
+                Performed::Done(Input::UpstreamRead(bytes, watch.verdict(read)))
+            }
+            Action::Dial {
+                provider,
+                endpoint,
+                fresh,
+                until,
+            } => {
+                let endpoint = Endpoint::new(conversation.view(worker), provider, endpoint);
+                let dialed = self.open(endpoint, fresh, until, worker, registration);
+                Performed::Done(Input::Dialed(dialed.await))
+            }
+            Action::Release { reuse } => {
+                self.release(reuse, worker, watch);
+                Performed::Nothing
+            }
+            other => Performed::Other(other),
+        }
     }
 
     /// Whether there is a connection.

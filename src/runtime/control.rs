@@ -92,6 +92,10 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
                 log::wrong_path(&generation.plan, target);
             }
         }
+        if let Some(shadows) = &generation.shadows {
+            // Whoever looks for a change of theirs finds it at `/status`.
+            shadows.generation.board.tick(now);
+        }
         if look {
             monitor.look(now);
         }

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::{Moment, ProviderId, Secret};
-use crate::engine::{Board, KeyPlace, Predecessor};
-use crate::exchange::{Outlet, Outlets};
+use crate::engine::{Board, Bounds, KeyPlace, Load, Predecessor, Shadows};
+use crate::exchange::{Outlet, Outlets, Shadowing};
 use crate::ops::Counters;
 use crate::policy::model::{Auth, Provider};
 use crate::policy::{Plan, Policy};
 use crate::runtime::clock;
+use crate::runtime::machine;
 use crate::runtime::peer::Peers;
 use crate::runtime::secrets;
 use crate::runtime::tls::ServerProfile;
@@ -23,12 +24,25 @@ pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) plan: Arc<Plan>,
     pub(super) board: Arc<Board>,
-    pub(super) outlets: Outlets,
-    pub(super) peers: Peers,
+    pub(super) outlets: Arc<Outlets>,
+    pub(super) peers: Arc<Peers>,
     pub(super) server_tls: Option<Arc<ServerProfile>>,
     pub(super) counters: Arc<Counters>,
     /// When it was built.
     pub(super) loaded: Moment,
+    /// What copies of requests run by, where a route has a shadow.
+    pub(super) shadows: Option<ShadowSide>,
+    /// Copies of requests run by it, not requests themselves.
+    pub(super) copies: bool,
+}
+
+/// The part of a generation that copies of requests run by: the same providers, and a plan, a board and counters that
+/// requests themselves never see.
+#[derive(Debug)]
+pub(super) struct ShadowSide {
+    pub(super) shadowing: Shadowing,
+    /// Without a shadow side of its own.
+    pub(super) generation: Arc<Generation>,
 }
 
 impl Generation {
@@ -37,30 +51,19 @@ impl Generation {
     /// # Errors
     /// All that is missing or unusable, each a sentence that names the policy's line.
     pub(super) fn first(plan: Plan, cores: usize) -> Result<Self, Vec<String>> {
-        let Materials {
-            outlets,
-            peers,
-            server_tls,
-        } = Materials::read(&plan.policy, None)?;
-        let policy = &plan.policy;
-        let counters = Counters::sized(cores, policy.targets.len(), policy.routes.len());
-        Ok(Self {
-            number: 1,
-            board: Arc::new(Board::new(&plan, cores)),
-            outlets,
-            peers,
-            server_tls,
-            counters: Arc::new(counters),
-            loaded: clock::now(),
-            plan: Arc::new(plan),
-        })
+        let materials = Materials::read(&plan.policy, None)?;
+        let board = Arc::new(Board::new(&plan, cores));
+        let plan = Arc::new(plan);
+        let counters = counters(&plan.policy, cores);
+        let shadows = ShadowSide::of(&plan, &board, &materials, 1, None);
+        Ok(Self::built(1, (plan, board, counters), materials, shadows))
     }
 
     /// The one after this for another plan, which goes on with what this one knows. Reads everything again.
     ///
     /// # Errors
     /// As [`Generation::first`].
-    pub(super) fn next(&self, plan: Arc<Plan>) -> Result<Self, Vec<String>> {
+    pub(super) fn next(&self, plan: &Arc<Plan>) -> Result<Self, Vec<String>> {
         let materials = Materials::read(&plan.policy, Some(self))?;
         Ok(self.with(plan, materials))
     }
@@ -68,7 +71,7 @@ impl Generation {
     /// The one after this for the same plan, whose providers may have other endpoints, if one of these or a secret,
     /// certificate or authority is another one than when this one was made. What cannot be used keeps its old value;
     /// `kept` gets a sentence for each.
-    pub(super) fn rotated(&self, plan: Arc<Plan>, kept: &mut Vec<String>) -> Option<Rotation> {
+    pub(super) fn rotated(&self, plan: &Arc<Plan>, kept: &mut Vec<String>) -> Option<Rotation> {
         let (materials, errors) = Materials::gather(&plan.policy, Some(self));
         kept.extend(errors);
         let next = self.with(plan, materials?);
@@ -76,12 +79,8 @@ impl Generation {
         (!replaced.is_empty()).then_some(Rotation { next, replaced })
     }
 
-    fn with(&self, plan: Arc<Plan>, materials: Materials) -> Self {
-        let Materials {
-            outlets,
-            peers,
-            server_tls,
-        } = materials;
+    fn with(&self, plan: &Arc<Plan>, materials: Materials) -> Self {
+        let outlets = &materials.outlets;
         let before = &self.plan.policy;
         let providers: HashMap<&str, ProviderId> = before
             .providers
@@ -100,15 +99,40 @@ impl Generation {
             plan: &self.plan,
             same_key: &same_key,
         };
-        Self {
-            number: self.number + 1,
-            board: Arc::new(Board::following(&plan, &predecessor)),
-            counters: self.counters.following(before, &plan.policy),
+        let board = Arc::new(Board::following(plan, &predecessor));
+        let number = self.number + 1;
+        let old = self
+            .shadows
+            .as_ref()
+            .map(|old| (old, &same_key as SameKey<'_>));
+        let shadows = ShadowSide::of(plan, &board, &materials, number, old);
+        let counters = self.counters.following(before, &plan.policy);
+        let plan = Arc::clone(plan);
+        Self::built(number, (plan, board, counters), materials, shadows)
+    }
+
+    fn built(
+        number: u64,
+        (plan, board, counters): (Arc<Plan>, Arc<Board>, Arc<Counters>),
+        materials: Materials,
+        shadows: Option<ShadowSide>,
+    ) -> Self {
+        let Materials {
             outlets,
             peers,
             server_tls,
-            loaded: clock::now(),
+        } = materials;
+        Self {
+            number,
             plan,
+            board,
+            outlets,
+            peers,
+            server_tls,
+            counters,
+            loaded: clock::now(),
+            shadows,
+            copies: false,
         }
     }
 
@@ -149,6 +173,80 @@ impl Generation {
     }
 }
 
+/// Where a key of the new plan was in the old one.
+type SameKey<'a> = &'a dyn Fn(KeyPlace) -> Option<KeyPlace>;
+
+impl ShadowSide {
+    /// Of a generation with this plan and board; `None` where no route has a shadow. It goes on with what the one before it
+    /// knows.
+    fn of(
+        plan: &Plan,
+        requests: &Board,
+        materials: &Materials,
+        number: u64,
+        old: Option<(&Self, SameKey<'_>)>,
+    ) -> Option<Self> {
+        let copies = Arc::new(plan.of_shadows()?);
+        let cores = requests.cores();
+        let bounds = shadow_bounds(&plan.policy);
+        let (board, counters, shadows, load) = match old {
+            None => (
+                Board::new(&copies, cores),
+                counters(&copies.policy, cores),
+                Shadows::new(&copies.policy),
+                Arc::new(Load::new(bounds, cores)),
+            ),
+            Some((old, same_key)) => {
+                let Shadowing { shadows, load, .. } = &old.shadowing;
+                let old = &old.generation;
+                let predecessor = Predecessor {
+                    board: &old.board,
+                    plan: &old.plan,
+                    same_key,
+                };
+                load.rebound(bounds);
+                let before = &old.plan.policy;
+                (
+                    Board::following(&copies, &predecessor),
+                    old.counters.following(before, &copies.policy),
+                    shadows.following(before, &copies.policy),
+                    Arc::clone(load),
+                )
+            }
+        };
+        let board = Arc::new(board.sharing_health(requests));
+        let tables = (Arc::clone(&copies), board, counters);
+        Some(Self {
+            shadowing: Shadowing {
+                plan: copies,
+                shadows: Arc::new(shadows),
+                load,
+            },
+            generation: Arc::new(Generation {
+                copies: true,
+                ..Generation::built(number, tables, materials.clone(), None)
+            }),
+        })
+    }
+}
+
+fn counters(policy: &Policy, cores: usize) -> Arc<Counters> {
+    let (targets, routes) = (policy.targets.len(), policy.routes.len());
+    Arc::new(Counters::sized(cores, targets, routes))
+}
+
+/// What copies may hold: memory beside that of the requests, which they never take any of.
+fn shadow_bounds(policy: &Policy) -> Bounds {
+    let requests = machine::bounds(&policy.server);
+    Bounds {
+        body_memory: requests.body_memory / SHADOW_MEMORY_PART,
+        ..Bounds::NONE
+    }
+}
+
+/// Copies may hold an eighth of what requests may.
+const SHADOW_MEMORY_PART: u64 = 8;
+
 /// How the endpoints of a provider differ, if they do.
 fn endpoints_replaced(old: &Provider, new: &Provider) -> Option<String> {
     let only = |these: &Provider, those: &Provider| {
@@ -170,9 +268,10 @@ pub(super) struct Rotation {
 }
 
 /// What comes from outside the policy's text.
+#[derive(Clone)]
 struct Materials {
-    outlets: Outlets,
-    peers: Peers,
+    outlets: Arc<Outlets>,
+    peers: Arc<Peers>,
     server_tls: Option<Arc<ServerProfile>>,
 }
 
@@ -192,12 +291,12 @@ impl Materials {
         let outlets = outlets(policy, old, &mut errors);
         let known = old.and_then(|old| old.server_tls.as_ref());
         let server_tls = server_tls(policy, known, &mut errors);
-        let peers = Peers::new(policy, old.map(|old| &old.peers), &mut errors);
+        let peers = Peers::new(policy, old.map(|old| &*old.peers), &mut errors);
         let all_there = server_tls.is_some() == policy.server.tls.is_some();
         let all = outlets.zip(peers).filter(|_| all_there);
         let materials = all.map(|(outlets, peers)| Self {
-            outlets,
-            peers,
+            outlets: Arc::new(outlets),
+            peers: Arc::new(peers),
             server_tls,
         });
         (materials, errors)

@@ -9,9 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::base::Moment;
-use crate::exchange::{Action, Input};
 use crate::runtime::clock;
-use crate::runtime::connection::{Conversation, Endpoint, Upstream, verdict_on_request};
+use crate::runtime::connection::{Conversation, Performed, Upstream};
 use crate::runtime::sweep::{Registration, Watch};
 use crate::runtime::worker::Worker;
 
@@ -141,48 +140,18 @@ async fn drive(
     first: &Registration,
     registration: &Registration,
 ) -> Upstream {
-    let watch = registration.watch();
     let exchange = &conversation.exchange;
     let mut upstream = Upstream::default();
     loop {
         let action = exchange.borrow_mut().poll_hedge();
-        let input = match action {
-            Action::SendUpstream {
-                bytes,
-                range,
-                until,
-            } => {
-                watch.await_upstream(worker.now(), until);
-                let (bytes, sent) = upstream.send(bytes, range, worker.way()).await;
-                Input::UpstreamSent(bytes, verdict_on_request(watch, sent))
-            }
-            Action::ReadUpstream { into, until } => {
-                watch.await_upstream(worker.now(), until);
-                let (bytes, read) = upstream.read(into).await;
-                Input::UpstreamRead(bytes, watch.verdict(read))
-            }
-            Action::Dial {
-                provider,
-                endpoint,
-                fresh,
-                until,
-            } => {
-                let endpoint = Endpoint::new(conversation.view(worker), provider, endpoint);
-                let dialed = upstream.open(endpoint, fresh, until, worker, registration);
-                Input::Dialed(dialed.await)
-            }
-            Action::Release { reuse } => {
-                upstream.release(reuse, worker, watch);
-                continue;
-            }
+        let performed = upstream
+            .perform(action, conversation, worker, registration)
+            .await;
+        let input = match performed {
+            Performed::Done(input) => input,
+            Performed::Nothing => continue,
             // A hedge has nothing to do with the client; `Close` is its end.
-            Action::ReadClient { .. }
-            | Action::SendClient { .. }
-            | Action::FinishClient
-            | Action::TakeOver
-            | Action::NextRequest
-            | Action::Wait { .. }
-            | Action::Close => return upstream,
+            Performed::Other(_) => return upstream,
         };
         worker.handle_hedge(conversation, input);
         if exchange.borrow().cuts().first {

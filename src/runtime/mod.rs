@@ -37,6 +37,7 @@ mod reload;
 mod requests;
 mod resolver;
 mod secrets;
+mod shadow;
 mod shared;
 mod signals;
 pub mod simulated;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::{Moment, RequestId};
 use crate::engine::Transition;
-use crate::ops::{Account, Changes, Process, Record, Scrape, exposition};
+use crate::ops::{Account, Changes, Copies, Process, Record, Scrape, exposition};
 use crate::runtime::clock::{self, Anchor};
 use crate::runtime::generation::Generation;
 use crate::runtime::requests::{self, Ask, Found, Question};
@@ -101,6 +101,8 @@ impl Monitor {
             ..
         } = &*generation;
         let targets = board.status(now);
+        let shadows = generation.shadows.as_ref();
+        let copies = shadows.map(|side| side.shadowing.shadows.status());
         let uptime = now.since(Moment::START);
         let body = exposition(&Scrape {
             plan,
@@ -111,6 +113,11 @@ impl Monitor {
             counters,
             load: &self.shared.load,
             changes: &self.changes.borrow(),
+            copies: shadows.zip(copies.as_deref()).map(|(side, status)| Copies {
+                status,
+                board: &side.generation.board,
+                counters: &side.generation.counters,
+            }),
             process: Process {
                 version: VERSION,
                 started_unix: clock::unix_seconds().saturating_sub(uptime.as_secs()),
@@ -136,7 +143,7 @@ impl Monitor {
 
     async fn newest(&self, query: &str) -> Page {
         let mut count = COUNT;
-        let mut failed = false;
+        let (mut failed, mut shadow) = (false, false);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').unwrap_or((pair, "")) {
                 ("limit", text) => match text.parse::<usize>() {
@@ -145,15 +152,24 @@ impl Monitor {
                 },
                 ("failed", "true") => failed = true,
                 ("failed", "false") => failed = false,
-                _ => return error(400, "there are `limit=N` and `failed=true`"),
+                ("shadow", "true") => shadow = true,
+                ("shadow", "false") => shadow = false,
+                _ => {
+                    return error(400, "there are `limit=N`, `failed=true` and `shadow=true`");
+                }
             }
         }
-        let found = requests::ask(&self.workers, Ask::Newest { count, failed }).await;
+        let ask = Ask::Newest {
+            count,
+            failed,
+            shadow,
+        };
+        let found = requests::ask(&self.workers, ask).await;
         let anchor = Anchor::now();
         let told: Vec<Value> = found
             .records
             .iter()
-            .map(|record| self.tell(record, &anchor))
+            .map(|record| self.tell(record, &anchor, shadow))
             .collect();
         ok(&json!({
             "schema": "switchover.requests/1",
@@ -166,7 +182,7 @@ impl Monitor {
         let Found { records, silent } = requests::ask(&self.workers, Ask::One(id)).await;
         match records.first() {
             Some(record) => {
-                let mut told = self.tell(record, &Anchor::now());
+                let mut told = self.tell(record, &Anchor::now(), false);
                 if let Value::Object(fields) = &mut told {
                     fields.insert("schema".to_owned(), "switchover.request/1".into());
                 }
@@ -180,10 +196,22 @@ impl Monitor {
         }
     }
 
-    fn tell(&self, record: &Record, anchor: &Anchor) -> Value {
+    /// `shadow`: it is of a copy of the request, which has the same id.
+    fn tell(&self, record: &Record, anchor: &Anchor, shadow: bool) -> Value {
         let time = anchor.rfc3339(record.started);
-        let plan = self.shared.plan_of(record.policy);
-        Account::new(record, &plan, &time).full_json()
+        let generation = self.generation();
+        let copies = generation.shadows.as_ref().filter(|_| shadow);
+        let plan = copies.map_or_else(
+            || self.shared.plan_of(record.policy),
+            |side| Arc::clone(&side.shadowing.plan),
+        );
+        let mut told = Account::new(record, &plan, &time).full_json();
+        if let Value::Object(fields) = &mut told
+            && shadow
+        {
+            fields.insert("shadow".to_owned(), true.into());
+        }
+        told
     }
 }
 

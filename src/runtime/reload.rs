@@ -123,7 +123,7 @@ impl Reloader {
         let running = self.shared.generation();
         let mut kept = Vec::new();
         let plan = rediscovered(&running.plan, &mut kept);
-        if let Some(Rotation { next, replaced }) = running.rotated(plan, &mut kept) {
+        if let Some(Rotation { next, replaced }) = running.rotated(&plan, &mut kept) {
             let number = next.number;
             self.shared.publish(next);
             for what in replaced {
@@ -163,7 +163,7 @@ impl Reloader {
         let next = self
             .shared
             .generation()
-            .next(Arc::new(plan))
+            .next(&Arc::new(plan))
             .map_err(Unchanged::Unusable)?;
         let reloaded = Reloaded {
             generation: next.number,

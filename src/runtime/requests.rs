@@ -18,6 +18,8 @@ pub(super) enum Ask {
         count: usize,
         /// Only those that failed.
         failed: bool,
+        /// Copies of requests, in place of requests.
+        shadow: bool,
     },
 }
 
@@ -29,11 +31,18 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Answers from a journal.
-    pub(super) fn answer(self, journal: &Journal) {
+    /// Answers from the journal of requests, or that of copies, which there may not be.
+    pub(super) fn answer(self, journal: &Journal, copies: Option<&Journal>) {
         let records = match self.ask {
             Ask::One(id) => journal.find(id).copied().into_iter().collect(),
-            Ask::Newest { count, failed } => journal.newest(count, failed),
+            Ask::Newest {
+                count,
+                failed,
+                shadow,
+            } => {
+                let journal = if shadow { copies } else { Some(journal) };
+                journal.map_or_else(Vec::new, |journal| journal.newest(count, failed))
+            }
         };
         // Who asked may have lost patience.
         let _ = self.reply.send(records);

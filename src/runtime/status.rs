@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{Moment, Outcome, RouteId, Span};
 use crate::engine::{
-    Board, GuardStatus, KeyStatus, Order, PassedOver, RouteCounts, Rule, TargetStatus,
+    Board, Dropped, GuardStatus, KeyStatus, Order, PassedOver, RouteCounts, Rule, ShadowStatus,
+    TargetStatus,
 };
 use crate::ops::{Changes, Count, TargetSums, Totals, why_out};
 use crate::policy::{Plan, Policy};
 use crate::runtime::clock::Anchor;
-use crate::runtime::generation::Generation;
+use crate::runtime::generation::{Generation, ShadowSide};
 use crate::runtime::monitor::VERSION;
 use crate::runtime::shared::Shared;
 
@@ -82,6 +83,7 @@ pub(super) fn json(
         "requests": requests,
         "targets": targets,
         "routes": routes,
+        "shadows": generation.shadows.as_ref().map_or_else(Vec::new, |side| view.shadows(side)),
         "keys": keys,
     })
 }
@@ -236,6 +238,49 @@ impl View<'_> {
                 "baseline": side(&status.window.baseline),
             },
         })
+    }
+
+    /// The routes with a shadow. Their targets have a breaker and times that only copies count in.
+    fn shadows(&self, side: &ShadowSide) -> Vec<Value> {
+        let board = &side.generation.board;
+        let (standings, sums) = (board.status(self.now), side.generation.counters.targets());
+        let one = |status: ShadowStatus| {
+            let target = status.shadow.target;
+            let sums = sums.get(target.index()).copied().unwrap_or_default();
+            let standing = standings.get(target.index());
+            let ttft = board.latencies(target);
+            let percentile = |ppm| ttft.percentile(ppm).map(Span::as_millis);
+            let dropped = Dropped::ALL.into_iter().zip(status.dropped);
+            let dropped: Map<String, Value> = dropped
+                .map(|(why, count)| (why.as_str().to_owned(), count.into()))
+                .collect();
+            let outcomes = Outcome::ALL.into_iter().zip(sums.attempts);
+            let outcomes: Map<String, Value> = outcomes
+                .filter(|(_, count)| *count > 0)
+                .map(|(outcome, count)| (outcome.as_str().to_owned(), count.into()))
+                .collect();
+            let route = self.policy().routes.get(status.route.index());
+            let name = self.policy().targets.get(target.index());
+            json!({
+                "route": route.map(|route| &*route.name),
+                "target": name.map(|target| &*target.name),
+                "share_percent": f64::from(status.shadow.share) / 10_000.0,
+                "max_inflight": status.shadow.max_inflight,
+                "inflight": status.inflight,
+                "started": status.started,
+                "dropped": dropped,
+                "outcomes": outcomes,
+                "breaker": standing.map(|standing| standing.state.as_str()),
+                "ttft_ms": { "p50": percentile(500_000), "p95": percentile(950_000) },
+                "last_failure": self.failure(&sums),
+            })
+        };
+        side.shadowing
+            .shadows
+            .status()
+            .into_iter()
+            .map(one)
+            .collect()
     }
 
     fn failure(&self, sums: &TargetSums) -> Option<Value> {

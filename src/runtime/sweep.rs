@@ -37,7 +37,8 @@ enum Side {
 /// What one connection lets the sweeper know.
 #[derive(Debug)]
 pub(super) struct Watch {
-    client: Socket,
+    /// Nobody's, for a copy of a request.
+    client: Option<Socket>,
     upstream: Cell<Option<Socket>>,
     side: Cell<Side>,
     until: Cell<Moment>,
@@ -73,14 +74,18 @@ struct Alarm {
 }
 
 impl Watch {
-    fn new(client: Socket, second: bool, serial: u32) -> Self {
+    fn new(client: Option<Socket>, second: bool, serial: u32) -> Self {
         Self {
             presence: Cell::new(Presence::There),
             told: Cell::new(false),
             serial,
             client,
             upstream: Cell::new(None),
-            side: Cell::new(Side::ClientRead),
+            side: Cell::new(if client.is_some() {
+                Side::ClientRead
+            } else {
+                Side::Neither
+            }),
             until: Cell::new(Moment::NEVER),
             since: Cell::new(Moment::NEVER),
             looked: Cell::new(false),
@@ -219,8 +224,8 @@ impl Watch {
         self.fired.set(Some(Broken::TimedOut));
         match self.side.get() {
             // It may still be told that it was too slow.
-            Side::ClientRead => self.client.finish_receiving(),
-            Side::ClientSend => self.client.shut_down(),
+            Side::ClientRead => self.client.into_iter().for_each(Socket::finish_receiving),
+            Side::ClientSend => self.client.into_iter().for_each(Socket::shut_down),
             Side::Upstream => self.upstream.get().into_iter().for_each(Socket::shut_down),
             Side::Neither => {}
         }
@@ -228,7 +233,7 @@ impl Watch {
 
     fn drain(&self) {
         match self.side.get() {
-            Side::ClientRead => self.client.shut_down(),
+            Side::ClientRead => self.client.into_iter().for_each(Socket::shut_down),
             Side::Upstream | Side::Neither if self.fired.get().is_none() => {
                 self.set_until(Moment::NEVER);
                 self.fired.set(Some(Broken::Drained));
@@ -255,7 +260,11 @@ impl Watch {
 
     /// By which the kernel tells of the client.
     fn key(&self) -> u64 {
-        u64::from(self.serial) << 32 | u64::from(self.client.number())
+        u64::from(self.serial) << 32 | u64::from(self.number())
+    }
+
+    fn number(&self) -> u32 {
+        self.client.map_or(u32::MAX, Socket::number)
     }
 
     /// A client that ends its sending direction has given up, unless it did so together with its request: scripts and
@@ -272,7 +281,7 @@ impl Watch {
             (Presence::HalfClosed, Some(since)) if now.since(since) >= ASK_AFTER => {
                 let asked = self.asked.replace(true);
                 if !asked && self.may_ask.get() {
-                    self.client.ask_whether_there();
+                    self.client.into_iter().for_each(Socket::ask_whether_there);
                 }
                 !asked && !self.may_ask.get()
             }
@@ -343,7 +352,7 @@ impl Drop for Registration {
             watches.swap_remove(index);
         }
         if self.watch.told.get() {
-            let place = self.sweeper.place_of(self.watch.client.number());
+            let place = self.sweeper.place_of(self.watch.number());
             place.map(|mut place| place.take());
         }
     }
@@ -366,10 +375,15 @@ impl Sweeper {
 
     /// Watches a connection for as long as the registration lives; it must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, client: Socket) -> Registration {
-        self.watch(client, false)
+        self.watch(Some(client), false)
     }
 
-    fn watch(self: &Rc<Self>, client: Socket, second: bool) -> Registration {
+    /// Watches a copy of a request, which no client waits for.
+    pub(super) fn register_shadow(self: &Rc<Self>) -> Registration {
+        self.watch(None, true)
+    }
+
+    fn watch(self: &Rc<Self>, client: Option<Socket>, second: bool) -> Registration {
         let serial = self.serials.get().wrapping_add(1);
         self.serials.set(serial);
         let watch = Rc::new(Watch::new(client, second, serial));
@@ -389,9 +403,18 @@ impl Sweeper {
     pub(super) fn end_idle(&self) {
         for watch in self.watches.borrow().iter() {
             if watch.at_rest.get() {
-                watch.client.shut_down();
+                watch.client.into_iter().for_each(Socket::shut_down);
             }
         }
+    }
+
+    /// Ends the copies of requests.
+    pub(super) fn end_shadows(&self) {
+        let watches = self.watches.borrow();
+        for watch in watches.iter().filter(|watch| watch.client.is_none()) {
+            watch.drain();
+        }
+        self.beats.nudge();
     }
 
     /// Ends what waits for a provider, and clients that are still sending their requests: the process ends.
@@ -416,10 +439,13 @@ impl Sweeper {
 
     /// From now on the kernel tells when the client leaves.
     fn tell_of(&self, watch: &Rc<Watch>) {
-        if watch.told.get() || self.departures.watch(watch.client, watch.key()).is_err() {
+        let Some(client) = watch.client.filter(|_| !watch.told.get()) else {
+            return;
+        };
+        if self.departures.watch(client, watch.key()).is_err() {
             return;
         }
-        if let Some(mut place) = self.place_of(watch.client.number()) {
+        if let Some(mut place) = self.place_of(client.number()) {
             *place = Some(Rc::clone(watch));
             watch.told.set(true);
         }
@@ -482,9 +508,9 @@ impl Sweeper {
             } else if watch.wants_look(now) {
                 if watch.told.get() {
                     watch.saw(now, &self.beats);
-                } else {
+                } else if let Some(client) = watch.client {
                     looks.indices.push(index);
-                    looks.sockets.push(watch.client);
+                    looks.sockets.push(client);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -13,7 +13,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use monoio::net::{ListenerOpts, TcpListener};
 
 use crate::base::{Moment, RequestId, Span, hash};
-use crate::exchange::{Context, Input, Reused, Scratch};
+use crate::engine::Seat;
+use crate::exchange::{Context, Exchange, Input, Reused, Scratch, Shadow};
 use crate::ops::{Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
@@ -23,6 +24,7 @@ use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
 use crate::runtime::pulse::Beats;
 use crate::runtime::requests::Question;
+use crate::runtime::shadow;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
 use crate::runtime::view::View;
@@ -30,6 +32,8 @@ use crate::runtime::view::View;
 /// The state of one core.
 #[derive(Debug)]
 pub(super) struct Worker {
+    /// Itself, for tasks of its own.
+    me: Weak<Self>,
     shared: Arc<Shared>,
     pub(super) sweeper: Rc<Sweeper>,
     /// Of the newest generation that this core has taken up.
@@ -49,6 +53,8 @@ pub(super) struct Worker {
 struct Desk {
     scratch: Scratch,
     journal: Journal,
+    /// The records of copies.
+    shadows: Option<Journal>,
     ids: Ids,
 }
 
@@ -82,12 +88,15 @@ impl Worker {
         let generation = shared.generation();
         let journal = Journal::new(Arc::clone(&generation.counters), index).logging(log);
         let view = View::new(generation, index, Arc::clone(&shared.load));
-        Ok(Rc::new(Self {
-            sweeper: Rc::new(Sweeper::new(beats)?),
+        let sweeper = Rc::new(Sweeper::new(beats)?);
+        Ok(Rc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            sweeper,
             view: RefCell::new(Rc::new(view)),
             desk: RefCell::new(Desk {
                 scratch: Scratch::default(),
                 journal,
+                shadows: None,
                 ids: Ids { seed, count: 0 },
             }),
             now: Cell::new(clock::now()),
@@ -139,17 +148,12 @@ impl Worker {
 
     /// An idle connection to the endpoint at `index` of `view`.
     pub(super) fn pooled(&self, view: &Rc<View>, index: usize) -> Option<Link> {
-        let newest = self.view.borrow();
-        let place = place_in(&newest, view, index)?;
-        newest.pool.take(place, self.now())
+        self.view.borrow().pooled(view, index, self.now())
     }
 
     /// Keeps a connection to the endpoint at `index` of `view`, unless the newest generation has no such endpoint.
     pub(super) fn keep(&self, view: &Rc<View>, index: usize, link: Link) {
-        let newest = self.view.borrow();
-        if let Some(place) = place_in(&newest, view, index) {
-            newest.pool.put(place, link, self.now());
-        }
+        self.view.borrow().keep(view, index, link, self.now());
     }
 
     /// Lets the exchange take an input in.
@@ -157,10 +161,29 @@ impl Worker {
         self.look_at_clock(&input);
         let view = conversation.view(self);
         let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| exchange.handle(now, input, context));
+        let shadow = self.with_context(&view, |now, context| {
+            exchange.handle(now, input, context);
+            exchange.take_shadow(now, context)
+        });
+        if let Some(shadow) = shadow {
+            self.cast(shadow, &view);
+        }
         if exchange.is_idle() {
             conversation.leave();
         }
+    }
+
+    /// A copy of a request begins.
+    #[cold]
+    fn cast(&self, shadow: Box<Shadow>, view: &View) {
+        if let (Some(me), Some(view)) = (self.me.upgrade(), view.shadows()) {
+            monoio::spawn(shadow::serve(shadow, Rc::clone(view), me));
+        }
+    }
+
+    /// Begins the attempt of a copy.
+    pub(super) fn begin_shadow(&self, shadow: Shadow, view: &View) -> (Exchange, Seat) {
+        self.with_context(view, |now, context| shadow.begin(now, context))
     }
 
     /// Lets the exchange take an input of its hedge in.
@@ -199,17 +222,24 @@ impl Worker {
     fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
         let generation = &*view.generation;
-        desk.journal.count_in(&generation.counters);
+        let journal = if generation.copies {
+            let kept = || Journal::new(Arc::clone(&generation.counters), self.index);
+            desk.shadows.get_or_insert_with(kept)
+        } else {
+            &mut desk.journal
+        };
+        journal.count_in(&generation.counters);
         let mut context = Context {
             plan: &generation.plan,
             outlets: &generation.outlets,
             core: &mut view.core(),
             scratch: &mut desk.scratch,
-            journal: &mut desk.journal,
+            journal,
             next_id: &mut || desk.ids.next(),
             wall: self.shared.wall(),
             unix: self.shared.unix(),
             draining: self.shared.draining.load(Ordering::Relaxed),
+            shadowing: generation.shadows.as_ref().map(|side| &side.shadowing),
         };
         work(self.now.get(), &mut context)
     }
@@ -238,11 +268,12 @@ impl Worker {
         loop {
             self.sweeper.beats.until(clock::now() + CARE).await;
             // A core without requests takes the newest generation up here, so that the old one can go.
-            self.newest().pool.expire(clock::now());
+            self.newest().expire(clock::now());
             if self.shared.draining.load(Ordering::Relaxed) {
                 // Ends the pending accepts; from now on connections are refused.
                 Socket::new(listener.as_raw_fd()).shut_down();
                 self.sweeper.end_idle();
+                self.sweeper.end_shadows();
                 if self.shared.is_drained(clock::now()) {
                     self.sweeper.end_waiting();
                 }
@@ -267,7 +298,7 @@ impl Worker {
 
     /// There is no descriptor left: gives up those that are not in use, and tells the operator once in a while.
     pub(super) fn make_room(&self) {
-        self.newest().pool.clear();
+        self.newest().clear();
         if self.shared.may_note_shortage(clock::now()) {
             log::note(
                 "no descriptor is left (`LimitNOFILE`, `ulimit -n`): clients are turned away until some are closed",
@@ -279,21 +310,15 @@ impl Worker {
     async fn answer_questions(self: Rc<Self>, questions: Receiver<Question>) {
         loop {
             match questions.try_recv() {
-                Ok(question) => question.answer(&self.desk.borrow().journal),
+                Ok(question) => {
+                    let desk = self.desk.borrow();
+                    question.answer(&desk.journal, desk.shadows.as_ref());
+                }
                 Err(TryRecvError::Empty) => self.sweeper.beats.next().await,
                 Err(TryRecvError::Disconnected) => return,
             }
         }
     }
-}
-
-/// Where the endpoint at `index` of `view` is in the newest generation.
-fn place_in(newest: &Rc<View>, view: &Rc<View>, index: usize) -> Option<usize> {
-    if Rc::ptr_eq(newest, view) {
-        return Some(index);
-    }
-    let peer = view.generation.peers.at(index)?;
-    newest.generation.peers.find(peer)
 }
 
 /// Connections that wait to be accepted.

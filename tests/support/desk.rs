@@ -154,6 +154,7 @@ impl Desk {
             wall: WallTime::default(),
             unix: 1_700_000_000,
             draining: false,
+            shadowing: None,
         };
         work(self.now, &mut context)
     }

@@ -221,6 +221,7 @@ fn route(number: u64) -> Route {
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
             hedge: None,
+            shadow: None,
         }),
     }
 }

@@ -42,6 +42,8 @@ use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
+pub(super) use self::survey::{Way, health};
+
 pub use self::record::{AttemptRecord, PassedOver, PassedSet};
 
 /// How the client wants its answer.
@@ -367,7 +369,7 @@ fn action(plan: &Plan, decision: Decision) -> Option<&Action> {
 }
 
 /// Both halves of the id, so that ids which count up in either of them spread.
-fn fold(request: RequestId) -> u64 {
+pub(super) fn fold(request: RequestId) -> u64 {
     let [high, low] = [request.0 >> 64, request.0 & u128::from(u64::MAX)];
     let half = |part: u128| u64::try_from(part).unwrap_or(0);
     hash::mix(half(high), half(low))

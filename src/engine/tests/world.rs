@@ -176,6 +176,7 @@ impl Setup {
             attempts_max: self.attempts_max,
             timeouts: TimeoutsOverride::default(),
             hedge: self.hedge.clone().map(Box::new),
+            shadow: None,
             mid_stream: MidStream::Error,
             sticky: Vec::new(),
         };
@@ -306,6 +307,7 @@ impl World {
             armed: u64::MAX,
             affinity: self.affinity,
             sticky: self.sticky,
+            shadowed: false,
         };
         Chain::new(&self.plan, decision, Form::Stream, id, self.now)
     }

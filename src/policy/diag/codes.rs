@@ -106,10 +106,12 @@ codes! {
     P3014 Error "a request could need more attempts than its cap";
     P3019 Error "a hedge can never help";
     P3021 Warning "a breaker counts rate limits as ill health";
+    P3022 Warning "a shadow has no bound of its own";
     P3024 Error "a route has more targets than the gateway can track";
     P3026 Error "a `classify` rule can never apply";
     P3027 Error "a route wants streams to be continued, and no target of it can";
     P3028 Warning "a pool never spills";
+    P3029 Warning "a shadow tells nothing that its route does not";
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";

@@ -229,6 +229,26 @@ pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
     .help("raise `max_attempts`, or remove the hedge")
 }
 
+pub(in crate::policy) fn shadow_unbounded(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3022,
+        place,
+        "this shadow has no `max_inflight`",
+        "its target may get slow, and copies with it: at most 8 are under way at once",
+    )
+    .help("write `max_inflight = 8`, or another number: copies cost money")
+}
+
+pub(in crate::policy) fn shadow_of_itself(place: Place, target: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P3029,
+        place,
+        format!("this shadow goes to `{target}`, the only target of the tiers"),
+        "its copies tell nothing that the requests do not",
+    )
+    .help("name another target")
+}
+
 pub(in crate::policy) fn too_many_slow_rules(place: Place, most: usize) -> Diagnostic {
     Diagnostic::new(
         Code::P1009,

@@ -137,6 +137,16 @@ pub(in crate::policy) fn client_keys_unbuilt(place: Place) -> Diagnostic {
     .help("listen on `127.0.0.1` behind a proxy that checks keys, or say `clients { anonymous = allow }`")
 }
 
+pub(in crate::policy) fn shadow_keeps(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P9002,
+        place,
+        "keeping a shadow's answers is not built yet",
+        "answers are thrown away, and nothing else can be asked for",
+    )
+    .help("write `discard = true`, or leave it out")
+}
+
 pub(in crate::policy) fn kind_unbuilt<'w>(
     place: Place,
     kind: &str,

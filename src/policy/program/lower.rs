@@ -35,7 +35,11 @@ pub(super) fn program(policy: &Policy) -> Result<Program, TooComplex> {
     if policy.routes.len() > usize::from(u16::MAX) {
         return Err(TooComplex::Routes);
     }
-    let needs = place::needs_of(policy);
+    reading(policy, place::needs_of(policy))
+}
+
+/// The same, for facts that are collected as `needs` says: those that the policy reads, or more.
+pub(super) fn reading(policy: &Policy, needs: Needs) -> Result<Program, TooComplex> {
     let mut branches = Branches::default();
     let matcher = build::build(&policy.routes, &needs, &mut branches);
     let traits = Traits::of_all(policy);
@@ -202,6 +206,7 @@ impl Program {
             sticky: append(&mut self.picks, sticky),
             masked,
             hedge,
+            shadowed: serve.shadow.is_some(),
         })
     }
 

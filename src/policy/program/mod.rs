@@ -38,6 +38,7 @@ mod probe;
 mod rows;
 mod seats;
 mod set;
+mod shadow;
 
 use std::fmt;
 use std::ops::Range;
@@ -78,6 +79,8 @@ impl Plan {
 pub struct Decision {
     /// The first route that matches.
     pub route: RouteId,
+    /// The route has a shadow.
+    pub shadowed: bool,
     /// Bit i: candidate i of the route is masked for every attempt.
     pub forbidden: u64,
     /// Which of the route's request conditions hold that only forbid certain attempts, or allow a hedge.
@@ -136,6 +139,7 @@ struct RouteEntry {
     masked: u64,
     /// The bit of [`Decision::armed`] that must be set for a request to hedge; 0: none.
     hedge: u64,
+    shadowed: bool,
 }
 
 /// A request condition of forbids.
@@ -244,7 +248,11 @@ impl Program {
 
     fn decide_from(&self, from: u16, facts: &Facts<'_>) -> Decision {
         let first = self.matcher.first(from, facts, &self.branches);
-        let route = first.map_or(self.default_route, RouteId);
+        self.decide_for(first.map_or(self.default_route, RouteId), facts)
+    }
+
+    /// What the request says about the targets of `route`, whether that one matches or not.
+    fn decide_for(&self, route: RouteId, facts: &Facts<'_>) -> Decision {
         let mut decision = Decision {
             route,
             ..Decision::default()
@@ -252,6 +260,7 @@ impl Program {
         let Some(entry) = self.routes.get(route.index()) else {
             return decision;
         };
+        decision.shadowed = entry.shadowed;
         decision.forbidden = entry.masked;
         for guard in part(&self.guards, &entry.guards) {
             if self.branches.run(guard.entry, facts) {

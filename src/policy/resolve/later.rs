@@ -67,23 +67,6 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `shadow`: the statement of a route whose effect comes later.
-    pub(super) fn route_later(&mut self, fields: &Fields<'t>) {
-        for stmt in fields.of("shadow") {
-            match (stmt.words.as_slice(), &stmt.tail) {
-                ([_, Word::Expr(target)], Tail::Bare) => {
-                    self.target(target);
-                    self.fields(stmt.stmts(), &blocks::SHADOW);
-                }
-                _ => self.report(say::not_written_so(
-                    stmt.head(),
-                    "shadow",
-                    "shadow provider.model { share = 2% }",
-                )),
-            }
-        }
-    }
-
     /// `WORD when <measurement>`
     pub(super) fn metric_clause(&mut self, stmt: &'t Stmt<'t>, names: &[&str]) {
         if let ([_, Word::When(_, when)], Tail::Bare) = (stmt.words.as_slice(), &stmt.tail) {

@@ -21,6 +21,7 @@ mod policy;
 mod provider;
 mod route;
 mod settings;
+mod shadow;
 mod simulate;
 mod tiers;
 mod value;

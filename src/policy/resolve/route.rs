@@ -131,13 +131,14 @@ impl<'t> Resolver<'t> {
     }
 
     fn action(&mut self, decl: Decl<'t>, fields: &Fields<'t>) -> Option<Action> {
-        self.route_later(fields);
         let reject = self.plain_reject(fields);
         let tiers = self.route_tiers(fields);
         match (reject, tiers) {
             (Some(reject), None) => {
-                if let Some(stmt) = fields.of("fallback").next() {
-                    self.report(routing::reject_with_targets(stmt.key_place()));
+                for word in ["fallback", "shadow"] {
+                    if let Some(stmt) = fields.of(word).next() {
+                        self.report(routing::reject_with_targets(stmt.key_place()));
+                    }
                 }
                 Some(Action::Reject(reject))
             }
@@ -228,13 +229,21 @@ impl<'t> Resolver<'t> {
         };
         let require = fields.written("require").map_or(Caps::NONE, caps_of);
         let hedge = self.hedge(fields);
-        self.check_require(fields, &tiers, hedge.as_ref(), require);
+        let shadow = self.shadow(fields);
+        let beside = [
+            hedge.as_ref().map(|it| (it.hedge.target, it.target)),
+            shadow.as_ref().map(|it| (it.shadow.target, it.target)),
+        ];
+        self.check_require(fields, &tiers, beside.into_iter().flatten(), require);
         self.check_jumps(&tiers, &fallback);
         let candidates = self.check_size(decl, &tiers, &fallback, hedge.as_ref());
         let own = attempts_max(fields).or(self.defaults.attempts_max);
         let deadline = fields.span("deadline").unwrap_or(self.defaults.deadline);
         if let Some(hedge) = &hedge {
             self.check_hedge(hedge, &tiers, deadline, own);
+        }
+        if let Some(shadow) = &shadow {
+            self.check_shadow(shadow, &tiers);
         }
         if own.is_none() {
             self.check_attempts(decl, &tiers, &fallback, candidates);
@@ -253,6 +262,7 @@ impl<'t> Resolver<'t> {
             mid_stream,
             sticky,
             hedge: hedge.map(|written| Box::new(written.hedge)),
+            shadow: shadow.map(|written| written.shadow),
         }
     }
 
@@ -288,11 +298,12 @@ impl<'t> Resolver<'t> {
         provider.is_some_and(|provider| provider.continuation().is_some())
     }
 
+    /// `beside` are targets that are no members: the hedge's and the shadow's.
     fn check_require(
         &mut self,
         fields: &Fields<'t>,
         tiers: &Tiers,
-        hedge: Option<&Written>,
+        beside: impl Iterator<Item = (TargetId, Place)>,
         require: Caps,
     ) {
         let Some(place) = fields.place("require") else {
@@ -301,8 +312,7 @@ impl<'t> Resolver<'t> {
         let members = tiers
             .members()
             .map(|(member, listed)| (member.target, listed));
-        let hedge = hedge.map(|written| (written.hedge.target, written.target));
-        for (target, listed) in members.chain(hedge) {
+        for (target, listed) in members.chain(beside) {
             let Some(target) = self.targets.get(target.index()) else {
                 continue;
             };

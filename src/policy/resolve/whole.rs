@@ -41,7 +41,8 @@ impl Resolver<'_> {
                 _ => None,
             });
             let hedge = serve.hedge.as_ref().map(|hedge| hedge.target);
-            for target in members.chain(jumps).chain(hedge) {
+            let shadow = serve.shadow.as_ref().map(|shadow| shadow.target);
+            for target in members.chain(jumps).chain(hedge).chain(shadow) {
                 if let Some(reached) = reached.get_mut(target.index()) {
                     *reached = true;
                 }

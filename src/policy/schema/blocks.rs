@@ -13,7 +13,7 @@ pub(super) const fn row(word: &'static str, form: Form, doc: &'static str) -> Ro
     }
 }
 
-const fn later(word: &'static str, form: Form, doc: &'static str) -> Row {
+pub(super) const fn later(word: &'static str, form: Form, doc: &'static str) -> Row {
     Row {
         word,
         form,
@@ -499,10 +499,10 @@ pub(in crate::policy) const ROUTE: Block = Block {
             Type::Sticky,
             "the same target for the same caller, session or header, as long as it is well",
         ),
-        later(
+        row(
             "shadow",
             Form::Free("shadow provider.model { … }"),
-            "a copy whose answer is thrown away",
+            "copies of some requests, whose answers are thrown away",
         ),
         row(
             "guard",

@@ -49,17 +49,6 @@ pub(in crate::policy) const BUDGET: Block = Block {
     ],
 };
 
-/// `shadow TARGET { … }`
-pub(in crate::policy) const SHADOW: Block = Block {
-    word: "shadow",
-    rows: &[
-        open("share", PERCENT, "the part of requests that is copied"),
-        open("max_inflight", Type::Int(1, 1_000_000), "copies at once"),
-        open("discard", Type::Bool, "throw answers away"),
-        open("budget", Type::Money, "dollars in a time"),
-    ],
-};
-
 /// `fleet { … }`
 pub(in crate::policy) const FLEET: Block = Block {
     word: "fleet",

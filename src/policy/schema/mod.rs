@@ -14,7 +14,7 @@ pub(in crate::policy) use self::blocks::{
     PROVIDER, ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
-pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, THROTTLE};
+pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, SHADOW, THROTTLE};
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};
@@ -322,9 +322,9 @@ mod tests {
             &super::FORBID,
             &super::ROUTE,
             &super::HEDGE,
+            &super::SHADOW,
             &super::later::LIMIT,
             &super::later::BUDGET,
-            &super::later::SHADOW,
             &super::later::FLEET,
             &super::later::DRILL,
             &super::later::INJECT,

@@ -1,8 +1,8 @@
-//! The settings that have names of their own: breakers, health checks and retries. A data table.
+//! The settings that have names of their own, breakers, health checks and retries, and shadows. A data table.
 
 use crate::base::{Outcome, OutcomeSet};
 use crate::policy::model::Ramp;
-use crate::policy::schema::blocks::{PERCENT, TIMER, field, millis, open, row, secs};
+use crate::policy::schema::blocks::{PERCENT, TIMER, field, later, millis, open, row, secs};
 use crate::policy::schema::{Block, Form, Type, Value};
 
 /// `breaker NAME { … }`
@@ -203,6 +203,36 @@ pub(in crate::policy) const HEALTH: Block = Block {
             Type::Bool,
             Value::Bool(true),
             "endpoints are checked at different moments",
+        ),
+    ],
+};
+
+/// `shadow provider.model { … }`
+pub(in crate::policy) const SHADOW: Block = Block {
+    word: "shadow",
+    rows: &[
+        field(
+            "share",
+            PERCENT,
+            Value::Ppm(10_000),
+            "the part of the route's requests that is copied",
+        ),
+        field(
+            "max_inflight",
+            Type::Int(1, 1_000_000),
+            Value::Int(8),
+            "copies at once, over all cores; beyond it none is made, and none waits",
+        ),
+        field(
+            "discard",
+            Type::Bool,
+            Value::Bool(true),
+            "answers are thrown away; nothing else is built",
+        ),
+        later(
+            "budget",
+            Form::Field(Type::Money, None),
+            "dollars in a time",
         ),
     ],
 };

@@ -315,6 +315,7 @@ impl World<'_> {
             wall: WallTime::default(),
             unix: UNIX_START + self.now.since(Moment::START).as_secs(),
             draining: false,
+            shadowing: None,
         };
         Some(work(exchange, &mut context))
     }

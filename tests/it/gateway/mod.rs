@@ -23,6 +23,7 @@ mod reloading;
 mod rig;
 mod rotating;
 mod secrets;
+mod shadowing;
 mod tls;
 
 use std::fmt::Write as _;

@@ -183,6 +183,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         mid_stream: MidStream::Error,
         sticky: Vec::new(),
         hedge: None,
+        shadow: None,
     })
 }
 
