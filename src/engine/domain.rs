@@ -1,0 +1,98 @@
+//! Fault domains: what explains the failures of several models of one provider is the provider.
+//!
+//! A connection that cannot be made (`connect`, `tls`; names that do not resolve are the former) says nothing about the model
+//! that was asked. Where two of a provider's targets or more have met that lately, as often together as one breaker's
+//! `consecutive` asks for, and nobody at the provider has answered well for a second since, its other breakers open, too, before each
+//! of their targets has had its own failures. Each comes back by its own probes.
+//!
+//! The tick looks; a request that succeeds pays nothing for it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::{Moment, Span};
+use crate::engine::board::{Board, Cell};
+use crate::engine::breaker::word::Rule;
+
+/// One provider with several targets.
+#[derive(Debug)]
+pub(super) struct Domain {
+    /// Places of its cells.
+    members: Box<[usize]>,
+    /// What it had answered well at the last tick that looked.
+    served: AtomicU64,
+    /// The first tick that saw no more than that.
+    quiet_since: AtomicU64,
+}
+
+/// The providers that have several of the `cells`.
+pub(super) fn domains(cells: &[Cell], providers: usize) -> Box<[Domain]> {
+    let members = |provider: usize| {
+        let of = |cell: &Cell| cell.provider.index() == provider;
+        let places = cells.iter().zip(0..).filter(|(cell, _)| of(cell));
+        places.map(|(_, place)| place).collect::<Box<[usize]>>()
+    };
+    let all = (0..providers).map(members);
+    all.filter(|members| members.len() > 1)
+        .map(|members| Domain {
+            members,
+            served: AtomicU64::new(NOT_LOOKED),
+            quiet_since: AtomicU64::new(0),
+        })
+        .collect()
+}
+
+impl Board {
+    /// Opens the breakers of providers that cannot be reached.
+    pub(super) fn promote(&self, now: Moment) {
+        for domain in &self.domains {
+            if self.is_out_of_reach(now, domain) {
+                for cell in self.members(domain) {
+                    for gate in &*cell.gates {
+                        let word = gate.word();
+                        if word.state.passes() {
+                            gate.open(word, Rule::Provider, now, &cell.rules);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_out_of_reach(&self, now: Moment, domain: &Domain) -> bool {
+        let (mut models, mut faults, mut needed) = (0_u32, 0_u32, u32::MAX);
+        for cell in self.members(domain) {
+            let gates = cell.gates.iter();
+            let met: u32 = gates
+                .map(|gate| gate.unreached(now, cell.rules.window))
+                .fold(0, u32::saturating_add);
+            if met != 0 {
+                models = models.saturating_add(1);
+                faults = faults.saturating_add(met);
+                needed = needed.min(cell.rules.consecutive.unwrap_or(CONSECUTIVE));
+            }
+        }
+        let provider = self.members(domain).next().map(|cell| cell.provider);
+        let (Some(provider), true) = (provider, models != 0) else {
+            domain.served.store(NOT_LOOKED, Relaxed);
+            return false;
+        };
+        let served = self.served(provider);
+        if domain.served.swap(served, Relaxed) != served {
+            domain.quiet_since.store(now.as_nanos(), Relaxed);
+        }
+        let quiet = now.since(Moment::from_nanos(domain.quiet_since.load(Relaxed)));
+        models > 1 && faults >= needed && quiet >= QUIET
+    }
+
+    fn members<'a>(&'a self, domain: &'a Domain) -> impl Iterator<Item = &'a Cell> {
+        domain.members.iter().filter_map(|&at| self.cells.get(at))
+    }
+}
+
+/// No provider has answered so often.
+const NOT_LOOKED: u64 = u64::MAX;
+/// Where no breaker says how many failures in a row are too many: as the built-in one.
+const CONSECUTIVE: u32 = 5;
+/// So long nobody has answered: a network that loses now and then lets somebody through in this time.
+const QUIET: Span = Span::from_secs(1);
