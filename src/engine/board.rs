@@ -21,9 +21,9 @@
 //! what requests of the old plan report then counts for the new one too.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 
 use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::adaptive::{self, Adaptive};
@@ -164,6 +164,7 @@ impl Board {
                     slots: many(cores),
                     ttft: many(cores),
                     pause: Arc::default(),
+                    older: Box::default(),
                     first_key: *first_keys.get(target.provider.index())?,
                     key_pick: provider.auth.pick(),
                     pool: many(if pool > 1 { pool } else { 0 }),
@@ -250,9 +251,13 @@ impl Board {
         self.seed
     }
 
-    /// From now on this order holds for a target; the one before. `None` for a target that there is not.
+    /// From now on this order holds for a target, for requests of the boards before this one as well; the one before.
+    /// `None` for a target that there is not.
     pub fn order(&self, target: TargetId, order: Order) -> Option<Order> {
         let cell = self.cell(target)?;
+        for older in cell.older.iter().filter_map(Weak::upgrade) {
+            older.order.set(order);
+        }
         Some(cell.pause.order.set(order))
     }
 
@@ -392,6 +397,8 @@ pub(crate) struct Cell {
     pub(crate) checked: Option<Checked>,
     pub(crate) rules: Rules,
     pub(crate) pause: Arc<Padded<Pause>>,
+    /// Those of boards before this one that have their own, for as long as requests go by them: orders are for these too.
+    pub(super) older: Box<[Weak<Padded<Pause>>]>,
     pub(crate) inflight: Arc<Padded<AtomicU32>>,
     /// Its provider does not know the path that it is asked at.
     pub(crate) wrong_path: Arc<Notice>,

@@ -71,6 +71,11 @@ impl Allowance {
         paid.is_some()
     }
 
+    /// Takes everything, for the allowance that goes on from here.
+    pub(crate) const fn take_all(&mut self) -> Self {
+        std::mem::replace(self, Self { saved: 0 })
+    }
+
     /// The hedge that was taken did not come about.
     pub(crate) fn give_back(&mut self) {
         self.saved = self.saved.saturating_add(ONE);

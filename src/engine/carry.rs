@@ -1,7 +1,8 @@
 //! From one plan to the next: the new board goes on with what the old one knows, by the names of targets and providers.
 //!
 //! ```text
-//!   breaker, order, in flight, times   by the target's name, whatever else changed about it
+//!   breaker, order, in flight, times   by the target's name, whatever else changed about it; later orders are for
+//!                                     requests of the old plan too
 //!   learned `max_inflight`            the same, where it is still learned; within the new bounds
 //!   window                            the same, but begins afresh where the rules that count have changed
 //!   rate limit, model gone            while the target is the same model of the same provider
@@ -14,7 +15,7 @@
 //! the new plan's picks look. What a core keeps for itself is copied, when that core takes the new plan up.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::base::{ProviderId, RouteId, TargetId};
 use crate::engine::board::{Board, Cell, Padded, Pause};
@@ -66,6 +67,7 @@ impl Board {
             if is_same_model((policy, target), (before, old_target)) {
                 cell.take_over_pauses(old_cell, old.same_key);
             }
+            cell.older = old_cell.pauses_besides(&cell.pause);
         }
         for place in 0..policy.providers.len() {
             board.take_over_provider(place, policy, old);
@@ -158,6 +160,13 @@ impl Cell {
         };
     }
 
+    /// Its pauses, and older ones that somebody still goes by, if they are not `newest`.
+    fn pauses_besides(&self, newest: &Arc<Padded<Pause>>) -> Box<[Weak<Padded<Pause>>]> {
+        let own = (!Arc::ptr_eq(&self.pause, newest)).then(|| Arc::downgrade(&self.pause));
+        let older = self.older.iter().filter(|older| older.strong_count() > 0);
+        older.cloned().chain(own).collect()
+    }
+
     /// Goes on with the rest of the model and, of keys that are the same, with what they may not do here.
     fn take_over_pauses(&mut self, old: &Self, same_key: &dyn Fn(KeyPlace) -> Option<KeyPlace>) {
         self.wrong_path = Arc::clone(&old.wrong_path);
@@ -222,12 +231,13 @@ fn gates_like(old: &[Padded<Gate>], count: usize) -> Arc<[Padded<Gate>]> {
 }
 
 impl Core {
-    /// The part of a core in `board`, which goes on with what `old` knows: its averages, budgets and turns. `plan` is
-    /// the board's, `before` that of `old`.
+    /// The part of a core in `board`, which goes on with what `old` knows: its averages, budgets and turns. What routes may
+    /// hedge is taken away from `old`, or requests under way could spend it twice. `plan` is the board's, `before` that of
+    /// `old`.
     ///
     /// # Panics
     /// As [`Core::new`].
-    pub fn following(board: Arc<Board>, plan: &Plan, old: &Self, before: &Plan) -> Self {
+    pub fn following(board: Arc<Board>, plan: &Plan, old: &mut Self, before: &Plan) -> Self {
         let mut core = Self::new(board, plan, old.index).within(Arc::clone(&old.load));
         let (policy, known) = (&plan.policy, &before.policy);
         let targets = places(known.targets.iter().map(|target| &*target.name));
@@ -256,13 +266,10 @@ impl Core {
         let routes = places(known.routes.iter().map(|route| &*route.name));
         for (place, route) in policy.routes.iter().enumerate() {
             if let Some(&from) = routes.get(&*route.name) {
-                give(
-                    &old.allowances,
-                    from,
-                    &mut core.allowances,
-                    place,
-                    |allowance| *allowance,
-                );
+                let known = old.allowances.get_mut(from);
+                if let (Some(known), Some(mine)) = (known, core.allowances.get_mut(place)) {
+                    *mine = known.take_all();
+                }
                 core.take_over_turns((plan, place), old, (before, from));
             }
         }

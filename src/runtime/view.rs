@@ -41,7 +41,7 @@ impl View {
     pub(super) fn following(generation: Arc<Generation>, old: &Self) -> Self {
         let before = &old.generation;
         let board = Arc::clone(&generation.board);
-        let core = Core::following(board, &generation.plan, &old.core(), &before.plan);
+        let core = Core::following(board, &generation.plan, &mut old.core(), &before.plan);
         let pool = Pool::new(generation.peers.len());
         for index in 0..generation.peers.len() {
             let place = generation

@@ -1,5 +1,6 @@
 //! One plan after another: what is known of targets and keys stays, what is said about something else goes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Outcome, OutcomeSet, ProviderId, Span, TargetId};
@@ -87,6 +88,22 @@ fn an_order_is_kept_by_the_targets_name() {
     world.follow(turned_round(&setup), &same);
     assert_eq!(world.status('a').order, Order::Auto);
     assert_eq!(world.status('b').order, Order::Drain);
+}
+
+#[test]
+fn an_order_is_for_requests_of_older_plans_too() {
+    let setup = Setup::default();
+    let mut world = setup.build_from(setup.plan());
+    let older = Arc::clone(&world.board);
+    // With another key, as another model, and with the same of both.
+    world.follow(setup.plan(), &|_| None);
+    let other = |policy: &mut Policy| policy.targets[0].model = ModelName::Fixed("other".into());
+    world.follow(changed(&setup, other), &same);
+    world.follow(changed(&setup, other), &same);
+    for order in [Order::Drain, Order::Auto] {
+        world.board.order(target('a'), order);
+        assert_eq!(older.status(world.now)[0].order, order);
+    }
 }
 
 #[test]

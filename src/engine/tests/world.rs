@@ -276,8 +276,8 @@ impl World {
             same_key,
         };
         let board = Arc::new(Board::following(&plan, &old));
-        let follow = |core| Core::following(Arc::clone(&board), &plan, core, &self.plan);
-        let cores = self.cores.iter().map(follow).collect();
+        let follow = |core: &mut Core| Core::following(Arc::clone(&board), &plan, core, &self.plan);
+        let cores = self.cores.iter_mut().map(follow).collect();
         let new = Self {
             plan,
             board,

@@ -36,6 +36,16 @@ pub(super) enum Event {
         /// Its connection's name, which no other connection at this place has.
         name: u64,
     },
+    /// An operator does something.
+    Errand {
+        /// Its place among all.
+        index: usize,
+    },
+    /// A worker takes the newest generation up.
+    TakeUp {
+        /// Which.
+        core: usize,
+    },
 }
 
 /// Events in the order of their moments; of equals, in the order in which they were entered.

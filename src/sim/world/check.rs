@@ -2,15 +2,17 @@
 //! of its own and compares.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::base::limits::{HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
-use crate::base::{Moment, Outcome, OutcomeSet, RouteId, Span, TargetId};
-use crate::engine::{AttemptRecord, Board, State};
+use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
+use crate::engine::{AttemptRecord, Order, PassedOver, State};
 use crate::exchange::DialFailure;
 use crate::ops::{Count, Ending, Record, Totals};
-use crate::policy::Plan;
 use crate::policy::model::{Action, HedgeDelay, Serve};
+use crate::sim::world::generation::{CARE, Generation, Generations, Roster};
 use crate::sim::world::network::Sighting;
+use crate::sim::world::orders::Orders;
 use crate::sim::world::reader::Answer;
 use crate::sim::world::report::{Report, TargetReport};
 
@@ -44,6 +46,10 @@ pub enum Rule {
     Deadline,
     /// An open breaker's target gets no request, and a half-open one's probes only, so many at once.
     Breaker,
+    /// An operator's order is obeyed from the moment on in which it is given, and only while it holds.
+    Order,
+    /// A request keeps the generation that it began with, begins with the newest, and what was known goes on.
+    Reload,
     /// Breakers pass again when all is well again.
     Recovery,
     /// Repeats stay within their budget, and hedges within their allowance.
@@ -76,26 +82,32 @@ impl fmt::Display for Broken {
     }
 }
 
-/// The books of one world.
+/// The books of one world, by the places of its roster.
 #[derive(Debug)]
-pub(super) struct Ledger<'p> {
-    pub(super) plan: &'p Plan,
+pub(super) struct Ledger {
+    roster: Arc<Roster>,
     /// Of each target's breaker, since when it was in which state.
     pub(super) states: Vec<Vec<(Moment, State)>>,
-    /// Probes: of whom, in which state of its breaker, from when to when.
-    pub(super) probes: Vec<(TargetId, usize, Moment, Moment)>,
+    /// Probes: of whom, in which state of its breaker, from when to when, and how many there may be.
+    pub(super) probes: Vec<(TargetId, usize, Moment, Moment, u32)>,
+    pub(super) orders: Orders,
     pub(super) report: Report,
     answered: Vec<u64>,
     /// Ids given to requests.
     pub(super) named: u64,
     attempts: u64,
-    /// By route: requests that were asked of anybody, and hedges among their attempts.
+    /// By route: what its requests that were asked of anybody may have of hedges, in millionths, and those they had.
     pub(super) hedges: Vec<(u64, u64)>,
+    /// By provider: what its attempts allow of repeats, in millionths, and what a second allows.
+    budgets: Vec<(u64, u64)>,
 }
 
 /// A request that has ended, as the network and the clock saw it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
+    /// What it ran by, and since when.
+    pub(super) generation: &'a Generation<'a>,
+    pub(super) chosen: Moment,
     pub(super) attempts: &'a [(Moment, Sighting)],
     /// Which of them answers, if one does.
     pub(super) at_hand: usize,
@@ -106,11 +118,11 @@ pub(super) struct Seen<'a> {
     pub(super) streams: bool,
 }
 
-impl<'p> Ledger<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
-        let targets = plan.policy.targets.len();
+impl Ledger {
+    pub(super) fn new(roster: &Arc<Roster>) -> Self {
+        let targets = roster.targets.len();
         Self {
-            plan,
+            orders: Orders::new(targets),
             states: vec![vec![(Moment::START, State::Closed)]; targets],
             probes: Vec::new(),
             report: Report {
@@ -120,18 +132,26 @@ impl<'p> Ledger<'p> {
             answered: vec![0; targets],
             named: 0,
             attempts: 0,
-            hedges: vec![(0, 0); plan.policy.routes.len()],
+            hedges: vec![(0, 0); roster.routes.len()],
+            budgets: vec![(0, 0); roster.providers.len()],
+            roster: Arc::clone(roster),
         }
     }
 
     /// Looks at all breakers.
-    pub(super) fn observe(&mut self, now: Moment, board: &Board) -> Result<(), Broken> {
-        for (status, states) in board.status(now).iter().zip(&mut self.states) {
-            if states.last().is_some_and(|&(_, last)| last != status.state) {
+    pub(super) fn observe(
+        &mut self,
+        now: Moment,
+        generations: &Generations<'_>,
+    ) -> Result<(), Broken> {
+        for (judged, status) in generations.status(now) {
+            if let Some(states) = self.states.get_mut(status.target.index())
+                && states.last().is_some_and(|&(_, last)| last != status.state)
+            {
                 states.push((now, status.state));
             }
             let overdue = |until: Moment| now > until + TICK.saturating_mul(2);
-            if status.until.is_some_and(overdue) {
+            if judged && status.until.is_some_and(overdue) {
                 let seen = format!("{status:?} is past its cool-down");
                 return Err(Broken::new(Rule::Recovery, seen));
             }
@@ -185,10 +205,8 @@ impl<'p> Ledger<'p> {
     }
 
     fn credit(&mut self, answer: &Answer) -> Result<(), Broken> {
-        let targets = &self.plan.policy.targets;
-        let index = targets
-            .iter()
-            .position(|target| answer.target.as_deref() == Some(&*target.name));
+        let mut targets = self.roster.targets.iter();
+        let index = targets.position(|name| answer.target.as_deref() == Some(&**name));
         if let Some(count) = index.and_then(|index| self.answered.get_mut(index)) {
             *count += 1;
         } else {
@@ -214,7 +232,7 @@ impl<'p> Ledger<'p> {
         self.report.clients.left += u64::from(record.ending == Ending::ClientGone);
         let tried: Vec<AttemptRecord> = record.tried.iter().flatten().copied().collect();
         self.attempts += tried.len() as u64;
-        let serve = self.serve(record);
+        let serve = serve(record, seen.generation);
         let max = serve.map_or(0, |serve| usize::from(serve.attempts_max.max(1)));
         let key_changes = tried.iter().filter(|attempt| attempt.key_change).count();
         if tried.len() - key_changes > max.min(HISTORY_ATTEMPTS_MAX)
@@ -224,7 +242,8 @@ impl<'p> Ledger<'p> {
             let seen = format!("of at most {max}: {tried:?} against {:?}", seen.attempts);
             return Err(Broken::new(Rule::Attempts, seen));
         }
-        self.right_hedge(record, &tried)?;
+        self.right_hedge(record, &tried, seen.generation)?;
+        self.right_orders(record, &seen)?;
         let deadline = serve.map_or(Span::ZERO, |serve| serve.deadline);
         let took = record.ended.since(seen.began);
         if seen.prompt && took > deadline.saturating_add(SLACK) {
@@ -232,26 +251,31 @@ impl<'p> Ledger<'p> {
             return Err(Broken::new(Rule::Deadline, seen));
         }
         for (attempt, &(at, sighting)) in tried.iter().zip(seen.attempts) {
-            same_place(attempt, &sighting, self.plan)?;
+            same_place(attempt, &sighting, seen.generation)?;
+            right_secret(&sighting, seen.chosen)?;
             right_outcome(attempt, &sighting, seen.streams)?;
             // A probe is waited for until its deadline and ten ticks more; a slow reader may hold it for longer.
             let end = record
                 .ended
                 .min(seen.began + deadline + TICK.saturating_mul(10));
-            self.right_state(attempt, at, end)?;
-            if let Some(target) = self.report.targets.get_mut(attempt.target.index()) {
-                target.note(at, attempt);
-            }
+            self.right_state(attempt, at, end, seen.generation)?;
+            self.count(attempt, at, seen.generation);
         }
         Ok(())
     }
 
     /// At most one hedge, where the policy has it, beside an attempt that had brought nothing for as long.
-    fn right_hedge(&mut self, record: &Record, tried: &[AttemptRecord]) -> Result<(), Broken> {
-        let hedge = self.serve(record).and_then(|serve| serve.hedge.as_ref());
-        let route = record.route.map_or(0, RouteId::index);
-        if let (Some((requests, _)), false) = (self.hedges.get_mut(route), tried.is_empty()) {
-            *requests += 1;
+    fn right_hedge(
+        &mut self,
+        record: &Record,
+        tried: &[AttemptRecord],
+        generation: &Generation<'_>,
+    ) -> Result<(), Broken> {
+        let hedge = serve(record, generation).and_then(|serve| serve.hedge.as_ref());
+        let route = record.route.and_then(|route| generation.route(route));
+        let route = route.unwrap_or_default();
+        if let (Some((part, _)), false) = (self.hedges.get_mut(route), tried.is_empty()) {
+            *part += hedge.map_or(0, |hedge| u64::from(hedge.max_extra));
         }
         let hedges = tried.iter().filter(|attempt| attempt.hedge).count();
         let Some(at) = tried.iter().position(|attempt| attempt.hedge) else {
@@ -281,10 +305,43 @@ impl<'p> Ledger<'p> {
         Err(Broken::new(Rule::Hedge, format!("{tried:?}")))
     }
 
-    fn serve(&self, record: &Record) -> Option<&'p Serve> {
-        match &self.plan.policy.routes.get(record.route?.index())?.action {
-            Action::Serve(serve) => Some(serve),
-            Action::Reject(_) => None,
+    /// Nobody was left aside by an order that did not hold, or for a breaker that was ordered to pass.
+    fn right_orders(&self, record: &Record, seen: &Seen<'_>) -> Result<(), Broken> {
+        let Some(route) = record.route.filter(|_| !record.passed.is_empty()) else {
+            return Ok(());
+        };
+        let candidates = seen.generation.plan.program.candidates(route);
+        for (index, candidate) in candidates.iter().enumerate() {
+            let Some(target) = seen.generation.target(candidate.target) else {
+                continue;
+            };
+            let mut orders = self.orders.between(target, record.started, record.ended);
+            let right = match record.passed.of(index) {
+                Some(PassedOver::Drained) => orders.any(|order| order == Order::Drain),
+                Some(PassedOver::BreakerOpen) => orders.any(|order| order != Order::Close),
+                _ => true,
+            };
+            if !right {
+                let seen = format!("{target:?} was passed over: {:?}", record.passed.of(index));
+                return Err(Broken::new(Rule::Order, seen));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes an attempt, and what it allows of repeats.
+    fn count(&mut self, attempt: &AttemptRecord, at: Moment, generation: &Generation<'_>) {
+        let Some(target) = generation.target(attempt.target) else {
+            return;
+        };
+        if let Some(target) = self.report.targets.get_mut(target.index()) {
+            target.note(at, attempt);
+        }
+        let provider = self.roster.provider_of(target.index());
+        let budget = provider.and_then(|provider| self.budgets.get_mut(provider.index()));
+        if let (Some((part, floor)), Some(retries)) = (budget, generation.retries(attempt.target)) {
+            *part += u64::from(retries.budget);
+            *floor = (*floor).max(u64::from(retries.floor_per_s));
         }
     }
 
@@ -294,16 +351,25 @@ impl<'p> Ledger<'p> {
         attempt: &AttemptRecord,
         at: Moment,
         ended: Moment,
+        generation: &Generation<'_>,
     ) -> Result<(), Broken> {
-        let index = attempt.target.index();
-        let breaker = self
-            .plan
-            .policy
-            .targets
-            .get(index)
-            .map(|target| target.breaker);
-        let breaker = breaker.and_then(|id| self.plan.policy.breakers.get(id.index()));
-        if breaker.is_none_or(|breaker| breaker.per_core) {
+        let breaker = generation.breaker(attempt.target);
+        let Some((breaker, target)) = breaker.zip(generation.target(attempt.target)) else {
+            return Ok(());
+        };
+        let index = target.index();
+        let mut orders = self.orders.between(target, at, at);
+        let refused = |order| match order {
+            Order::Drain | Order::Open => true,
+            Order::Close => attempt.probe,
+            Order::Auto => false,
+        };
+        if orders.clone().all(refused) {
+            let orders: Vec<_> = orders.collect();
+            let seen = format!("{attempt:?} began at {at:?} under {orders:?}");
+            return Err(Broken::new(Rule::Order, seen));
+        }
+        if breaker.per_core || orders.any(|order| order == Order::Close && !attempt.probe) {
             return Ok(());
         }
         let states = self
@@ -330,7 +396,8 @@ impl<'p> Ledger<'p> {
                 .ended
                 .map(|ended| ended.saturating_sub(attempt.started));
             let end = length.map_or(ended, |length| ended.min(at + length));
-            self.probes.push((attempt.target, period, at, end));
+            let probes = breaker.probes.max(1);
+            self.probes.push((target, period, at, end, probes));
         }
         Ok(())
     }
@@ -340,18 +407,18 @@ impl<'p> Ledger<'p> {
         &mut self,
         now: Moment,
         cores: usize,
-        board: &Board,
+        generations: &Generations<'_>,
         totals: Totals,
     ) -> Result<(), Broken> {
-        self.observe(now, board)?;
-        for status in board.status(now) {
+        self.observe(now, generations)?;
+        for (_, status) in generations.status(now) {
             let held = status.inflight != 0 || status.queued != 0;
             if held || (status.state == State::HalfOpen && status.probes != 0) {
                 return Err(Broken::new(Rule::Memory, format!("left over: {status:?}")));
             }
         }
         self.count_probes()?;
-        self.count_repeats(now, cores)?;
+        self.count_repeats(now, cores, generations.number())?;
         self.count_hedges(cores)?;
         self.report.totals = totals;
         self.count_all()
@@ -360,7 +427,7 @@ impl<'p> Ledger<'p> {
     /// So many probes of one target at once as its breaker allows.
     fn count_probes(&mut self) -> Result<(), Broken> {
         self.probes.sort_unstable();
-        for (index, &(target, period, from, _)) in self.probes.iter().enumerate() {
+        for (index, &(target, period, from, _, allowed)) in self.probes.iter().enumerate() {
             let earlier = self.probes.get(..index).unwrap_or_default();
             let beside = earlier
                 .iter()
@@ -368,9 +435,6 @@ impl<'p> Ledger<'p> {
                 .take_while(|other| (other.0, other.1) == (target, period))
                 .filter(|other| other.3 > from)
                 .count();
-            let breaker = self.plan.policy.targets.get(target.index());
-            let breaker = breaker.and_then(|it| self.plan.policy.breakers.get(it.breaker.index()));
-            let allowed = breaker.map_or(1, |breaker| breaker.probes.max(1));
             if beside >= usize::try_from(allowed).unwrap_or(usize::MAX) {
                 let seen = format!("{beside} other probes of {target:?} at {from:?}");
                 return Err(Broken::new(Rule::Breaker, seen));
@@ -379,24 +443,23 @@ impl<'p> Ledger<'p> {
         Ok(())
     }
 
-    fn count_repeats(&self, now: Moment, cores: usize) -> Result<(), Broken> {
-        let policy = &self.plan.policy;
-        for (provider, _) in (0_u16..).zip(&policy.providers) {
-            let (mut attempts, mut repeats, mut part, mut floor) = (0, 0, 0, 0);
-            for (target, report) in policy.targets.iter().zip(&self.report.targets) {
-                if target.provider.0 == provider
-                    && let Some(retries) = policy.retries.get(target.retries.index())
-                {
-                    attempts += report.attempts;
-                    repeats += report.repeats;
-                    part = part.max(u64::from(retries.budget));
-                    floor = floor.max(u64::from(retries.floor_per_s));
-                }
-            }
+    /// After a reload what was saved, and the floor, is there for the requests under way as well.
+    fn count_repeats(&self, now: Moment, cores: usize, reloads: usize) -> Result<(), Broken> {
+        let (cores, reloads) = (cores as u64, reloads as u64);
+        for (provider, &(part, floor)) in self.budgets.iter().enumerate() {
+            let is_its = |target| {
+                let of = self.roster.provider_of(target);
+                of.is_some_and(|of| of.index() == provider)
+            };
+            let targets = self.report.targets.iter().enumerate();
+            let targets = targets.filter(|&(target, _)| is_its(target));
+            let repeats: u64 = targets.map(|(_, report)| report.repeats).sum();
             let seconds = now.since(Moment::START).as_secs_ceil();
-            let most = attempts * part / 1_000_000 + floor * (seconds + 1) + cores as u64;
+            let most = part / 1_000_000
+                + floor * (seconds + 1) * (reloads + 1)
+                + cores * (1 + reloads * SAVED_REPEATS);
             if repeats > most {
-                let seen = format!("{repeats} repeats of {attempts} attempts");
+                let seen = format!("{repeats} repeats, {most} allowed");
                 return Err(Broken::new(Rule::Budget, seen));
             }
         }
@@ -404,13 +467,9 @@ impl<'p> Ledger<'p> {
     }
 
     fn count_hedges(&self, cores: usize) -> Result<(), Broken> {
-        for (route, &(requests, hedges)) in self.plan.policy.routes.iter().zip(&self.hedges) {
-            let part = match &route.action {
-                Action::Serve(serve) => serve.hedge.as_ref().map_or(0, |hedge| hedge.max_extra),
-                Action::Reject(_) => 0,
-            };
-            if hedges > requests * u64::from(part) / 1_000_000 + cores as u64 {
-                let seen = format!("{hedges} hedges of {requests} requests");
+        for &(part, hedges) in &self.hedges {
+            if hedges > part / 1_000_000 + cores as u64 {
+                let seen = format!("{hedges} hedges, {part} millionths allowed");
                 return Err(Broken::new(Rule::Budget, seen));
             }
         }
@@ -473,17 +532,40 @@ fn in_order(answer: &Answer, said: Sighting) -> Result<u32, Broken> {
     Ok(count)
 }
 
-fn same_place(attempt: &AttemptRecord, sighting: &Sighting, plan: &Plan) -> Result<(), Broken> {
-    let target = plan.policy.targets.get(attempt.target.index());
-    let right = target.is_some_and(|target| target.provider == sighting.provider)
-        && sighting
-            .target
-            .is_none_or(|asked| asked == (attempt.target, attempt.key));
+fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
+    let routes = &generation.law.policy.routes;
+    match &routes.get(record.route?.index())?.action {
+        Action::Serve(serve) => Some(serve),
+        Action::Reject(_) => None,
+    }
+}
+
+fn same_place(
+    attempt: &AttemptRecord,
+    sighting: &Sighting,
+    generation: &Generation<'_>,
+) -> Result<(), Broken> {
+    let policy = &generation.plan.policy;
+    let own = policy.targets.get(attempt.target.index());
+    let own = own.map(|target| target.provider);
+    let place = generation.target(attempt.target);
+    let place = place.zip(own.and_then(|own| generation.key(own, attempt.key)));
+    let right = own.and_then(|own| generation.provider(own)) == Some(sighting.provider)
+        && sighting.target.is_none_or(|asked| Some(asked) == place);
     if right {
         return Ok(());
     }
     let seen = format!("{attempt:?} went to {sighting:?}");
     Err(Broken::new(Rule::Request, seen))
+}
+
+/// A request that began when every worker must have known of a new secret never uses the old one.
+fn right_secret(sighting: &Sighting, chosen: Moment) -> Result<(), Broken> {
+    if sighting.replaced.is_none_or(|since| chosen <= since + CARE) {
+        return Ok(());
+    }
+    let seen = format!("begun at {chosen:?}: {sighting:?}");
+    Err(Broken::new(Rule::Key, seen))
 }
 
 /// The attempt ended as its fault wants, or by a timer.
@@ -512,5 +594,7 @@ fn right_outcome(
     Err(Broken::new(Rule::Outcome, seen))
 }
 
+/// What one core may have saved at most.
+const SAVED_REPEATS: u64 = 10;
 /// A beat of the sweeper, and what comes after the last attempt's deadline.
 const SLACK: Span = Span::from_millis(20);

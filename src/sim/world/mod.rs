@@ -17,10 +17,14 @@ mod agenda;
 mod chance;
 mod check;
 mod client;
+mod errand;
 mod fault;
+mod generation;
+mod keyring;
 mod letter;
 mod network;
 mod operation;
+mod orders;
 mod pipe;
 mod reader;
 mod report;
@@ -33,22 +37,23 @@ mod worker;
 use std::sync::Arc;
 
 use crate::base::limits::TICK;
-use crate::base::{Moment, Span, hash};
-use crate::engine::{Board, GuardStatus, State};
-use crate::exchange::Outlets;
-use crate::ops::{Counters, Totals};
+use crate::base::{Moment, Span, TargetId, hash};
+use crate::engine::{GuardStatus, Order, State};
+use crate::ops::Totals;
 use crate::policy::Plan;
 use crate::policy::model::{Action, Breaker};
 
 use self::agenda::{Agenda, Event, beat_after};
 use self::check::Ledger;
 use self::client::Client;
-use self::network::{Network, outlets};
+use self::generation::{Generation, Generations, Roster};
+use self::network::Network;
 use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
 pub use self::check::{Broken, Rule};
 pub use self::client::{Arrivals, Crowd, Manners};
+pub use self::errand::{Deed, Errand};
 pub use self::fault::{Fault, Hint, Spell, Who};
 pub use self::network::Nature;
 pub use self::report::{ClientReport, Report, TargetReport};
@@ -57,20 +62,19 @@ pub use self::scenario::Scenario;
 /// One world.
 #[derive(Debug)]
 pub struct World<'p> {
-    plan: &'p Plan,
+    roster: Arc<Roster>,
+    generations: Generations<'p>,
+    errands: Vec<Errand<'p>>,
     now: Moment,
     agenda: Agenda,
-    board: Arc<Board>,
-    counters: Arc<Counters>,
-    outlets: Outlets,
     workers: Vec<Worker>,
-    network: Network<'p>,
+    network: Network,
     crowds: Vec<Crowd>,
     /// Of each crowd, the connections that wait for its next request: place and name.
     idle: Vec<Vec<(usize, u64)>>,
     connections: Vec<Option<Box<Connection>>>,
     free: Vec<usize>,
-    ledger: Ledger<'p>,
+    ledger: Ledger,
     dice: Dice,
     /// Connections so far, requests so far, waits so far: each names the next one.
     names: u64,
@@ -90,28 +94,28 @@ pub struct World<'p> {
 
 impl<'p> World<'p> {
     /// A world in which nothing has happened yet.
-    pub fn new(plan: &'p Plan, scenario: Scenario, seed: u64) -> Self {
+    pub fn new(plan: &'p Plan, scenario: Scenario<'p>, seed: u64) -> Self {
         let dice = Dice::new(seed);
         let rests = scenario.leaves_rests();
         let cores = scenario.cores.max(1);
-        let board = Arc::new(Board::seeded(plan, cores, seed));
-        let counters = Arc::new(Counters::new(cores, plan.policy.targets.len()));
-        let workers = (0..cores).map(|core| Worker::new(plan, &board, &counters, core));
-        let network = Network::new(plan, &scenario.natures, &scenario.spells, dice.fork(1));
+        let roster = Arc::new(Roster::of([plan].into_iter().chain(scenario.plans())));
+        let network = Network::new(&roster, &scenario.natures, &scenario.spells, dice.fork(1));
+        let versions = network.keyring.versions();
+        let first = Generation::first(plan, &roster, versions, cores, seed);
+        let workers = (0..cores).map(|core| Worker::new(&first, core));
         let mut world = Self {
-            plan,
             now: Moment::START,
             agenda: Agenda::default(),
-            outlets: outlets(plan),
             workers: workers.collect(),
-            board,
-            counters,
+            generations: Generations::new(first),
+            errands: scenario.errands,
             network,
             crowds: Vec::new(),
             idle: Vec::new(),
             connections: Vec::new(),
             free: Vec::new(),
-            ledger: Ledger::new(plan),
+            ledger: Ledger::new(&roster),
+            roster,
             dice: dice.fork(2),
             names: 0,
             numbers: 0,
@@ -125,6 +129,9 @@ impl<'p> World<'p> {
         };
         for crowd in scenario.crowds {
             world.invite(crowd);
+        }
+        for (index, errand) in world.errands.iter().enumerate() {
+            world.agenda.enter(errand.at, Event::Errand { index });
         }
         world.agenda.enter(Moment::START + TICK, Event::Tick);
         world
@@ -155,23 +162,23 @@ impl<'p> World<'p> {
         self.now = self.now.max(until);
     }
 
-    /// Lifts every fault, waits until nothing rests any more, and goes on with plain traffic until every breaker of a first
+    /// Lifts every fault and every order, waits until nothing rests any more, and goes on with plain traffic until every breaker of a first
     /// tier passes. Breakers that do not within a few of their longest cool-downs are stuck.
     pub fn recover(&mut self) -> Report {
         self.network.spells.clear();
         self.network.natures.fill(Nature::default());
+        self.errands.clear();
+        for target in (0_u16..).map(TargetId).take(self.roster.targets.len()) {
+            self.order(target, Order::Auto);
+        }
         if self.rests {
             self.resting = true;
             self.pass(self.now + RESTS);
             self.resting = false;
         }
-        let models = self
-            .plan
-            .policy
-            .model_names()
-            .into_iter()
-            .map(str::to_owned);
-        let longest = self.plan.policy.breakers.iter().map(patience);
+        let policy = &self.generations.newest.plan.policy;
+        let models = policy.model_names().into_iter().map(str::to_owned);
+        let longest = policy.breakers.iter().map(patience);
         let patience = longest.max().unwrap_or_default().saturating_add(PATIENCE);
         let end = self.now + patience;
         self.invite(Crowd {
@@ -182,7 +189,7 @@ impl<'p> World<'p> {
         });
         while self.is_sound() && !self.all_pass() {
             if self.now >= end {
-                let status = self.board.status(self.now);
+                let status = self.generations.newest.board.status(self.now);
                 let seen = format!("after {patience} without a fault: {status:?}");
                 let broken = Broken::new(Rule::Recovery, seen);
                 self.ledger.report.broken = Some(Broken {
@@ -214,7 +221,8 @@ impl<'p> World<'p> {
                     "a connection never ends".to_owned(),
                 ))
             } else {
-                self.ledger.close(self.now, cores, &self.board, totals)
+                self.ledger
+                    .close(self.now, cores, &self.generations, totals)
             };
             if let Err(broken) = closed {
                 self.ledger.report.broken = Some(Broken {
@@ -255,11 +263,11 @@ impl<'p> World<'p> {
 
     /// The guarded routes as they stand.
     pub fn guards(&self) -> Vec<GuardStatus> {
-        self.board.guard_status()
+        self.generations.newest.board.guard_status()
     }
 
     fn totals(&self) -> Totals {
-        self.counters.totals()
+        self.generations.totals(self.roster.targets.len())
     }
 
     const fn is_sound(&self) -> bool {
@@ -276,6 +284,11 @@ impl<'p> World<'p> {
             }
             Event::Leave { place, number } => self.leave(place, number),
             Event::AskAgain { place, name } => self.ask_again(place, name),
+            Event::Errand { index } => self.run_errand(index),
+            Event::TakeUp { core } => {
+                self.take_up(core);
+                Ok(())
+            }
         }
     }
 
@@ -289,8 +302,9 @@ impl<'p> World<'p> {
                 .all(|it| it.client.asks.is_empty());
         let next = if idle { TICK.saturating_mul(10) } else { TICK };
         self.agenda.enter(self.now + next, Event::Tick);
-        let changed = self.board.tick(self.now);
-        for change in self.board.judge_guards(self.now) {
+        let board = Arc::clone(&self.generations.newest.board);
+        let changed = board.tick(self.now);
+        for change in board.judge_guards(self.now) {
             self.note(u64::from(change.route.0) << 8 | u64::from(change.withdrawn.is_some()));
         }
         for transition in &changed {
@@ -299,7 +313,7 @@ impl<'p> World<'p> {
         if changed.is_empty() {
             return Ok(());
         }
-        self.ledger.observe(self.now, &self.board)
+        self.ledger.observe(self.now, &self.generations)
     }
 
     fn arrive(&mut self, index: usize) -> Result<(), Broken> {
@@ -433,9 +447,9 @@ impl<'p> World<'p> {
 
     /// Whether the breakers of all first tiers pass.
     fn all_pass(&self) -> bool {
-        let status = self.board.status(self.now);
-        let first_tiers = self
-            .plan
+        let Generation { board, plan, .. } = &self.generations.newest;
+        let status = board.status(self.now);
+        let first_tiers = plan
             .policy
             .routes
             .iter()

@@ -3,13 +3,16 @@
 //! Everything that a provider will answer is decided when the request arrives, as bytes and their moments. So nothing has
 //! to happen between then and the moments at which the gateway reads.
 
-use crate::base::{Moment, ProviderId, Secret, Span, TargetId};
-use crate::exchange::{DialFailure, Outlet, Outlets};
-use crate::policy::model::{Auth, AuthStyle, ModelName, Provider};
-use crate::policy::{Plan, Policy};
+use std::sync::Arc;
+
+use crate::base::{Moment, ProviderId, Span, TargetId};
+use crate::exchange::DialFailure;
+use crate::policy::model::ModelName;
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::check::{Broken, Rule};
 use crate::sim::world::fault::{Fault, Phase, Spell, Who};
+use crate::sim::world::generation::{Generation, Roster};
+use crate::sim::world::keyring::Keyring;
 use crate::sim::world::letter::Letter;
 use crate::sim::world::pipe::{Ending, Pipe, Script};
 use crate::sim::world::speech::{Line, Speaker};
@@ -38,10 +41,11 @@ impl Default for Nature {
     }
 }
 
-/// All providers of a plan.
+/// All providers of a roster.
 #[derive(Debug)]
-pub(super) struct Network<'p> {
-    policy: &'p Policy,
+pub(super) struct Network {
+    roster: Arc<Roster>,
+    pub(super) keyring: Keyring,
     pub(super) natures: Vec<Nature>,
     pub(super) spells: Vec<Spell>,
     dice: Dice,
@@ -68,6 +72,8 @@ pub(super) struct Sighting {
     pub(super) provider: ProviderId,
     /// Known once the request has arrived: the target, and which of the provider's keys it came with.
     pub(super) target: Option<(TargetId, u8)>,
+    /// When the secret that it came with was replaced by another one.
+    pub(super) replaced: Option<Moment>,
     pub(super) dial: Result<(), DialFailure>,
     pub(super) fault: Option<Fault>,
     /// What its words are marked with, and how many a whole answer has.
@@ -88,12 +94,18 @@ pub(super) enum Sent {
     Reset,
 }
 
-impl<'p> Network<'p> {
-    pub(super) fn new(plan: &'p Plan, natures: &[Nature], spells: &[Spell], dice: Dice) -> Self {
-        let count = plan.policy.providers.len();
+impl Network {
+    pub(super) fn new(
+        roster: &Arc<Roster>,
+        natures: &[Nature],
+        spells: &[Spell],
+        dice: Dice,
+    ) -> Self {
+        let count = roster.providers.len();
         let natures = (0..count).map(|index| natures.get(index).copied().unwrap_or_default());
         Self {
-            policy: &plan.policy,
+            roster: Arc::clone(roster),
+            keyring: Keyring::new(roster),
             natures: natures.collect(),
             spells: spells.to_vec(),
             dice,
@@ -136,23 +148,25 @@ impl<'p> Network<'p> {
         }
     }
 
-    /// A request arrives over `link`; `sighting` is told what is known of it from then on.
+    /// A request that runs by `generation` arrives over `link`; `sighting` is told what is known of it from then on.
     pub(super) fn send(
         &mut self,
         now: Moment,
         link: &mut Link,
         bytes: &[u8],
-        asked: u64,
+        (asked, generation): (u64, &Generation<'_>),
         sighting: &mut Sighting,
     ) -> Result<Sent, Broken> {
-        let (target, key, letter) = self.read(link.provider, bytes)?;
+        let (target, (key, version), letter) = self.read(link.provider, bytes, generation)?;
         if letter.number != asked {
             return Err(Broken::new(
                 Rule::Request,
                 format!("request {} was sent as {asked}", letter.number),
             ));
         }
+        let replaced = self.keyring.replaced(link.provider, key, version);
         sighting.target = Some((target, key));
+        sighting.replaced = replaced.map(|(since, _)| since);
         if link.pipe.is_over(now) {
             // It went away while it rested: the bytes meet a closed door, or the end comes back.
             return Ok(if self.dice.happens(500_000) {
@@ -166,7 +180,10 @@ impl<'p> Network<'p> {
         {
             return Ok(sent);
         }
-        let fault = self.strikes(now, link.provider, sighting.target, Phase::Answer);
+        let fault = match replaced {
+            Some((_, revoked)) if now >= revoked => Some(Fault::BadKey),
+            _ => self.strikes(now, link.provider, sighting.target, Phase::Answer),
+        };
         self.answer(now, link, letter, fault, sighting);
         Ok(match fault {
             Some(Fault::NotReading) => Sent::Stuck,
@@ -237,21 +254,21 @@ impl<'p> Network<'p> {
         &self,
         provider: ProviderId,
         bytes: &'a [u8],
-    ) -> Result<(TargetId, u8, Letter<'a>), Broken> {
+        generation: &Generation<'_>,
+    ) -> Result<(TargetId, (u8, u32), Letter<'a>), Broken> {
         let wrong = |what: &str| Broken::new(Rule::Request, what.to_owned());
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let (head, body) = end
             .and_then(|end| bytes.split_at_checked(end + 4))
             .ok_or_else(|| wrong("a request's head has no end"))?;
         let head = std::str::from_utf8(head).map_err(|_| wrong("a head is not text"))?;
-        let known = self.policy.providers.get(provider.index());
-        let name = known.map(|provider| &*provider.name);
+        let name = self.roster.provider(provider).map(|known| &*known.name);
         let mut length = None;
         let mut keys = Vec::new();
         for line in head.lines() {
             let (field, value) = line.split_once(": ").unwrap_or_default();
             match field {
-                "authorization" => keys.push(known.and_then(|known| which_key(known, value))),
+                "authorization" => keys.push(self.keyring.read(provider, value)),
                 "content-length" => length = value.parse().ok(),
                 _ => {}
             }
@@ -263,20 +280,9 @@ impl<'p> Network<'p> {
             return Err(wrong("a request's length is wrong"));
         }
         let letter = Letter::read(body).ok_or_else(|| wrong("a request's body was changed"))?;
-        let target = self.target(provider, letter.model);
+        let target = target_of(provider, letter.model, generation);
         let target = target.ok_or_else(|| wrong("a provider was asked for another's model"))?;
         Ok((target, *key, letter))
-    }
-
-    fn target(&self, provider: ProviderId, model: &str) -> Option<TargetId> {
-        let index = self.policy.targets.iter().position(|target| {
-            target.provider == provider
-                && match &target.model {
-                    ModelName::Fixed(name) => **name == *model,
-                    ModelName::Asked => true,
-                }
-        })?;
-        u16::try_from(index).ok().map(TargetId)
     }
 
     /// The first fault of this phase that strikes now.
@@ -313,23 +319,18 @@ impl<'p> Network<'p> {
     }
 }
 
-/// Which of its keys `value` is, as an `authorization`.
-fn which_key(provider: &Provider, value: &str) -> Option<u8> {
-    let secret = value.strip_prefix("Bearer ")?;
-    (0..keys_of(provider)).find(|&key| secret == secret_of(&provider.name, key))
-}
-
-/// One of its keys.
-fn secret_of(provider: &str, key: u8) -> String {
-    format!("sk-only-for-{provider}-{key}")
-}
-
-/// How many keys a provider has.
-pub(super) fn keys_of(provider: &Provider) -> u8 {
-    match &provider.auth {
-        Auth::Key { secrets, .. } => u8::try_from(secrets.len()).unwrap_or(u8::MAX),
-        Auth::None => 1,
-    }
+/// Which target of the roster this is to the plan.
+fn target_of(provider: ProviderId, model: &str, generation: &Generation<'_>) -> Option<TargetId> {
+    let own = generation.own_provider(provider)?;
+    let mut targets = generation.plan.policy.targets.iter();
+    let index = targets.position(|target| {
+        target.provider == own
+            && match &target.model {
+                ModelName::Fixed(name) => **name == *model,
+                ModelName::Asked => true,
+            }
+    })?;
+    generation.target(TargetId(u16::try_from(index).ok()?))
 }
 
 /// The idle connections of one worker; the one used last is reused first.
@@ -372,17 +373,3 @@ impl Pool {
 const TRUSTED_FOR: Span = Span::from_secs(1);
 const IDLE_MAX: Span = Span::from_secs(50);
 const LINKS_MAX: usize = 512;
-
-/// How the gateway addresses the providers of a world.
-pub(super) fn outlets(plan: &Plan) -> Outlets {
-    let outlets = plan.policy.providers.iter().map(|provider| {
-        let style = match &provider.auth {
-            Auth::Key { style, .. } => *style,
-            Auth::None => AuthStyle::Bearer,
-        };
-        let secret = |key| Secret::new(secret_of(&provider.name, key).into_bytes());
-        let keys = (0..keys_of(provider)).map(|key| Outlet::credential(style, &secret(key)));
-        Outlet::new(provider, keys)
-    });
-    Outlets::new(outlets.collect())
-}

@@ -134,8 +134,9 @@ impl World<'_> {
                 fresh,
                 ..
             } => {
-                let (at, link) = self.dial(it.core, *provider, *endpoint, *fresh);
-                sight(now, it, side, *provider, *fresh);
+                let (provider, endpoint) = self.known(it, *provider, *endpoint)?;
+                let (at, link) = self.dial(it.core, provider, endpoint, *fresh);
+                sight(now, it, side, provider, *fresh);
                 if of == Of::First {
                     it.request.at_hand = side.attempt;
                 }
@@ -162,6 +163,26 @@ impl World<'_> {
             due,
             dialed,
         }))
+    }
+
+    /// What the roster calls an endpoint of the plan that the request runs by.
+    fn known(
+        &self,
+        it: &Connection,
+        provider: ProviderId,
+        endpoint: u16,
+    ) -> Result<(ProviderId, u16), Broken> {
+        let generation = it
+            .runs_by
+            .and_then(|(number, _)| self.generations.get(number));
+        let known = generation.and_then(|generation| {
+            let endpoint = generation.endpoint(provider, endpoint)?;
+            Some((generation.provider(provider)?, endpoint))
+        });
+        known.ok_or_else(|| {
+            let seen = format!("endpoint {endpoint} of {provider:?} is dialed");
+            Broken::new(Rule::Reload, seen)
+        })
     }
 
     /// A connection from the worker's pool, or a new one; when it is there.
@@ -194,7 +215,12 @@ impl World<'_> {
         let now = self.now;
         let request = &mut it.request;
         let sighting = request.attempts.get_mut(side.attempt);
-        let (Some(link), Some((_, sighting))) = (&mut side.link, sighting) else {
+        let generation = it
+            .runs_by
+            .and_then(|(number, _)| self.generations.get(number));
+        let (Some(link), Some((_, sighting)), Some(generation)) =
+            (&mut side.link, sighting, generation)
+        else {
             let seen = "a request without a connection".to_owned();
             return Err(Broken::new(Rule::Attempts, seen));
         };
@@ -205,7 +231,7 @@ impl World<'_> {
         let bytes = bytes.get(range.clone()).unwrap_or_default();
         match self
             .network
-            .send(now, link, bytes, request.number, sighting)?
+            .send(now, link, bytes, (request.number, generation), sighting)?
         {
             Sent::Gone => Ok(now),
             Sent::Stuck => Ok(Moment::NEVER),
@@ -331,7 +357,7 @@ impl World<'_> {
 
     /// Lets the provider's connection go: an attempt has ended at this moment, and with it the breaker may have changed.
     fn release(&mut self, it: &Connection, side: &mut Side, reuse: bool) -> Result<(), Broken> {
-        self.ledger.observe(self.now, &self.board)?;
+        self.ledger.observe(self.now, &self.generations)?;
         let Some(link) = side.link.take() else {
             let seen = "a connection is let go twice".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
@@ -409,6 +435,7 @@ fn sight(now: Moment, it: &mut Connection, side: &mut Side, provider: ProviderId
     let sighting = Sighting {
         provider,
         target: None,
+        replaced: None,
         dial: Ok(()),
         fault: None,
         serial: 0,

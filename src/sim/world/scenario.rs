@@ -1,15 +1,17 @@
 //! What a world is made of, written down or drawn from a seed.
 
 use crate::base::{Moment, ProviderId, Span, TargetId};
+use crate::engine::Order;
 use crate::policy::{Plan, Policy};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::client::{Arrivals, Crowd, Manners};
+use crate::sim::world::errand::{Deed, Errand};
 use crate::sim::world::fault::{Fault, Hint, Spell, Who};
-use crate::sim::world::network::{Nature, keys_of};
+use crate::sim::world::network::Nature;
 
 /// What a world is made of.
 #[derive(Clone, Debug)]
-pub struct Scenario {
+pub struct Scenario<'p> {
     /// Workers.
     pub cores: usize,
     /// By [`ProviderId`]; one that is not named is quick.
@@ -18,11 +20,14 @@ pub struct Scenario {
     pub spells: Vec<Spell>,
     /// Who asks.
     pub crowds: Vec<Crowd>,
+    /// What operators do meanwhile.
+    pub errands: Vec<Errand<'p>>,
 }
 
-impl Scenario {
-    /// A storm: a few clients of all kinds against providers that do anything, for up to a few seconds.
-    pub fn storm(plan: &Plan, seed: u64) -> Self {
+impl<'p> Scenario<'p> {
+    /// A storm: a few clients of all kinds against providers that do anything, for up to a few seconds. Operators give
+    /// orders, replace keys, and let `next` take over, if there is one.
+    pub fn storm(plan: &Plan, next: Option<&'p Plan>, seed: u64) -> Self {
         let mut dice = Dice::new(seed).fork(STORM);
         let length = Latency::HeavyTail(Span::from_millis(800), 1_200).draw(&mut dice);
         let to = Moment::START + length.max(Span::from_millis(50));
@@ -39,7 +44,16 @@ impl Scenario {
             natures,
             spells,
             crowds,
+            errands: errands(policy, next, to, &mut dice.fork(ERRANDS)),
         }
+    }
+
+    /// The plans that take over one day.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &'p Plan> + '_ {
+        self.errands.iter().filter_map(|errand| match errand.deed {
+            Deed::Reload(plan) => Some(plan),
+            Deed::Order(..) | Deed::Rotate { .. } => None,
+        })
     }
 
     /// When the last client comes.
@@ -106,7 +120,7 @@ fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
 fn who(policy: &Policy, dice: &mut Dice) -> Who {
     let id = |index: usize| u16::try_from(index).unwrap_or_default();
     let provider = dice.index(policy.providers.len());
-    let keys = policy.providers.get(provider).map_or(1, keys_of);
+    let keys = keys_of(policy, provider);
     let key = u8::try_from(dice.below(u64::from(keys))).unwrap_or_default();
     match dice.below(8) {
         0 => Who::Everyone,
@@ -114,6 +128,57 @@ fn who(policy: &Policy, dice: &mut Dice) -> Who {
         4..7 if keys > 1 => Who::Key(ProviderId(id(provider)), key),
         _ => Who::Provider(ProviderId(id(provider))),
     }
+}
+
+/// How many keys a provider has.
+fn keys_of(policy: &Policy, provider: usize) -> u8 {
+    let provider = policy.providers.get(provider);
+    let keys = provider.map_or(1, |provider| provider.auth.secrets().len());
+    u8::try_from(keys.max(1)).unwrap_or(u8::MAX)
+}
+
+/// In some worlds operators do something, and in some of these a lot.
+fn errands<'p>(
+    policy: &Policy,
+    next: Option<&'p Plan>,
+    to: Moment,
+    dice: &mut Dice,
+) -> Vec<Errand<'p>> {
+    let id = |index: usize| u16::try_from(index).unwrap_or_default();
+    let length = to.since(Moment::START);
+    let moment = |dice: &mut Dice| Moment::START + dice.between(Span::ZERO, length);
+    let mut errands = Vec::new();
+    if let Some(next) = next
+        && dice.happens(300_000)
+    {
+        errands.push(Errand {
+            at: moment(dice),
+            deed: Deed::Reload(next),
+        });
+    }
+    if dice.happens(150_000) {
+        let provider = dice.index(policy.providers.len());
+        let at = moment(dice);
+        errands.push(Errand {
+            at,
+            deed: Deed::Rotate {
+                provider: ProviderId(id(provider)),
+                key: u8::try_from(dice.below(u64::from(keys_of(policy, provider))))
+                    .unwrap_or_default(),
+                revoked: at + dice.between(Span::ZERO, REVOKED_BY),
+            },
+        });
+    }
+    let orders = dice.one_of(&[0, 0, 0, 1, 2, 5]).unwrap_or(0);
+    for _ in 0..orders {
+        let target = TargetId(id(dice.index(policy.targets.len())));
+        let order = dice.one_of(&Order::ALL).unwrap_or_default();
+        errands.push(Errand {
+            at: moment(dice),
+            deed: Deed::Order(target, order),
+        });
+    }
+    errands
 }
 
 /// What is said of one key among others.
@@ -248,3 +313,7 @@ const HINTS: [Hint; 6] = [
 ];
 /// Keeps the draws of a storm apart from those of its world.
 const STORM: u64 = 0x0073_746f_726d;
+/// Keeps what operators do apart from what happens by itself.
+const ERRANDS: u64 = 2;
+/// Longer than requests under way need.
+const REVOKED_BY: Span = Span::from_secs(6);

@@ -1,12 +1,15 @@
 //! Every rule can be broken: a mistake is planted into a world that is sound, and its rule must say so.
 
-use crate::base::{Moment, Span, TargetId};
-use crate::engine::State;
+use std::sync::Arc;
+
+use crate::base::{Moment, ProviderId, Span, TargetId};
+use crate::engine::{Order, State};
 use crate::policy::{Plan, load};
 use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::client::{Arrivals, Ask, Crowd, Manners};
 use crate::sim::world::fault::{Fault, Spell, Who};
-use crate::sim::world::network::{Nature, outlets};
+use crate::sim::world::generation::{Generation, Roster};
+use crate::sim::world::network::Nature;
 use crate::sim::world::worker::Connection;
 use crate::sim::world::{Latency, Rule, Scenario, World};
 
@@ -26,6 +29,16 @@ route default {
   hedge after 100ms -> backup.m { max_extra = 5% }
   fallback { on any -> next, else -> reject(503) }
 }
+"#;
+
+const WITHOUT_MAIN: &str = r#"
+policy 1
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default { tier 1 { backup.m } }
 "#;
 
 fn plan(text: &str) -> Plan {
@@ -56,6 +69,7 @@ fn broken_by(plant: impl FnOnce(&mut World<'_>)) -> Option<Rule> {
         natures: vec![quick; 2],
         spells: Vec::new(),
         crowds: vec![crowd],
+        errands: Vec::new(),
     };
     let mut world = World::new(&plan, scenario, 1);
     let half = world.run(Moment::START + Span::from_secs(1));
@@ -114,7 +128,11 @@ fn a_mistake_in_a_request_or_an_answer_is_found() {
         let other = POLICY
             .replace("provider main", "provider other")
             .replace("main.m", "other.m");
-        world.outlets = outlets(&plan(&other));
+        let other: &Plan = Box::leak(Box::new(plan(&other)));
+        let roster = Arc::new(Roster::of([other].into_iter()));
+        let versions = vec![vec![0]; 2];
+        let other = Generation::first(other, &roster, &versions, 2, 1);
+        world.generations.newest.outlets = other.outlets;
     };
     assert_eq!(broken_by(key), Some(Rule::Key));
 }
@@ -137,7 +155,7 @@ fn a_mistake_in_attempts_is_found() {
     assert_eq!(broken_by(late), Some(Rule::Deadline));
     let unasked = |world: &mut World<'_>| {
         let without = POLICY.replace("  hedge after 100ms -> backup.m { max_extra = 5% }\n", "");
-        world.ledger.plan = Box::leak(Box::new(plan(&without)));
+        world.generations.newest.law = Box::leak(Box::new(plan(&without)));
         world.network.natures[0].ttft = Latency::Constant(Span::from_millis(300));
     };
     assert_eq!(broken_by(unasked), Some(Rule::Hedge));
@@ -151,7 +169,7 @@ fn a_mistake_in_attempts_is_found() {
     assert_eq!(broken_by(breaker), Some(Rule::Breaker));
     let probes = |world: &mut World<'_>| {
         let now = world.now;
-        let probe = (TargetId(0), 0, now, now + Span::from_secs(1));
+        let probe = (TargetId(0), 0, now, now + Span::from_secs(1), 1);
         world.ledger.probes = vec![probe; 9];
     };
     assert_eq!(broken_by(probes), Some(Rule::Breaker));
@@ -187,8 +205,69 @@ fn a_breaker_that_nobody_ticks_is_stuck() {
         world.pass(now + Span::from_millis(500));
         world.agenda = Agenda::default();
         world.now = to;
-        let seen = world.ledger.observe(to, &world.board);
+        let seen = world.ledger.observe(to, &world.generations);
         world.ledger.report.broken = seen.err();
     };
     assert_eq!(broken_by(stuck), Some(Rule::Recovery));
+}
+
+#[test]
+fn an_order_that_is_not_obeyed_is_found() {
+    for order in [Order::Drain, Order::Open] {
+        let deaf = |world: &mut World<'_>| world.ledger.orders.note(world.now, TargetId(0), order);
+        assert_eq!(broken_by(deaf), Some(Rule::Order), "{order:?}");
+    }
+    let board = |world: &mut World<'_>, order| {
+        let board = &world.generations.newest.board;
+        board.order(TargetId(0), order)
+    };
+    // Nobody has ordered it, or somebody has ordered the contrary.
+    let drained = |world: &mut World<'_>| {
+        board(world, Order::Drain);
+    };
+    assert_eq!(broken_by(drained), Some(Rule::Order));
+    let closed = |world: &mut World<'_>| {
+        world.order(TargetId(0), Order::Close);
+        board(world, Order::Open);
+    };
+    assert_eq!(broken_by(closed), Some(Rule::Order));
+}
+
+#[test]
+fn a_reload_that_forgets_or_is_forgotten_is_found() {
+    let forgets = |world: &mut World<'_>| {
+        world.order(TargetId(0), Order::Open);
+        let versions = world.network.keyring.versions();
+        let plan = world.generations.newest.plan;
+        let fresh = Generation::first(plan, &world.roster, versions, 2, 1);
+        world.ledger.report.broken = world.publish(fresh).err();
+    };
+    assert_eq!(broken_by(forgets), Some(Rule::Reload));
+    let loses = |world: &mut World<'_>| {
+        let lost = under_way(world).runs_by;
+        assert_eq!(lost.map(|(number, _)| number), Some(0));
+        let versions = world.network.keyring.versions();
+        let plan = world.generations.newest.plan;
+        let fresh = Generation::first(plan, &world.roster, versions, 2, 1);
+        world.ledger.report.broken = world.publish(fresh).err();
+    };
+    assert_eq!(broken_by(loses), Some(Rule::Reload));
+    // No worker ever hears of it.
+    let forgotten = |world: &mut World<'_>| {
+        let plan: &Plan = Box::leak(Box::new(plan(WITHOUT_MAIN)));
+        let versions = world.network.keyring.versions();
+        let newest = &world.generations.newest;
+        let next = newest.next(world.now, plan, versions);
+        world.generations.push(next);
+    };
+    assert_eq!(broken_by(forgotten), Some(Rule::Reload));
+}
+
+#[test]
+fn a_key_that_is_used_after_its_rotation_is_found() {
+    let stale = |world: &mut World<'_>| {
+        let keyring = &mut world.network.keyring;
+        keyring.rotate(world.now, ProviderId(0), 0, Moment::NEVER);
+    };
+    assert_eq!(broken_by(stale), Some(Rule::Key));
 }

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::base::{Moment, RequestId, Span};
-use crate::engine::{Board, Core};
+use crate::engine::Core;
 use crate::exchange::{Action, Context, Exchange, Input, Scratch};
 use crate::ops;
-use crate::ops::{Counters, Journal};
-use crate::policy::{Plan, WallTime};
+use crate::ops::Journal;
+use crate::policy::WallTime;
 use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::check::{Broken, Rule, Seen};
 use crate::sim::world::client::{Arrivals, Client};
+use crate::sim::world::generation::{CARE, Generation, Generations};
 use crate::sim::world::network::{Pool, Sighting};
 use crate::sim::world::operation::{Of, Operated, Side};
 use crate::sim::world::pipe::Ending;
@@ -20,7 +21,8 @@ use crate::sim::world::pipe::Ending;
 /// One core of the gateway.
 #[derive(Debug)]
 pub(super) struct Worker {
-    core: Core,
+    /// Its part of each generation that it has taken up, with the generation's number; the newest comes last.
+    pub(super) cores: Vec<(usize, Core)>,
     scratch: Scratch,
     journal: Journal,
     pub(super) pool: Pool,
@@ -32,6 +34,8 @@ pub(super) struct Connection {
     pub(super) core: usize,
     pub(super) client: Client,
     exchange: Exchange,
+    /// The generation that its request runs by, and since when.
+    pub(super) runs_by: Option<(usize, Moment)>,
     pub(super) first: Side,
     /// There while there is a hedge.
     hedge: Option<Side>,
@@ -62,17 +66,28 @@ pub(super) struct Request {
 }
 
 impl Worker {
-    pub(super) fn new(
-        plan: &Plan,
-        board: &Arc<Board>,
-        counters: &Arc<Counters>,
-        core: usize,
-    ) -> Self {
+    pub(super) fn new(first: &Generation<'_>, core: usize) -> Self {
+        let board = Arc::clone(&first.board);
         Self {
-            core: Core::new(Arc::clone(board), plan, core),
+            cores: vec![(0, Core::new(board, first.plan, core))],
             scratch: Scratch::default(),
-            journal: Journal::new(Arc::clone(counters), core),
+            journal: Journal::new(Arc::clone(&first.counters), core),
             pool: Pool::default(),
+        }
+    }
+
+    /// Which generation requests begin with.
+    fn newest(&self) -> usize {
+        self.cores.last().map_or(0, |&(number, _)| number)
+    }
+
+    fn take_up(&mut self, generations: &Generations<'_>) {
+        let number = generations.number();
+        if let Some((old, core)) = self.cores.last_mut()
+            && let Some(old) = generations.get(*old).filter(|_| *old != number)
+        {
+            let core = generations.newest.core_after(core, old);
+            self.cores.push((number, core));
         }
     }
 }
@@ -83,6 +98,7 @@ impl Connection {
             core,
             client,
             exchange: Exchange::new(now),
+            runs_by: None,
             first: Side::default(),
             hedge: None,
             hedge_at: Moment::NEVER,
@@ -111,14 +127,17 @@ impl Connection {
         turn
     }
 
-    fn seen(&self) -> Seen<'_> {
-        Seen {
+    fn seen<'a>(&'a self, generations: &'a Generations<'_>) -> Option<Seen<'a>> {
+        let (number, chosen) = self.runs_by?;
+        Some(Seen {
+            generation: generations.get(number)?,
+            chosen,
             attempts: &self.request.attempts,
             at_hand: self.request.at_hand,
             began: self.request.began,
             prompt: self.client.rate.is_none(),
             streams: self.request.streams,
-        }
+        })
     }
 
     /// When the gateway notices that the client has left, if it has.
@@ -270,17 +289,30 @@ impl World<'_> {
         let now = self.now;
         self.note(it.client.name << 8 | kind_of(&input) | u64::from(of == Of::Hedge) << 4);
         let failed = matches!(input, Input::Dialed(Err(_)));
+        if matches!(input, Input::NextRequest) {
+            it.runs_by = None;
+        }
         let before = self.last_record(it.core);
         self.with_context(it, |exchange, context| match of {
             Of::First => exchange.handle(now, input, context),
             Of::Hedge => exchange.handle_hedge(now, input, context),
         });
         if failed {
-            self.ledger.observe(now, &self.board)?;
+            self.ledger.observe(now, &self.generations)?;
         }
         self.settle(it, before)?;
-        self.take_up(it);
+        self.begin_next(it);
+        if it.exchange.is_idle() {
+            it.runs_by = None;
+        }
         Ok(())
+    }
+
+    /// A worker takes the newest generation up.
+    pub(super) fn take_up(&mut self, core: usize) {
+        if let Some(worker) = self.workers.get_mut(core) {
+            worker.take_up(&self.generations);
+        }
     }
 
     fn last_record(&self, core: usize) -> Option<RequestId> {
@@ -296,14 +328,21 @@ impl World<'_> {
     ) -> Option<T> {
         let worker = self.workers.get_mut(it.core)?;
         let Connection {
-            exchange, named, ..
+            exchange,
+            named,
+            runs_by,
+            ..
         } = it;
+        let (number, _) = *runs_by.get_or_insert((worker.newest(), self.now));
+        let generation = self.generations.get(number)?;
+        worker.journal.count_in(&generation.counters);
+        let core = worker.cores.iter_mut().find(|core| core.0 == number);
         let ledger = &mut self.ledger;
         let seed = self.seed;
         let mut context = Context {
-            plan: self.plan,
-            outlets: &self.outlets,
-            core: &mut worker.core,
+            plan: generation.plan,
+            outlets: &generation.outlets,
+            core: core.map(|(_, core)| core)?,
             scratch: &mut worker.scratch,
             journal: &mut worker.journal,
             next_id: &mut || {
@@ -335,19 +374,38 @@ impl World<'_> {
             let seen = format!("a record of {}, which was not next", record.id);
             return Err(Broken::new(Rule::Counters, seen));
         }
-        self.ledger.settle(record, it.seen())?;
+        let Some(seen) = it.seen(&self.generations) else {
+            return Err(Broken::new(Rule::Reload, "a record of no plan".to_owned()));
+        };
+        self.right_generation(&seen)?;
+        self.ledger.settle(record, seen)?;
         if let Some(part) = it.client.reader.begun()
             && record.ending != ops::Ending::ClientGone
         {
-            self.ledger.heard_part(part, it.seen())?;
+            self.ledger.heard_part(part, seen)?;
             it.told_close = true;
         }
         it.request = Request::default();
         Ok(())
     }
 
+    /// A request that began when every worker must have known the newest plan asks none of the targets that it has not.
+    fn right_generation(&self, seen: &Seen<'_>) -> Result<(), Broken> {
+        let newest = &self.generations.newest;
+        let asked = seen.attempts.iter();
+        let mut asked = asked.filter_map(|(_, sighting)| Some(sighting.target?.0));
+        let removed = asked.find(|&target| newest.own_target(target).is_none());
+        match removed {
+            Some(target) if seen.chosen > newest.published + CARE => {
+                let seen = format!("{target:?} was asked by a request of {:?}", seen.chosen);
+                Err(Broken::new(Rule::Reload, seen))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The request that has got its id is the oldest one that its client waits for.
-    fn take_up(&self, it: &mut Connection) {
+    fn begin_next(&self, it: &mut Connection) {
         if !it.named.is_empty()
             && it.request.number == 0
             && let Some(ask) = it.client.asks.front()
@@ -377,7 +435,9 @@ impl World<'_> {
             }
             it.told_close |= answer.closes;
             let waited = self.now.since(it.request.began);
-            self.ledger.heard(&answer, it.seen(), waited)?;
+            let seen = it.seen(&self.generations);
+            let seen = seen.ok_or_else(|| wrong("an answer to no request"))?;
+            self.ledger.heard(&answer, seen, waited)?;
             self.go_on(place, it);
         }
         Ok(())

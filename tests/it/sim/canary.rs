@@ -48,6 +48,7 @@ fn live(seed: u64, spells: Vec<Spell>, canary: Nature) -> (Option<(u64, u8)>, u6
         natures: vec![canary, Nature::default()],
         spells,
         crowds: vec![crowd("canary", 500), crowd("stable", 100)],
+        errands: Vec::new(),
     };
     let mut world = World::new(&plan, scenario, seed);
     let mut withdrawn = None;

@@ -18,10 +18,17 @@ use std::path::Path;
 
 use switchover::policy::{Plan, load};
 
-/// The plans of `tests/corpus/sim`, by name.
-fn plans() -> Vec<(String, Plan)> {
+/// A plan, and what may take over from it one day.
+struct Pair {
+    name: String,
+    plan: Plan,
+    next: Option<Plan>,
+}
+
+/// The plans of `tests/corpus/sim`, by name, with those of the same name in `next`.
+fn plans() -> Vec<Pair> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/sim");
-    let mut plans: Vec<_> = fs::read_dir(folder)
+    let mut plans: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -30,11 +37,15 @@ fn plans() -> Vec<(String, Plan)> {
         })
         .map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let plan = plan(&name, &fs::read_to_string(&path).unwrap());
-            (name, plan)
+            let next = fs::read_to_string(folder.join(format!("next/{name}.policy")));
+            Pair {
+                plan: plan(&name, &fs::read_to_string(&path).unwrap()),
+                next: next.ok().map(|text| plan(&name, &text)),
+                name,
+            }
         })
         .collect();
-    plans.sort_by(|a, b| a.0.cmp(&b.0));
+    plans.sort_by(|a, b| a.name.cmp(&b.name));
     plans
 }
 

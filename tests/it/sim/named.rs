@@ -81,6 +81,7 @@ impl Incident<'_> {
                     ..Manners::polite(models)
                 },
             }],
+            errands: Vec::new(),
         };
         let mut world = World::new(&plan, scenario, seed);
         world.run(to);
@@ -365,6 +366,7 @@ fn words_that_come_in_time_open_nothing_and_neither_do_slow_readers() {
             natures: vec![Nature::default(); 2],
             spells: vec![Spell::always(MAIN, Fault::LateWords(late), at(0), at(60))],
             crowds: vec![crowd],
+            errands: Vec::new(),
         };
         let mut world = World::new(&plan, scenario, 14);
         world.run(at(60));
@@ -481,6 +483,7 @@ fn a_heavy_tail_is_hedged_within_its_allowance() {
             natures: vec![slow],
             spells: Vec::new(),
             crowds: vec![crowd],
+            errands: Vec::new(),
         };
         let mut world = World::new(&plan, scenario, 12);
         world.run(at(30));

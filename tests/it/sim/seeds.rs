@@ -6,10 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use switchover::policy::Plan;
 use switchover::sim::world::{Report, Scenario, World};
 
-use crate::sim::plans;
+use crate::sim::{Pair, plans};
 
 /// Worlds of one run, unless `SWITCHOVER_SEEDS` says otherwise.
 const SEEDS: u64 = 10_000;
@@ -17,8 +16,9 @@ const SEEDS: u64 = 10_000;
 const AGAIN: u64 = 50;
 
 /// One world from its beginning to its end.
-fn world(plan: &Plan, seed: u64) -> Report {
-    let scenario = Scenario::storm(plan, seed);
+fn world(pair: &Pair, seed: u64) -> Report {
+    let Pair { plan, next, .. } = pair;
+    let scenario = Scenario::storm(plan, next.as_ref(), seed);
     let end = scenario.ends();
     let mut world = World::new(plan, scenario, seed);
     world.run(end);
@@ -27,21 +27,22 @@ fn world(plan: &Plan, seed: u64) -> Report {
 }
 
 /// What is wrong with a world, if anything.
-fn verdict(name: &str, plan: &Plan, seed: u64, requests: &AtomicU64) -> Option<String> {
-    let lived = catch_unwind(AssertUnwindSafe(|| world(plan, seed)));
+fn verdict(pair: &Pair, seed: u64, requests: &AtomicU64) -> Option<String> {
+    let lived = catch_unwind(AssertUnwindSafe(|| world(pair, seed)));
     let wrong = match lived {
         Err(_) => "it panicked".to_owned(),
         Ok(report) => {
             requests.fetch_add(report.clients.asked, Ordering::Relaxed);
             match report.broken {
                 Some(broken) => broken.to_string(),
-                None if seed.is_multiple_of(AGAIN) && world(plan, seed).trace != report.trace => {
+                None if seed.is_multiple_of(AGAIN) && world(pair, seed).trace != report.trace => {
                     "the same seed gave another world".to_owned()
                 }
                 None => return None,
             }
         }
     };
+    let name = &pair.name;
     Some(format!(
         "{wrong}\n  SWITCHOVER_SEED={name}:{seed} cargo test --test it sim::seeds -- --nocapture"
     ))
@@ -80,14 +81,8 @@ fn every_rule_holds_in_every_world() {
     let requests = AtomicU64::new(0);
     let wrong = Mutex::new(Vec::new());
     for (name, seed) in kept() {
-        let (_, plan) = plans
-            .iter()
-            .find(|(known, _)| *known == name)
-            .expect("a plan");
-        wrong
-            .lock()
-            .unwrap()
-            .extend(verdict(&name, plan, seed, &requests));
+        let pair = plans.iter().find(|pair| pair.name == name).expect("a plan");
+        wrong.lock().unwrap().extend(verdict(pair, seed, &requests));
     }
     let next = AtomicU64::new(0);
     let count = count();
@@ -98,8 +93,8 @@ fn every_rule_holds_in_every_world() {
             && seed < count
             && open()
         {
-            let (name, plan) = &plans[usize::try_from(seed).unwrap() % plans.len()];
-            let failed = verdict(name, plan, seed, &requests);
+            let pair = &plans[usize::try_from(seed).unwrap() % plans.len()];
+            let failed = verdict(pair, seed, &requests);
             wrong.lock().unwrap().extend(failed);
         }
     };
