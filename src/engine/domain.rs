@@ -45,15 +45,13 @@ pub(super) fn domains(cells: &[Cell], providers: usize) -> Box<[Domain]> {
 impl Board {
     /// Opens the breakers of providers that cannot be reached.
     pub(super) fn promote(&self, now: Moment) {
-        for domain in &self.domains {
-            if self.is_out_of_reach(now, domain) {
-                for cell in self.members(domain) {
-                    for gate in &*cell.gates {
-                        let word = gate.word();
-                        if word.state.passes() {
-                            gate.open(word, Rule::Provider, now, &cell.rules);
-                        }
-                    }
+        let out_of_reach = |domain: &&Domain| self.is_out_of_reach(now, domain);
+        let lost = self.domains.iter().filter(out_of_reach);
+        for cell in lost.flat_map(|domain| self.members(domain)) {
+            for gate in &*cell.gates {
+                let word = gate.word();
+                if word.state.passes() {
+                    gate.open(word, Rule::Provider, now, &cell.rules);
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::base::RouteId;
 use crate::policy::facts::Facts;
 use crate::policy::model::AttemptFacts;
 use crate::policy::model::{
-    Action, Cond, Member, MidStream, Panic, Otherwise, Pick, Reject, Serve, Shadow, Tier,
+    Action, Cond, Member, MidStream, Otherwise, Panic, Pick, Reject, Serve, Shadow, Tier,
 };
 use crate::policy::program::lower;
 use crate::policy::program::{Decision, Plan};
