@@ -7,12 +7,15 @@
   gone      the primary says that the model does not exist, and has it again ten seconds later
   revoked   two keys, 200 requests a second; the primary refuses one of them
   storm     100,000 clients leave in the middle of their stream, 200 at a time
+  reloads   1,000 reloads, each of another policy, every tenth of a faulty one, with 200 requests a second and 40 streams
+  rotations the file of a key is replaced every 5 s, 100 times, with 100 requests a second; the provider refuses an old key after 4 s
+  overload  `max_requests = 50` and answers that take 200 ms: 250 requests a second go in, four times as many are offered
 
 Providers are a process each (this script), which know nothing of the gateway. What counts is what clients got, what providers
 saw, and what the gateway counted. Each figure stands beside the bound that it must keep.
 
     cargo build --release
-    benches/outages.py                      everything, about seven minutes; writes a record
+    benches/outages.py                      everything, about ten minutes; writes a record
     benches/outages.py --quick              a smoke run of a minute, no record: fails where a bound is not kept
     benches/outages.py --only storm         one scene
 
@@ -21,6 +24,7 @@ SWITCHOVER_BIN names another binary, SWITCHOVER_IO=epoll another driver. Python 
 import argparse
 import asyncio
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -75,7 +79,7 @@ class Serving(asyncio.Protocol):
         self.number = number and int(number.group(1))
         self.seen["requests"] += 1
         key = re.search(rb"authorization: Bearer (\S+)", head, re.I).group(1).decode()
-        if key in says["dead_keys"]:
+        if key in says["dead_keys"] or not key.startswith("sk-"):
             self.seen["dead_keys"] += 1
             self.send(plays.failing(401, "no such key", "invalid_request_error", "invalid_api_key"))
         elif says["gone"]:
@@ -143,7 +147,8 @@ class Seen:
     """What one client saw."""
 
     def __init__(self, due):
-        self.due, self.done, self.first, self.status, self.target, self.whole, self.error = due, None, None, 0, None, False, False
+        self.due, self.begun, self.done, self.first = due, time.monotonic(), None, None
+        self.status, self.target, self.whole, self.error = 0, None, False, False
 
 
 async def ask(wire, stream, due, number=None, leave=False):
@@ -185,8 +190,8 @@ def is_whole(text):
     return bool(found) and len(body) >= int(LENGTH.search(head).group(1))
 
 
-async def load(port, rate, seconds, stream=False):
-    """An open loop: requests begin at their times, whatever became of those before."""
+async def load(port, rate, seconds, stream=False, stop=None):
+    """An open loop: requests begin at their times, whatever became of those before; for so long, or until told to stop."""
     idle, running, began = [], [], time.monotonic()
 
     async def one(due):
@@ -198,8 +203,10 @@ async def load(port, rate, seconds, stream=False):
             wire[1].close()
         return seen
 
-    for turn in range(int(rate * seconds)):
+    for turn in itertools.count():
         due = began + turn / rate
+        if turn >= rate * seconds or (stop and stop.is_set()):
+            break
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         running.append(asyncio.ensure_future(one(due)))
     done = await asyncio.gather(*running)
@@ -237,10 +244,11 @@ route default {{ tier 1 {{ first.m }}, tier 2 {{ second.m }}, deadline = 5m }}
 class Stage:
     """A gateway between two providers."""
 
-    def __init__(self, folder, more="", auth='bearer(env("FIRST_KEY"))', ports=1, **says):
+    def __init__(self, folder, more="", auth='bearer(env("FIRST_KEY"))', ports=1, server="", **says):
         self.first, self.second = Provider(ports, **says), Provider(1, **says)
         urls = lambda provider: ", ".join(f'"http://127.0.0.1:{port}/v1"' for port in provider.ports)
-        self.gateway = Gateway(folder, POLICY.format(more=more, auth=auth, first=urls(self.first), second=urls(self.second)), 2)
+        policy = POLICY.format(more=more, auth=auth, first=urls(self.first), second=urls(self.second))
+        self.gateway = Gateway(folder, policy, 2, server=server)
 
     def __enter__(self):
         return self
@@ -382,7 +390,92 @@ async def storm(folder, quick):
         yield "attempts under way", str(inflight), "0", inflight == 0
 
 
-SCENES = {scene.__name__: scene for scene in (killed, brownout, slow, gone, revoked, storm)}
+async def reloads(folder, quick):
+    rate, streams, times = (100, 10, 40) if quick else (200, 40, 1_000)
+    with Stage(folder, gap=0.1, events=10_000) as stage:
+        path, port = folder / "case.policy", stage.gateway.port
+        text = path.read_text(encoding="utf-8")
+        wires = [await asyncio.open_connection("127.0.0.1", port) for _ in range(streams)]
+        open_streams = [asyncio.ensure_future(ask(wire, True, time.monotonic())) for wire in wires]
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(load(port, rate, float("inf"), stop=stop))
+        took, wrong = [], 0
+        for turn in range(times):
+            faulty = turn % 10 == 9
+            replace(path, text[:len(text) // 2] if faulty else f"{text}# {turn}\n")
+            begun = time.monotonic()
+            status = await asyncio.to_thread(stage.gateway.reload)
+            took.append(time.monotonic() - begun)
+            wrong += (status == 200) == faulty
+        stop.set()
+        seen = await running
+        cut = sum(stream.done() for stream in open_streams)
+        generation = stage.gateway.status()["generation"]
+        for stream in open_streams:
+            stream.cancel()
+        took.sort()
+        yield "reloads that came out wrong", f"{wrong} of {times:,}", "0", wrong == 0
+        yield "the last generation", f"{generation}", f"{times - times // 10 + 1}", generation == times - times // 10 + 1
+        yield "requests that failed", f"{failed(seen)} of {len(seen):,}", "0", failed(seen) == 0
+        yield "streams that were cut", f"{cut} of {streams}", "0", cut == 0
+        yield "a reload took", f"p50 {took[len(took) // 2] * 1e3:.0f} ms, longest {took[-1] * 1e3:.0f} ms", "", True
+
+
+async def rotations(folder, quick):
+    rate, times = 100, 2 if quick else 100
+    key = folder / "key"
+    names = [f"sk-rotated-{turn:03}" for turn in range(times + 1)]
+    replace(key, names[0])
+    with Stage(folder, auth=f'bearer(file("{key}"))') as stage:
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(load(stage.gateway.port, rate, float("inf"), stop=stop))
+        for turn, name in enumerate(names[1:], 1):
+            replace(key, name)
+            await asyncio.sleep(4)
+            stage.first.tell(dead_keys=names[:turn])
+            await asyncio.sleep(1)
+        stop.set()
+        seen = await running
+        met = stage.first.tell()["dead_keys"]
+        elsewhere = sum(one.target != "first.m" for one in seen)
+        yield "rotations", str(times), "", True
+        yield "client errors", f"{failed(seen)} of {len(seen):,}", "0", failed(seen) == 0
+        yield "requests with a refused or a mixed key", str(met), "0", met == 0
+        yield "answered by the other provider", str(elsewhere), "0", elsewhere == 0
+
+
+async def overload(folder, quick):
+    places, takes, seconds = 50, 0.2, 4 if quick else 20
+    peak = places / takes
+    with Stage(folder, server=f"max_requests = {places}", ttft=takes) as stage:
+        seen = await load(stage.gateway.port, peak, seconds)
+        most = good(seen) / seconds
+        before = stage.rss()
+        seen = await load(stage.gateway.port, 4 * peak, seconds)
+        shed = sorted(one.done - one.begun for one in seen if one.status == 503)
+        goodput, more = good(seen) / seconds, stage.rss() - before
+        other = len(seen) - good(seen) - len(shed)
+        late = shed[len(shed) * 99 // 100]
+        yield "goodput", f"{goodput:.0f}/s of {most:.0f}/s without overload", "≥ 90 %", goodput >= 0.9 * most
+        yield "turned away", f"{len(shed):,} of {len(seen):,}", "", bool(shed)
+        yield "neither answered nor told", str(other), "0", other == 0
+        shown = f"p50 {shed[len(shed) // 2] * 1e3:.1f} ms, p99 {late * 1e3:.1f} ms"
+        yield "told after", shown, "p99 ≤ 10 ms", late <= 0.010
+        yield "memory more than before", f"{more:.1f} MiB", "≤ 8 MiB", more <= 8
+
+
+def good(all_seen):
+    return len(all_seen) - failed(all_seen)
+
+
+def replace(path, text):
+    """At once, as an editor or a secrets agent does it."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text, encoding="utf-8")
+    beside.rename(path)
+
+
+SCENES = {scene.__name__: scene for scene in (killed, brownout, slow, gone, revoked, storm, reloads, rotations, overload)}
 
 
 async def play(name, quick, places, rows):
@@ -395,10 +488,11 @@ async def play(name, quick, places, rows):
 
 async def measure(names, quick, places):
     rows = collections.defaultdict(list)
-    # `gone` waits five minutes with two requests a second: it costs nothing and runs beside the others.
-    waiting = [asyncio.ensure_future(play(name, quick, places, rows)) for name in names if name == "gone"]
+    # These wait for minutes with few requests: they cost next to nothing and run beside the others.
+    patient = [name for name in names if name in ("gone", "rotations")]
+    waiting = [asyncio.ensure_future(play(name, quick, places, rows)) for name in patient]
     for name in names:
-        if name != "gone":
+        if name not in patient:
             await play(name, quick, places, rows)
     await asyncio.gather(*waiting)
     return [row for name in names for row in rows[name]]

@@ -39,7 +39,8 @@ pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Order, Rule, State};
 pub use self::carry::{KeyPlace, Predecessor};
 pub use self::chain::{
-    Attempt, AttemptRecord, Chain, End, Finish, Form, Message, PassedOver, PassedSet, Reason, Step,
+    Attempt, AttemptRecord, Chain, End, Finish, Form, History, Message, PassedOver, PassedSet,
+    Reason, Step,
 };
 pub use self::core::Core;
 pub use self::guard::{GuardChange, GuardStatus, GuardWindow, RouteCounts, WhyWithdrawn};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::is_model;
 use crate::dialect::openai::{ClientError, Refusal, error_body, model_body, models_body};
-use crate::engine::{Finish, PassedSet, Reason};
+use crate::engine::{Chain, Finish, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
 use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
@@ -298,18 +298,13 @@ impl Exchange {
         let Some(started) = self.request.started.take() else {
             return;
         };
-        let mut tried = [None; crate::ops::TRIED_MAX];
-        let mut passed = PassedSet::default();
         let mut queued = Span::ZERO;
         if let Some(chain) = &mut self.chain {
             chain.leave_queue(now, context.core);
             queued = chain.queued(now);
             chain.concluded(context.plan, context.core);
-            passed = chain.passed();
-            for (slot, attempt) in tried.iter_mut().zip(chain.attempts()) {
-                *slot = Some(attempt);
-            }
         }
+        let chain = self.chain.as_ref();
         let record = Record {
             id: self.request.id,
             policy: context.plan.policy.hash,
@@ -323,8 +318,8 @@ impl Exchange {
             queued,
             bytes_in: self.request.body_bytes(),
             bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
-            passed,
-            tried,
+            passed: chain.map(Chain::passed).unwrap_or_default(),
+            attempts: chain.map(Chain::history).unwrap_or_default(),
         };
         let candidates = self
             .request

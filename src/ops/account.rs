@@ -32,7 +32,12 @@ impl<'a> Account<'a> {
             .passed_over()
             .map(|(target, why)| json!({ "target": self.target(target), "why": why }))
             .collect();
-        let attempts: Vec<Value> = self.attempts().map(|tried| self.attempt(tried)).collect();
+        let attempts: Vec<Value> = self
+            .record
+            .attempts
+            .iter()
+            .map(|tried| self.attempt(&tried))
+            .collect();
         json!({
             "id": hex(record),
             "time": self.time,
@@ -86,18 +91,14 @@ impl<'a> Account<'a> {
         if record.queued != Span::ZERO {
             let _ = write!(line, " queued_ms={}", millis(record.queued));
         }
-        for tried in self.attempts() {
+        for tried in self.record.attempts.iter() {
             let target = self.target(tried.target);
-            let _ = write!(line, " {}={}", plain(&target), outcome(tried));
+            let _ = write!(line, " {}={}", plain(&target), outcome(&tried));
         }
         for (target, why) in self.passed_over() {
             let _ = write!(line, " {}!{why}", plain(&self.target(target)));
         }
         line
-    }
-
-    fn attempts(&self) -> impl Iterator<Item = &'a AttemptRecord> {
-        self.record.tried.iter().flatten()
     }
 
     fn attempt(&self, tried: &AttemptRecord) -> Value {
@@ -172,8 +173,8 @@ pub(super) const OVERTAKEN: &str = "overtaken";
 pub(super) mod tests {
     use super::Account;
     use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
-    use crate::engine::{AttemptRecord, PassedSet};
-    use crate::ops::{Ending, Record, TRIED_MAX};
+    use crate::engine::{AttemptRecord, History, PassedSet};
+    use crate::ops::{Ending, Record};
     use crate::policy::{Plan, load};
 
     /// A request that failed over.
@@ -191,9 +192,6 @@ pub(super) mod tests {
             ttft: None,
             ended: Some(Span::from_millis(started + 1)),
         };
-        let mut tried = [None; TRIED_MAX];
-        tried[0] = Some(attempt(0, Outcome::S5xx, 0));
-        tried[1] = Some(attempt(1, Outcome::Ok, 2));
         Record {
             id: RequestId(0xab),
             policy: plan().policy.hash,
@@ -208,7 +206,7 @@ pub(super) mod tests {
             bytes_in: 10,
             bytes_out: 20,
             passed: PassedSet::default(),
-            tried,
+            attempts: History::of(&[attempt(0, Outcome::S5xx, 0), attempt(1, Outcome::Ok, 2)]),
         }
     }
 

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::base::limits::HISTORY_ENTRIES_MAX;
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
-use crate::engine::{AttemptRecord, PassedOver, PassedSet};
+use crate::engine::{AttemptRecord, History, PassedOver, PassedSet};
 use crate::ops::access_log::LogSink;
 use crate::ops::counters::{Count, Counters};
 use crate::ops::tally::{Move, add};
@@ -77,8 +76,8 @@ pub struct Record {
     pub bytes_out: u64,
     /// Why candidates of the route were passed over, at the newest occasion.
     pub passed: PassedSet,
-    /// Its attempts, in order.
-    pub tried: [Option<AttemptRecord>; TRIED_MAX],
+    /// Its attempts.
+    pub attempts: History,
 }
 
 impl Record {
@@ -88,8 +87,8 @@ impl Record {
         candidates: &'a [Candidate],
     ) -> impl Iterator<Item = (TargetId, PassedOver)> + 'a {
         let asked = |target| {
-            let mut tried = self.tried.iter().flatten();
-            tried.any(|tried| tried.target == target)
+            let mut attempts = self.attempts.iter();
+            attempts.any(|attempt| attempt.target == target)
         };
         let reasons = candidates
             .iter()
@@ -203,8 +202,8 @@ impl Journal {
                 Ending::Shed => Count::Shed,
             },
         );
-        let mut last: Option<&AttemptRecord> = None;
-        for tried in record.tried.iter().flatten() {
+        let mut last: Option<AttemptRecord> = None;
+        for tried in record.attempts.iter() {
             self.counters.add(self.core, Count::Attempts);
             if tried.hedge {
                 self.counters.add(self.core, Count::Hedges);
@@ -227,9 +226,9 @@ impl Journal {
             }
             last = Some(tried);
         }
-        let tried = || record.tried.iter().flatten();
-        let answer = tried().find(|attempt| attempt.outcome == Some(Outcome::Ok));
-        if let (Some(first), Some(answer)) = (tried().next(), answer)
+        let mut attempts = record.attempts.iter();
+        let answer = attempts.find(|attempt| attempt.outcome == Some(Outcome::Ok));
+        if let (Some(first), Some(answer)) = (record.attempts.iter().next(), answer)
             && record.ending == Ending::Answered
         {
             self.counters.answered_by(self.core, answer.target);
@@ -250,7 +249,5 @@ impl Journal {
     }
 }
 
-/// Attempts that a record has room for: all that a chain can make, changes of key included.
-pub const TRIED_MAX: usize = HISTORY_ENTRIES_MAX;
-/// Records of one core: about 700 bytes each, 700 KiB in all.
+/// Records of one core: about 350 bytes each, 350 KiB in all.
 const RECORDS_MAX: usize = 1024;

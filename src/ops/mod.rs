@@ -20,5 +20,5 @@ pub use self::account::Account;
 pub use self::changes::{Changes, why_out};
 pub use self::counters::{Count, Counters, Totals};
 pub use self::exposition::{Copies, Process, Scrape, exposition};
-pub use self::journal::{Ending, Journal, Record, TRIED_MAX};
+pub use self::journal::{Ending, Journal, Record};
 pub use self::tally::{Move, RouteSums, TargetSums, TimeSums};

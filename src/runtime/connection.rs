@@ -136,7 +136,8 @@ pub(super) fn verdict_on_request(watch: &Watch, sent: io::Result<Sent>) -> Resul
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub(super) exchange: RefCell<Exchange>,
-    view: RefCell<Option<Rc<View>>>,
+    /// The newest one when the request began.
+    pub(super) view: RefCell<Option<Rc<View>>>,
 }
 
 impl Conversation {
@@ -155,7 +156,7 @@ impl Conversation {
         }
     }
 
-    /// The request's view: the newest one, when it begins.
+    /// The request's view.
     pub(super) fn view(&self, worker: &Worker) -> Rc<View> {
         let mut view = self.view.borrow_mut();
         Rc::clone(view.get_or_insert_with(|| worker.newest()))

@@ -159,17 +159,12 @@ impl Worker {
     /// Lets the exchange take an input in.
     pub(super) fn handle(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        let shadow = self.with_context(&view, |now, context| {
+        let shadow = self.work(conversation, |exchange, now, context| {
             exchange.handle(now, input, context);
             exchange.take_shadow(now, context)
         });
         if let Some(shadow) = shadow {
-            self.cast(shadow, &view);
-        }
-        if exchange.is_idle() {
-            conversation.leave();
+            self.cast(shadow, &conversation.view(self));
         }
     }
 
@@ -189,22 +184,15 @@ impl Worker {
     /// Lets the exchange take an input of its hedge in.
     pub(super) fn handle_hedge(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| {
+        self.work(conversation, |exchange, now, context| {
             exchange.handle_hedge(now, input, context);
         });
-        if exchange.is_idle() {
-            conversation.leave();
-        }
     }
 
     /// It is time for a hedge; tells whether one begins.
     pub(super) fn begin_hedge(&self, conversation: &Conversation) -> bool {
         self.now.set(clock::now());
-        let view = conversation.view(self);
-        let exchange = &mut *conversation.exchange.borrow_mut();
-        self.with_context(&view, |now, context| exchange.begin_hedge(now, context))
+        self.work(conversation, Exchange::begin_hedge)
     }
 
     /// PERF: the clock is read where time may have passed: not after a send to a provider, whose buffers take a request
@@ -219,6 +207,27 @@ impl Worker {
         }
     }
 
+    /// Lets the exchange work with all that it needs.
+    ///
+    /// PERF: the view is lent, not counted: this is done for each input.
+    #[inline]
+    fn work<T>(
+        &self,
+        conversation: &Conversation,
+        work: impl FnOnce(&mut Exchange, Moment, &mut Context<'_>) -> T,
+    ) -> T {
+        let mut kept = conversation.view.borrow_mut();
+        let view = kept.get_or_insert_with(|| self.newest());
+        let exchange = &mut *conversation.exchange.borrow_mut();
+        let done = self.with_context(view, |now, context| work(exchange, now, context));
+        if exchange.is_idle() {
+            // The next request decides by the newest plan.
+            *kept = None;
+        }
+        done
+    }
+
+    #[inline]
     fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
         let generation = &*view.generation;

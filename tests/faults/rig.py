@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from client import Client
@@ -111,11 +112,11 @@ def free_port():
 class Gateway:
     """The real binary, and how to reach it."""
 
-    def __init__(self, folder, policy, cores, environment=None, wrapper=()):
+    def __init__(self, folder, policy, cores, environment=None, wrapper=(), server=""):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
         path = folder / "case.policy"
         path.write_text(f'policy 1\nserver {{ listen = "127.0.0.1:{self.port}", admin = "127.0.0.1:{self.admin}", '
-                        f"cores = {cores} }}\n{policy}")
+                        f"cores = {cores}{server and ', ' + server} }}\n{policy}")
         keys = {f"{name.upper().replace('-', '_')}_KEY": key for name, key in KEYS.items()}
         command = [*wrapper, str(binary()), "serve", str(path), "--io", os.environ.get("SWITCHOVER_IO", "auto")]
         with open(self.log_path, "wb") as log:
@@ -138,6 +139,16 @@ class Gateway:
     def status(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/status", None, PATIENCE_S) as answer:
             return json.load(answer)
+
+    def reload(self):
+        """Reads its policy again; the status that says what came of it."""
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.admin}/reload", method="POST")
+        try:
+            with urllib.request.urlopen(asked, None, PATIENCE_S) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
 
     def log_text(self):
         return self.log_path.read_text(errors="replace")

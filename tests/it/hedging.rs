@@ -436,7 +436,7 @@ fn judge(scene: &mut Scene, first: Play, hedge: Play, name: &str) {
     let target = ["p.first", "p.hedge", "p.last"][answers.iter().position(|&from| from).unwrap()];
     let field = format!("x-switchover-target: {target}\r\n");
     assert!(heard.contains(&field), "{name}: {heard}");
-    let record: Vec<AttemptRecord> = scene.record().tried.into_iter().flatten().collect();
+    let record: Vec<AttemptRecord> = scene.record().attempts.iter().collect();
     assert!(record[1].hedge && !record[0].hedge, "{name}");
     let lost = record.iter().filter(|attempt| attempt.overtaken).count();
     assert!(lost <= 1 && (lost == 0 || !answers[2]), "{name}");

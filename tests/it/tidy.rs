@@ -32,6 +32,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("serde_json", &["policy", "ops", "sim", "runtime", "cli"]),
     ("signal-hook", &["runtime"]),
     ("simd-json", &["wire"]),
+    ("simdutf8", &["wire"]),
     ("webpki-roots", &["runtime"]),
     ("xxhash-rust", &["base"]),
     ("zeroize", &["base"]),

@@ -24,8 +24,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Takes one field in. PERF: the length of its name rules nearly all out.
+    /// Takes one field in.
+    ///
+    /// PERF: the length of its name rules nearly all out.
+    #[inline]
     pub fn take(&mut self, name: &[u8], value: &[u8]) {
+        if matches!(name.len(), 19 | 24 | 30) {
+            self.take_known(name, value);
+        }
+    }
+
+    fn take_known(&mut self, name: &[u8], value: &[u8]) {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         let (bound, nanos) = match name.len() {
             19 if is(b"x-stainless-timeout") => (&mut self.start, SECOND),

@@ -38,14 +38,13 @@ use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, By, reject};
 use self::queue::Stay;
-use self::record::History;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
 pub use self::finish::{Finish, Message, Reason};
 pub(super) use self::survey::{Way, health};
 
-pub use self::record::{AttemptRecord, PassedOver, PassedSet};
+pub use self::record::{AttemptRecord, History, PassedOver, PassedSet};
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -286,6 +285,11 @@ impl Chain {
         &self,
     ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
         self.history.iter()
+    }
+
+    /// The same, as the record keeps them.
+    pub fn history(&self) -> History {
+        self.history
     }
 
     /// Why the candidate at `index` of the route was passed over, at the newest occasion; `None` where nothing was ever

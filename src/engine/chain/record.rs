@@ -153,7 +153,7 @@ pub(crate) struct Beginning {
 
 /// The attempts of one request, in the order of their beginning.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct History {
+pub struct History {
     entries: [Entry; HISTORY_ENTRIES_MAX],
     len: u8,
     /// The one that ended last, counted from 1; 0 before any has.
@@ -162,6 +162,24 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Of attempts that are over.
+    #[cfg(test)]
+    pub(crate) fn of(attempts: &[AttemptRecord]) -> Self {
+        let mut history = Self::default();
+        for (index, attempt) in (0..).zip(attempts) {
+            history.push(Beginning {
+                target: attempt.target,
+                key: attempt.key,
+                probe: attempt.probe,
+                repeat: attempt.repeat,
+                key_change: attempt.key_change,
+                started: attempt.started,
+            });
+            history.end(index, attempt.outcome, attempt.ended.unwrap_or_default());
+        }
+        history
+    }
+
     pub(crate) fn len(&self) -> u8 {
         self.len
     }
@@ -234,9 +252,8 @@ impl History {
         }
     }
 
-    pub(crate) fn iter(
-        &self,
-    ) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
+    /// Each attempt.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = AttemptRecord> + ExactSizeIterator + '_ {
         let made = self
             .entries
             .get(..usize::from(self.len))

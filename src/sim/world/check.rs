@@ -230,7 +230,7 @@ impl Ledger {
     /// The gateway has written a request's record.
     pub(super) fn settle(&mut self, record: &Record, seen: Seen<'_>) -> Result<(), Broken> {
         self.report.clients.left += u64::from(record.ending == Ending::ClientGone);
-        let tried: Vec<AttemptRecord> = record.tried.iter().flatten().copied().collect();
+        let tried: Vec<AttemptRecord> = record.attempts.iter().collect();
         self.attempts += tried.len() as u64;
         let serve = serve(record, seen.generation);
         let max = serve.map_or(0, |serve| usize::from(serve.attempts_max.max(1)));

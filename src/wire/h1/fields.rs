@@ -40,7 +40,7 @@ impl Fields {
     pub fn value<'a>(&self, bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
         self.table
             .iter()
-            .find(|field| name_is(field.name.of(bytes), name))
+            .find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
             .map(|field| field.value.of(bytes))
     }
 
@@ -88,9 +88,27 @@ impl Fields {
     }
 }
 
-/// Whether a field name is `name`, which is in lower case.
+/// Whether a field name is `name`, which is made of small letters, hyphens and slashes.
+///
+/// PERF: eight bytes at a time, and without a look at what each of them is: of all that a field may hold only a capital
+/// letter differs from one of these in nothing but this bit (RFC 9110 section 5.5).
+#[inline]
 pub(super) fn name_is(field: &[u8], name: &str) -> bool {
-    field.len() == name.len() && field.eq_ignore_ascii_case(name.as_bytes())
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    debug_assert!(
+        name.bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'-' | b'/')),
+        "other bytes have other twins"
+    );
+    let (words, rest) = field.as_chunks::<8>();
+    let (name_words, name_rest) = name.as_bytes().as_chunks::<8>();
+    let word_is = |(word, name): (&[u8; 8], &[u8; 8])| {
+        u64::from_le_bytes(*word) | SMALL == u64::from_le_bytes(*name)
+    };
+    let byte_is = |(byte, name): (&u8, &u8)| byte | 0x20 == *name;
+    field.len() == name.len()
+        && words.iter().zip(name_words).all(word_is)
+        && rest.iter().zip(name_rest).all(byte_is)
 }
 
 /// The elements of a comma-separated value, trimmed; empty ones are skipped (RFC 9110 section 5.6.1).

@@ -43,8 +43,16 @@ pub(super) enum Coding {
 
 impl Control {
     /// Takes the field in, if it is one of the three.
+    ///
+    /// PERF: the length of its name rules nearly all out.
     #[inline]
     pub(super) fn take(&mut self, name: &[u8], value: &[u8], fields: &mut Fields) {
+        if matches!(name.len(), 10 | 14 | 17) {
+            self.take_known(name, value, fields);
+        }
+    }
+
+    fn take_known(&mut self, name: &[u8], value: &[u8], fields: &mut Fields) {
         match name.len() {
             10 if name_is(name, "connection") => self.take_connection(value, fields),
             14 if name_is(name, "content-length") => {
@@ -84,15 +92,18 @@ impl Control {
 impl Length {
     /// `1*DIGIT` and nothing else; a list of equal numbers is refused too.
     fn parse(value: &[u8]) -> Self {
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        if value.is_empty() {
             return Self::Faulty;
         }
-        value
-            .iter()
-            .try_fold(0_u64, |length, digit| {
-                length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-            })
-            .map_or(Self::Huge, Self::Once)
+        let mut length = Some(0_u64);
+        for byte in value {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return Self::Faulty;
+            }
+            length = length.and_then(|length| length.checked_mul(10)?.checked_add(digit.into()));
+        }
+        length.map_or(Self::Huge, Self::Once)
     }
 
     const fn and(self, next: Self) -> Self {

@@ -4,21 +4,31 @@
 /// Appends `text` as a JSON string, quotes included.
 pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for &byte in text.as_bytes() {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|&byte| must_be_escaped(byte)) {
+        let (plain, behind) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let (&byte, behind) = behind.split_first().unwrap_or((&0, &[]));
+        rest = behind;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            ..0x20 => {
+            _ => {
                 out.extend_from_slice(b"\\u00");
                 out.push(b'0' + (byte >> 4));
                 out.push(hex_digit(byte & 0xf));
             }
-            _ => out.push(byte),
         }
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// RFC 8259 section 7.
+const fn must_be_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..0x20)
 }
 
 /// Appends `"key":value` for insertion right behind the opening brace, with a comma unless the object is empty. `key`

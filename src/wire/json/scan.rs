@@ -9,7 +9,6 @@
 //! and no single quotes). Not checked: the order of tokens, numbers, escapes and control characters below the top level.
 //! A body that only passes through is judged there by its provider.
 
-use core::str;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -157,7 +156,7 @@ impl TopLevel {
     /// Validates what is new, up to a character that is not complete.
     fn check_utf8(&mut self, body: &[u8]) -> Result<(), BadJson> {
         let fresh = body.get(self.valid..).unwrap_or_default();
-        match str::from_utf8(fresh) {
+        match simdutf8::compat::from_utf8(fresh) {
             Ok(_) => self.valid = body.len().max(self.valid),
             Err(error) => {
                 self.valid += error.valid_up_to();
@@ -344,7 +343,7 @@ impl TopLevel {
 /// `choices` or `data`, `"error"` nowhere, and as many braces that open as that close: one that was cut has not.
 /// `false` says nothing: then the answer has to be read, as is one whose texts hold a brace alone.
 ///
-/// PERF: two substring searches and two counts on vectors, some 50 ns, instead of a walk over the whole answer. The
+/// PERF: two substring searches and a count on vectors, some 50 ns, instead of a walk over the whole answer. The
 /// words with their quotes can only be keys or whole strings: inside a text the quotes would be escaped.
 pub fn is_plain_answer(body: &[u8]) -> bool {
     static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
@@ -361,7 +360,32 @@ pub fn is_plain_answer(body: &[u8]) -> bool {
         && body.ends_with(b"}")
         && (lists_objects(&CHOICES) || lists_objects(&DATA))
         && ERROR.find(body).is_none()
-        && memchr::memchr_iter(b'{', body).count() == memchr::memchr_iter(b'}', body).count()
+        && braces_balance(body)
+}
+
+/// Whether as many braces open as close.
+///
+/// PERF: a sum for each place in a block, so that it runs on vectors of bytes; no sum leaves its byte within a stretch.
+fn braces_balance(body: &[u8]) -> bool {
+    const BLOCK: usize = 32;
+    const STRETCH: usize = BLOCK * i8::MAX as usize;
+    let step = |byte: u8| i8::from(byte == b'{').wrapping_sub(i8::from(byte == b'}'));
+    let mut open = 0_i64;
+    for stretch in body.chunks(STRETCH) {
+        let (blocks, rest) = stretch.as_chunks::<BLOCK>();
+        let mut sums = [0_i8; BLOCK];
+        for block in blocks {
+            for (sum, &byte) in sums.iter_mut().zip(block) {
+                *sum = sum.wrapping_add(step(byte));
+            }
+        }
+        let all = sums
+            .iter()
+            .copied()
+            .chain(rest.iter().map(|&byte| step(byte)));
+        open += all.map(i64::from).sum::<i64>();
+    }
+    open == 0
 }
 
 /// Whether `text` goes on with `: [ {`, with any white space between.
