@@ -33,12 +33,13 @@ use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::window::{Window, broken_rule};
 use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::breaker::{Order, Rules};
+use crate::engine::domain::{Domain, domains};
 use crate::engine::guard::Guards;
 use crate::engine::health::Vitals;
 use crate::engine::keys::{Key, KeyPause, KeyStanding};
 use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::notice::Notice;
-use crate::engine::pause::{Rest, Throttle};
+use crate::engine::pause::{Lifeline, Rest, Throttle};
 use crate::engine::queue::Queue;
 use crate::policy::Plan;
 use crate::policy::model::{AutoInflight, KeyPick, MaxInflight, Provider};
@@ -53,6 +54,7 @@ pub struct Board {
     first_keys: Box<[usize]>,
     pub(super) vitals: Box<[Arc<Padded<Vitals>>]>,
     pub(super) guards: Guards,
+    pub(super) domains: Box<[Domain]>,
     cores: usize,
     seed: u64,
 }
@@ -178,6 +180,7 @@ impl Board {
         );
         let vitals = many(policy.providers.len());
         Self {
+            domains: domains(&cells, policy.providers.len()),
             cells,
             keys: many(key_count),
             first_keys: first_keys.into(),
@@ -198,6 +201,7 @@ impl Board {
     /// Sums what the cores counted, judges every breaker and gives those that changed since the last tick, also where it
     /// was a core that changed them. Reads one cache line for each core and target. One thread calls it.
     pub fn tick(&self, now: Moment) -> Vec<Transition> {
+        self.promote(now);
         let mut changed = Vec::new();
         for cell in &self.cells {
             cell.learn_bound(now);
@@ -443,6 +447,7 @@ pub(crate) struct Pause {
     pub(crate) gone: Rest,
     /// The provider's only key may not use this model.
     pub(crate) barred: Rest,
+    pub(crate) lifeline: Lifeline,
 }
 
 impl Cell {

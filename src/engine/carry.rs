@@ -26,7 +26,7 @@ use crate::engine::breaker::window::Window;
 use crate::engine::core::{Core, Speed};
 use crate::engine::health::Vitals;
 use crate::engine::keys::KeyPause;
-use crate::engine::pause::{Rest, Throttle};
+use crate::engine::pause::{Lifeline, Rest, Throttle};
 use crate::policy::model::{Provider, Target};
 use crate::policy::{Plan, Policy};
 
@@ -191,6 +191,7 @@ impl Cell {
                 throttle,
                 gone,
                 barred,
+                lifeline: Lifeline::default(),
             }));
         }
         for (key, mine) in (0..).zip(&mut self.pool) {

@@ -22,6 +22,7 @@ mod budget;
 mod carry;
 mod chain;
 mod core;
+mod domain;
 mod guard;
 mod health;
 mod keys;

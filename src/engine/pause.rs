@@ -8,6 +8,23 @@ use crate::base::limits::PAUSE_FIRST;
 use crate::base::{Moment, Span, hash};
 use crate::engine::breaker::Rules;
 
+/// When a target whose breaker is open may be asked all the same, where a route has nobody else.
+#[derive(Debug, Default)]
+pub(crate) struct Lifeline(AtomicU64);
+
+impl Lifeline {
+    /// Takes the turn of this second, if nobody on any core has it.
+    pub(crate) fn take(&self, now: Moment) -> bool {
+        let next = self.0.load(Relaxed);
+        let after = (now + LIFELINE_EVERY).as_nanos();
+        now.as_nanos() >= next
+            && self
+                .0
+                .compare_exchange(next, after, Relaxed, Relaxed)
+                .is_ok()
+    }
+}
+
 /// When a rate-limited target may be asked again.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
@@ -142,5 +159,7 @@ fn lengthened(pause: Span, now: Moment, rules: &Rules) -> Span {
     pause.saturating_add(Span::from_nanos(extra))
 }
 
+/// For one target, from all cores.
+const LIFELINE_EVERY: Span = Span::from_secs(1);
 /// Seventeen minutes; the policy's maximum is smaller.
 const LEVEL_MAX: u32 = 10;

@@ -896,6 +896,8 @@ pub struct Serve {
     pub timeouts: TimeoutsOverride,
     /// `mid_stream`
     pub mid_stream: MidStream,
+    /// `panic`
+    pub panic: Panic,
     /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
     pub sticky: Vec<StrFact>,
     /// `hedge after … -> provider.model`
@@ -950,6 +952,16 @@ pub enum MidStream {
     Error,
     /// A target that can go on from the text sent so far is asked to; if none can, as [`MidStream::Error`].
     Continue,
+}
+
+/// What happens when the breakers of all of a route's targets are open.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Panic {
+    /// Requests are refused at once.
+    #[default]
+    Fail,
+    /// One request a second tries each target; the others are refused.
+    Probe,
 }
 
 /// `tier N { … }`

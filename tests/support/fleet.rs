@@ -28,6 +28,7 @@ use switchover::policy::model::Member;
 use switchover::policy::model::MidStream;
 use switchover::policy::model::ModelName;
 use switchover::policy::model::Otherwise;
+use switchover::policy::model::Panic;
 use switchover::policy::model::Pick;
 use switchover::policy::model::Provider;
 use switchover::policy::model::ProviderKind;
@@ -219,6 +220,7 @@ fn route(number: u64) -> Route {
             attempts_max: 4,
             timeouts: TimeoutsOverride::default(),
             mid_stream: MidStream::Error,
+            panic: Panic::Fail,
             sticky: Vec::new(),
             hedge: None,
             shadow: None,

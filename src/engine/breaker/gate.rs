@@ -32,6 +32,9 @@ pub(crate) struct Gate {
     word: AtomicU64,
     /// Failures since the newest success, on any core.
     streak: AtomicU32,
+    /// Attempts since the newest answer that found nobody to talk to, and when the newest of them did.
+    unreached: AtomicU32,
+    unreached_at: AtomicU64,
     lot: AtomicU64,
     /// When the last token of the lot is overdue, in nanoseconds.
     overdue: AtomicU64,
@@ -79,15 +82,40 @@ impl Gate {
     pub(crate) fn succeeded(&self) {
         if self.streak.load(Relaxed) != 0 {
             self.streak.store(0, Relaxed);
+            self.answered();
+        }
+    }
+
+    /// The provider could be reached, whatever it said.
+    pub(crate) fn answered(&self) {
+        if self.unreached.load(Relaxed) != 0 {
+            self.unreached.store(0, Relaxed);
+        }
+    }
+
+    /// An attempt found nobody to talk to.
+    pub(crate) fn met_nobody(&self, now: Moment) {
+        self.unreached.fetch_add(1, Relaxed);
+        self.unreached_at.store(now.as_nanos(), Relaxed);
+    }
+
+    /// How many in a row did, the last of them not longer ago than `window`.
+    pub(crate) fn unreached(&self, now: Moment, window: Span) -> u32 {
+        let count = self.unreached.load(Relaxed);
+        let at = Moment::from_nanos(self.unreached_at.load(Relaxed));
+        if count != 0 && now.since(at) <= window {
+            count
+        } else {
+            0
         }
     }
 
     /// An attempt of the present epoch failed; true if that was the one that opened the breaker.
     pub(crate) fn failed(&self, now: Moment, rules: &Rules) -> bool {
+        let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
         let Some(limit) = rules.consecutive else {
             return false;
         };
-        let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
         let word = self.word();
         streak >= limit && word.state.passes() && self.open(word, Rule::Consecutive, now, rules)
     }
@@ -126,6 +154,7 @@ impl Gate {
             until: now + rules.cool_down.1,
             ..seen
         };
+        self.answered();
         // The lot first: whoever sees the new word finds its tokens, or none yet.
         self.lot.store(
             Lot {
@@ -136,6 +165,15 @@ impl Gate {
             Release,
         );
         self.swap(seen, next)
+    }
+
+    /// The target has answered although it was open in this epoch: at the next tick it is half open.
+    pub(crate) fn cut_short(&self, epoch: u32, now: Moment) -> bool {
+        let seen = self.word();
+        seen.state == State::Open
+            && seen.epoch == epoch
+            && now < seen.until
+            && self.swap(seen, Word { until: now, ..seen })
     }
 
     /// A token for an attempt that ends by `until`, if one of the `probes` is free.

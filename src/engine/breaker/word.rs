@@ -46,13 +46,15 @@ impl State {
     }
 }
 
-/// The rule of the policy that opened a breaker.
+/// The rule that opened a breaker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rule {
     /// `open when consecutive >= …`
     Consecutive,
     /// `open when error_rate > …`
     ErrorRate,
+    /// Several of its provider's targets could not be reached.
+    Provider,
     /// `open when pNN(ttft) > …` and its like: the index into [`crate::policy::model::Breaker::slow`].
     Slow(Measure, u8),
 }
@@ -63,6 +65,7 @@ impl Rule {
         match self {
             Self::Consecutive => "consecutive",
             Self::ErrorRate => "error_rate",
+            Self::Provider => "provider",
             Self::Slow(measure, _) => measure.as_str(),
         }
     }
@@ -119,6 +122,7 @@ impl Word {
             None => 0,
             Some(Rule::Consecutive) => 1,
             Some(Rule::ErrorRate) => 2,
+            Some(Rule::Provider) => PROVIDER,
             Some(Rule::Slow(measure, index)) => {
                 let first = match measure {
                     Measure::Ttft => FIRST_TTFT,
@@ -147,6 +151,7 @@ impl Word {
             0 => None,
             1 => Some(Rule::Consecutive),
             2 => Some(Rule::ErrorRate),
+            PROVIDER => Some(Rule::Provider),
             gap @ FIRST_GAP.. => slow_rule(Measure::Gap, gap.saturating_sub(FIRST_GAP)),
             ttft => slow_rule(Measure::Ttft, ttft.saturating_sub(FIRST_TTFT)),
         };
@@ -188,6 +193,7 @@ const MILLI: u64 = 1_000_000;
 /// The packed rules from here on are about `ttft`, and from there on about `gap`.
 const FIRST_TTFT: u64 = 3;
 const FIRST_GAP: u64 = 7;
+const PROVIDER: u64 = 11;
 
 #[cfg(test)]
 mod tests {
@@ -202,6 +208,7 @@ mod tests {
                 None,
                 Some(Rule::Consecutive),
                 Some(Rule::ErrorRate),
+                Some(Rule::Provider),
                 Some(Rule::Slow(Measure::Ttft, 0)),
                 Some(Rule::Slow(Measure::Ttft, 3)),
                 Some(Rule::Slow(Measure::Gap, 0)),

@@ -15,6 +15,7 @@ mod finish;
 mod hedge;
 mod keys;
 mod lesson;
+mod lifeline;
 mod queue;
 mod record;
 mod repeat;
@@ -78,6 +79,8 @@ pub struct Chain {
     waiting: Option<Waiting>,
     /// In a target's queue: as rare.
     stay: Option<Box<Stay>>,
+    /// The attempt that begins may go to a target whose breaker is open.
+    lifeline: bool,
     committed: bool,
 }
 
@@ -166,6 +169,7 @@ impl Chain {
             hedged: false,
             waiting: None,
             stay: None,
+            lifeline: false,
             committed: false,
         }
     }
@@ -343,6 +347,8 @@ struct Running {
     /// The breaker's epoch when it began: in another one its outcome has no say.
     epoch: u32,
     token: Option<Token>,
+    /// It went to a target that was open.
+    lifeline: bool,
     key: u8,
     /// It is the test at the end of a rest, of its key or its model.
     tests: bool,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::limits::{KEY_REST, MODEL_REST, QUOTA_REST};
-use crate::base::{Moment, Outcome, OutcomeSet, Span};
+use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
 use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{Rule, epoch_of, passes};
@@ -61,7 +61,7 @@ impl Chain {
     ///
     /// # Panics
     /// Without a running attempt.
-    pub fn ended(&mut self, now: Moment, _plan: &Plan, core: &mut Core, end: End) {
+    pub fn ended(&mut self, now: Moment, plan: &Plan, core: &mut Core, end: End) {
         if end.outcome == Outcome::Ok {
             self.overtake(now, core);
         }
@@ -98,6 +98,10 @@ impl Chain {
         }
         self.sample_gap(&running, cell, core, end.outcome == Outcome::Ok);
         rest(now, &running, cell, core, end);
+        let failed = cell.rules.health_of(end.outcome) == Some(Health::Ill);
+        if failed && (running.token.is_some() || running.lifeline) {
+            charge(now, running.target, plan, core);
+        }
         self.waited = if running.content { Span::ZERO } else { waited };
     }
 
@@ -185,7 +189,7 @@ impl Chain {
                 time.zip(limit)
                     .is_some_and(|(time, limit)| limit.is_exceeded(measure, time))
             }
-            Rule::Consecutive | Rule::ErrorRate => false,
+            Rule::Consecutive | Rule::ErrorRate | Rule::Provider => false,
         }
     }
 }
@@ -235,6 +239,12 @@ fn judge(
         };
         return;
     }
+    if running.lifeline {
+        if health == Some(Health::Well) {
+            gate.cut_short(running.epoch, now);
+        }
+        return;
+    }
     // An attempt of an earlier epoch: the breaker has been judged on its like already.
     if !is_current(running, cell, core) {
         return;
@@ -246,9 +256,25 @@ fn judge(
         }
         Some(Health::Ill) => {
             slot.failure();
+            if UNREACHED.has(outcome) {
+                gate.met_nobody(now);
+            } else {
+                gate.answered();
+            }
             gate.failed(now, rules);
         }
-        None => {}
+        None => gate.answered(),
+    }
+}
+
+/// A probe that failed has cost its provider a request that would not have gone there: one repeat less is left. It is never
+/// refused for want of one, else nobody would learn that a target is well again.
+fn charge(now: Moment, target: TargetId, plan: &Plan, core: &mut Core) {
+    let policy = &plan.policy;
+    if let Some(settings) = policy.targets.get(target.index())
+        && let Some(retries) = policy.retries.get(settings.retries.index())
+    {
+        core.pay(now, settings.provider, retries);
     }
 }
 
@@ -316,5 +342,7 @@ const ANSWERED: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::Ok)
     .with(Outcome::ContextExceeded)
     .with(Outcome::ContentFilter);
+/// Nobody was there to talk to: the endpoint's fault, whatever model was asked.
+const UNREACHED: OutcomeSet = OutcomeSet::EMPTY.with(Outcome::Connect).with(Outcome::Tls);
 /// Ends that mean a wait without content: the time is at least what it would have been.
 pub(super) const SILENCE: OutcomeSet = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);

@@ -147,7 +147,7 @@ impl Chain {
                 },
                 tried: tried_keys.unwrap_or_default(),
             };
-            hold(now, cell, core, attempt.deadline, draw)
+            hold(now, cell, core, attempt.deadline, draw, self.lifeline)
         };
         let held = match held {
             Ok(held) => held,
@@ -156,7 +156,7 @@ impl Chain {
                 return None;
             }
         };
-        attempt.probe = held.token.is_some();
+        attempt.probe = held.token.is_some() || self.lifeline;
         attempt.key = held.taken.key;
         self.history.push(Beginning {
             target,
@@ -173,6 +173,7 @@ impl Chain {
             started: now,
             epoch: held.epoch,
             token: held.token,
+            lifeline: self.lifeline,
             key: held.taken.key,
             tests: held.taken.turn == Turn::Test,
             content: false,
@@ -414,13 +415,14 @@ fn hold(
     core: &Core,
     deadline: Moment,
     draw: KeyDraw,
+    lifeline: bool,
 ) -> Result<Held, (PassedOver, Moment)> {
     let gate = cell
         .gate(core.index)
         .ok_or((PassedOver::BreakerOpen, Moment::NEVER))?;
     let packed = cell.packed(core.index, cell.pause.order.order());
     let mut token = None;
-    if !passes(packed) {
+    if !passes(packed) && !lifeline {
         let word = Word::unpack(packed);
         if word.state == State::Open {
             return Err((PassedOver::BreakerOpen, word.until));

@@ -56,6 +56,9 @@ impl Chain {
             };
             return self.refuse_after(now, view, By::Otherwise, reason, &survey);
         }
+        if let Some(attempt) = self.try_open(now, view, &survey, core) {
+            return Step::Attempt(attempt);
+        }
         let words = [
             (PassedOver::BreakerOpen, Outcome::BreakerOpen),
             (PassedOver::Drained, Outcome::BreakerOpen),

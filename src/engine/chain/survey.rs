@@ -120,6 +120,13 @@ impl Survey {
         self.reasons & !masked == flag(PassedOver::Throttled)
     }
 
+    /// Whether breakers are all that stands in the way, masked and drained targets aside.
+    pub(crate) fn only_open(&self) -> bool {
+        let aside =
+            flag(PassedOver::Forbidden) | flag(PassedOver::Lacks) | flag(PassedOver::Drained);
+        self.reasons & !aside == flag(PassedOver::BreakerOpen)
+    }
+
     /// Whether masks are all that stands in the way.
     pub(crate) fn only_masked(&self) -> bool {
         let masked = flag(PassedOver::Forbidden) | flag(PassedOver::Lacks);

@@ -12,9 +12,9 @@ use crate::engine::{
 };
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, MaxInflight,
-    Member, MidStream, ModelName, Otherwise, Pick, Provider, ProviderKind, Queue, Ramp, Reject,
-    Retries, Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test, Then, Tier,
-    Timeouts, TimeoutsOverride, Trigger,
+    Member, MidStream, ModelName, Otherwise, Panic, Pick, Provider, ProviderKind, Queue, Ramp,
+    Reject, Retries, Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test,
+    Then, Tier, Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -37,6 +37,7 @@ pub(super) struct Setup {
     pub(super) otherwise: Otherwise,
     pub(super) attempts_max: u8,
     pub(super) deadline: Span,
+    pub(super) panic: Panic,
     pub(super) hedge: Option<Hedge>,
     /// How many keys each provider has, and which a request takes.
     pub(super) keys: (u16, KeyPick),
@@ -68,6 +69,7 @@ impl Default for Setup {
             otherwise: Otherwise::Reject(reject(503)),
             attempts_max: 4,
             deadline: Span::from_secs(60),
+            panic: Panic::Fail,
             hedge: None,
             keys: (1, KeyPick::default()),
             one_provider: false,
@@ -178,6 +180,7 @@ impl Setup {
             hedge: self.hedge.clone().map(Box::new),
             shadow: None,
             mid_stream: MidStream::Error,
+            panic: self.panic,
             sticky: Vec::new(),
         };
         let route = |name: &str, action| Route {

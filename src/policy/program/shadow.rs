@@ -6,7 +6,7 @@ use crate::base::RouteId;
 use crate::policy::facts::Facts;
 use crate::policy::model::AttemptFacts;
 use crate::policy::model::{
-    Action, Cond, Member, MidStream, Otherwise, Pick, Reject, Serve, Shadow, Tier,
+    Action, Cond, Member, MidStream, Otherwise, Panic, Pick, Reject, Serve, Shadow, Tier,
 };
 use crate::policy::program::lower;
 use crate::policy::program::{Decision, Plan};
@@ -70,6 +70,7 @@ fn alone(shadow: Shadow, route: &Serve, reject: Reject) -> Serve {
         attempts_max: 1,
         timeouts: route.timeouts,
         mid_stream: MidStream::Error,
+        panic: Panic::Fail,
         sticky: Vec::new(),
         hedge: None,
         shadow: Some(shadow),

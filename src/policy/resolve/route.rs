@@ -12,7 +12,7 @@ use crate::policy::resolve::hedge::Written;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::provider::caps_of;
-use crate::policy::resolve::settings::{attempts_max, mid_stream, timeouts};
+use crate::policy::resolve::settings::{attempts_max, mid_stream, panic, timeouts};
 use crate::policy::resolve::tiers::Tiers;
 use crate::policy::schema::{self, Scope, Space};
 use crate::policy::syntax::Place;
@@ -260,6 +260,7 @@ impl<'t> Resolver<'t> {
             attempts_max: own.unwrap_or(limits::ATTEMPTS_MAX),
             timeouts: timeouts(fields),
             mid_stream,
+            panic: panic(fields).or(self.defaults.panic).unwrap_or_default(),
             sticky,
             hedge: hedge.map(|written| Box::new(written.hedge)),
             shadow: shadow.map(|written| written.shadow),

@@ -3,8 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, LogForm, Measure, MidStream, Retries, Server, ServerBounds, ServerTls, SlowRule,
-    Telemetry, Timeouts, TimeoutsOverride,
+    Breaker, LogForm, Measure, MidStream, Panic, Retries, Server, ServerBounds, ServerTls,
+    SlowRule, Telemetry, Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -24,6 +24,8 @@ pub(super) struct Defaults {
     pub(super) attempts_max: Option<u8>,
     /// With its place, where the policy sets it.
     pub(super) mid_stream: Option<(MidStream, Place)>,
+    /// Only where the policy sets it.
+    pub(super) panic: Option<Panic>,
 }
 
 impl Default for Defaults {
@@ -40,6 +42,7 @@ impl Default for Defaults {
             },
             attempts_max: None,
             mid_stream: None,
+            panic: None,
         }
     }
 }
@@ -156,6 +159,7 @@ impl<'t> Resolver<'t> {
             timeouts: merge(timeouts(&fields), built_in.timeouts),
             attempts_max: attempts_max(&fields),
             mid_stream: mid_stream(&fields),
+            panic: panic(&fields),
         };
     }
 
@@ -425,6 +429,15 @@ pub(super) fn mid_stream(fields: &Fields<'_>) -> Option<(MidStream, Place)> {
         _ => MidStream::Error,
     };
     Some((wanted, place))
+}
+
+/// What a block says about having nobody whose breaker passes.
+pub(super) fn panic(fields: &Fields<'_>) -> Option<Panic> {
+    fields.place("panic")?;
+    Some(match fields.text("panic")? {
+        "probe" => Panic::Probe,
+        _ => Panic::Fail,
+    })
 }
 
 pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {

@@ -108,6 +108,11 @@ const MID_STREAM: Row = row(
     ),
     "what happens when a stream breaks after its first content",
 );
+const PANIC: Row = row(
+    "panic",
+    Form::Field(Type::Word(&["fail", "probe"]), Some(Value::Word("fail"))),
+    "what happens when the breakers of all targets are open: refuse at once, or let one request a second try each",
+);
 
 /// `server { … }`
 pub(in crate::policy) const SERVER: Block = Block {
@@ -218,6 +223,7 @@ pub(in crate::policy) const DEFAULTS: Block = Block {
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
         MID_STREAM,
+        PANIC,
     ],
 };
 
@@ -484,6 +490,7 @@ pub(in crate::policy) const ROUTE: Block = Block {
         IDLE_TIMEOUT,
         MAX_ATTEMPTS,
         MID_STREAM,
+        PANIC,
         later(
             "limits",
             Form::Field(Type::List(&Type::Name(Space::Limit)), None),

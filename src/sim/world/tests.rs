@@ -207,13 +207,14 @@ fn a_mistake_in_the_books_is_found() {
 }
 
 #[test]
-fn a_breaker_that_nobody_ticks_is_stuck() {
+fn a_breaker_that_no_tick_moves_is_stuck() {
     let stuck = |world: &mut World<'_>| {
         let (now, to) = (world.now, world.now + Span::from_secs(60));
         world.network.spells = vec![Spell::always(Who::Everyone, Fault::Refused, now, to)];
         world.pass(now + Span::from_millis(500));
         world.agenda = Agenda::default();
-        world.now = to;
+        // A tick that passed the board by.
+        (world.now, world.ledger.ticked) = (to, to);
         let seen = world.ledger.observe(to, &world.generations);
         world.ledger.report.broken = seen.err();
     };

@@ -33,7 +33,6 @@ use switchover::policy::model::FlagFact;
 use switchover::policy::model::Forbid;
 use switchover::policy::model::IntFact;
 use switchover::policy::model::Member;
-use switchover::policy::model::MidStream;
 use switchover::policy::model::ModelName;
 use switchover::policy::model::Otherwise;
 use switchover::policy::model::Pattern;
@@ -53,6 +52,7 @@ use switchover::policy::model::Tier;
 use switchover::policy::model::Timeouts;
 use switchover::policy::model::TimeoutsOverride;
 use switchover::policy::model::Trigger;
+use switchover::policy::model::{MidStream, Panic};
 
 /// Words that every string fact is made of: one begins, ends and contains others, one is empty.
 pub(super) const WORDS: [&str; 8] = ["", "a", "ab", "ba", "aba", "gpt-5", "gpt-5-mini", "eu"];
@@ -181,6 +181,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         attempts_max: 4,
         timeouts: TimeoutsOverride::default(),
         mid_stream: MidStream::Error,
+        panic: Panic::Fail,
         sticky: Vec::new(),
         hedge: None,
         shadow: None,
