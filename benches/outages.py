@@ -194,8 +194,16 @@ async def load(port, rate, seconds, stream=False, stop=None):
     """An open loop: requests begin at their times, whatever became of those before; for so long, or until told to stop."""
     idle, running, began = [], [], time.monotonic()
 
+    def at_rest():
+        while idle:
+            wire = idle.pop()
+            # The gateway closes what has rested for more than a minute, as any client must expect.
+            if not wire[0].at_eof():
+                return wire
+            wire[1].close()
+
     async def one(due):
-        wire = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
+        wire = at_rest() or await asyncio.open_connection("127.0.0.1", port)
         seen = await ask(wire, stream, due)
         if seen.whole and seen.status == 200:
             idle.append(wire)
