@@ -1,6 +1,7 @@
 //! Requests that wait for a place at a target.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use crate::support::client::{Client, chat};
 use crate::support::gateway::{Gateway, Io, eventually};
@@ -28,6 +29,16 @@ fn start(io: Io, upstream: &Upstream, max_wait: &str) -> Gateway {
     Gateway::start(io, "", &policy_at(&[base], &extra, ""))
 }
 
+/// A target whose one place is taken by a stream, until the test lets it go on.
+fn full(io: Io, max_wait: &str) -> (Sender<()>, Upstream, Gateway, Client) {
+    let (open, gate) = Gate::new();
+    let upstream = Upstream::start(vec![held_stream(gate)]);
+    let gateway = start(io, &upstream, max_wait);
+    let mut streaming = Client::connect(gateway.address);
+    streaming.send(chat(true)).until(delta("one").as_bytes());
+    (open, upstream, gateway, streaming)
+}
+
 fn queued(gateway: &Gateway) -> u64 {
     metric(gateway, "switchover_target_queued{target=\"first.small\"}")
 }
@@ -36,11 +47,7 @@ fn queued(gateway: &Gateway) -> u64 {
 fn a_request_waits_until_a_place_is_free() {
     for io in Io::BOTH {
         let name = format!("{io:?}");
-        let (open, gate) = Gate::new();
-        let upstream = Upstream::start(vec![held_stream(gate)]);
-        let gateway = start(io, &upstream, "8s");
-        let mut streaming = Client::connect(gateway.address);
-        streaming.send(chat(true)).until(delta("one").as_bytes());
+        let (open, upstream, gateway, mut streaming) = full(io, "8s");
         let mut waiting = Client::connect(gateway.address);
         waiting.send(chat(false));
         assert!(eventually(|| queued(&gateway) == 1), "{name}");
@@ -67,11 +74,7 @@ fn a_request_waits_until_a_place_is_free() {
 fn a_client_who_leaves_is_out_of_the_queue() {
     for io in Io::BOTH {
         let name = format!("{io:?}");
-        let (open, gate) = Gate::new();
-        let upstream = Upstream::start(vec![held_stream(gate)]);
-        let gateway = start(io, &upstream, "8s");
-        let mut streaming = Client::connect(gateway.address);
-        streaming.send(chat(true)).until(delta("one").as_bytes());
+        let (open, upstream, gateway, mut streaming) = full(io, "8s");
         for _ in 0..3 {
             let mut waiting = Client::connect(gateway.address);
             waiting.send(chat(false));
@@ -91,11 +94,7 @@ fn a_client_who_leaves_is_out_of_the_queue() {
 fn a_wait_that_is_over_is_told_so() {
     for io in Io::BOTH {
         let name = format!("{io:?}");
-        let (_open, gate) = Gate::new();
-        let upstream = Upstream::start(vec![held_stream(gate)]);
-        let gateway = start(io, &upstream, "30ms");
-        let mut streaming = Client::connect(gateway.address);
-        streaming.send(chat(true)).until(delta("one").as_bytes());
+        let (_open, _upstream, gateway, _streaming) = full(io, "30ms");
         let mut waiting = Client::connect(gateway.address);
         let answer = waiting.send(chat(false)).answer();
         assert_eq!(answer.status, 503, "{name}: {answer:?}");
