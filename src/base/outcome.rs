@@ -40,11 +40,13 @@ pub enum Outcome {
     ModelGone,
     /// A success that is none: HTML, an empty body, an error object inside a 200.
     BadOutput,
+    /// The request says something that the target's format cannot say: nothing was sent.
+    Unsupported,
 }
 
 impl Outcome {
     /// Every outcome, in declaration order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Ok,
         Self::S429,
         Self::S4xx,
@@ -62,6 +64,7 @@ impl Outcome {
         Self::QuotaExhausted,
         Self::ModelGone,
         Self::BadOutput,
+        Self::Unsupported,
     ];
 
     /// The word of the policy language, of logs and of metrics.
@@ -84,6 +87,7 @@ impl Outcome {
             Self::QuotaExhausted => "quota_exhausted",
             Self::ModelGone => "model_gone",
             Self::BadOutput => "bad_output",
+            Self::Unsupported => "unsupported",
         }
     }
 
@@ -123,7 +127,8 @@ impl OutcomeSet {
         .with(Outcome::AuthFailed)
         .with(Outcome::QuotaExhausted)
         .with(Outcome::ModelGone)
-        .with(Outcome::BadOutput);
+        .with(Outcome::BadOutput)
+        .with(Outcome::Unsupported);
 
     /// The set with `outcome` in it.
     #[must_use]
@@ -177,6 +182,6 @@ mod tests {
         ] {
             assert!(!OutcomeSet::ANY.has(outcome));
         }
-        assert_eq!(OutcomeSet::ANY.iter().count(), 13);
+        assert_eq!(OutcomeSet::ANY.iter().count(), 14);
     }
 }

@@ -13,6 +13,7 @@
 mod recorded;
 mod route;
 
+pub mod chat;
 pub mod codec;
 pub mod format;
 pub mod ids;

@@ -1,35 +1,62 @@
 //! What a client asks for, from method and path alone. Independent of providers and policies.
 
+use std::borrow::Cow;
+
+use crate::dialect::format::Format;
+
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Operation {
-    /// `/chat/completions`
-    Chat,
-    /// `/embeddings`
+    /// The next turn of a conversation, asked for in this format.
+    Generate(Format),
+    /// `/embeddings`, in OpenAI's form.
     Embeddings,
+    /// How many tokens a request in Anthropic's form has.
+    CountTokens,
 }
 
 impl Operation {
-    /// The path at which a client asks for it.
+    /// The format that the client speaks.
+    pub const fn format(self) -> Format {
+        match self {
+            Self::Generate(format) => format,
+            Self::Embeddings => Format::Chat,
+            Self::CountTokens => Format::Messages,
+        }
+    }
+
+    /// The path at which a client asks for it; without the model, where that is in the path.
     pub const fn client_path(self) -> &'static str {
         match self {
-            Self::Chat => "/v1/chat/completions",
+            Self::Generate(Format::Responses) => "/v1/responses",
+            Self::Generate(Format::Messages) => "/v1/messages",
+            Self::Generate(Format::Gemini) => "/v1beta/models",
+            Self::Generate(Format::Chat | Format::Converse | Format::Cohere) => {
+                "/v1/chat/completions"
+            }
             Self::Embeddings => "/v1/embeddings",
+            Self::CountTokens => "/v1/messages/count_tokens",
         }
     }
 }
 
 /// What a client's request line names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ClientRoute<'a> {
-    /// `POST /v1/chat/completions`
-    Chat,
-    /// `POST /v1/embeddings`
-    Embeddings,
-    /// `GET /v1/models`
-    Models,
-    /// `GET /v1/models/{id}`: the id as it stands in the path, slashes and percent signs included; see [`is_model`].
-    Model(&'a str),
+    /// `POST` to [`Operation::client_path`]
+    Ask(Operation),
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: the model is not in the body.
+    Gemini {
+        /// The model, decoded.
+        model: Cow<'a, str>,
+        /// The answer is to come as it is made.
+        stream: bool,
+    },
+    /// `GET /v1/models`, and Gemini's `GET /v1beta/models`
+    Models(Format),
+    /// `GET /v1/models/{id}` and its counterpart: the id as it stands in the path, slashes and percent signs included; see
+    /// [`is_model`].
+    Model(Format, &'a str),
     /// The path is served, with this method.
     MethodNotAllowed {
         /// The value of the `allow` field.
@@ -45,12 +72,16 @@ pub enum ClientRoute<'a> {
 /// Reads a request line: the method, and the path without its query.
 pub fn client_route<'a>(method: &str, path: &'a str) -> ClientRoute<'a> {
     let (asked, allow) = match path {
-        "/v1/chat/completions" => (ClientRoute::Chat, "POST"),
-        "/v1/embeddings" => (ClientRoute::Embeddings, "POST"),
-        "/v1/models" => (ClientRoute::Models, "GET"),
-        _ => match path.strip_prefix("/v1/models/") {
-            Some(id) if !id.is_empty() => (ClientRoute::Model(id), "GET"),
-            _ => return ClientRoute::Unknown { hint: hint(path) },
+        "/v1/chat/completions" => (ask(Format::Chat), "POST"),
+        "/v1/messages" => (ask(Format::Messages), "POST"),
+        "/v1/responses" => (ask(Format::Responses), "POST"),
+        "/v1/embeddings" => (ClientRoute::Ask(Operation::Embeddings), "POST"),
+        "/v1/messages/count_tokens" => (ClientRoute::Ask(Operation::CountTokens), "POST"),
+        "/v1/models" => (ClientRoute::Models(Format::Chat), "GET"),
+        "/v1beta/models" => (ClientRoute::Models(Format::Gemini), "GET"),
+        _ => match below_models(path) {
+            Some(found) => found,
+            None => return ClientRoute::Unknown { hint: hint(path) },
         },
     };
     if method == allow {
@@ -60,11 +91,40 @@ pub fn client_route<'a>(method: &str, path: &'a str) -> ClientRoute<'a> {
     }
 }
 
+const fn ask(format: Format) -> ClientRoute<'static> {
+    ClientRoute::Ask(Operation::Generate(format))
+}
+
+/// A model, and what is asked of it.
+fn below_models(path: &str) -> Option<(ClientRoute<'_>, &'static str)> {
+    if let Some(id) = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+        return Some((ClientRoute::Model(Format::Chat, id), "GET"));
+    }
+    let id = path
+        .strip_prefix("/v1beta/models/")
+        .filter(|id| !id.is_empty())?;
+    // A model's name may have a colon, an action's has none.
+    let stream = match id.rsplit_once(':').map(|(_, action)| action) {
+        Some("generateContent") => false,
+        Some("streamGenerateContent") => true,
+        _ => return Some((ClientRoute::Model(Format::Gemini, id), "GET")),
+    };
+    let model = id.rsplit_once(':').map_or(id, |(model, _)| model);
+    let model = percent_decoded(model);
+    Some((ClientRoute::Gemini { model, stream }, "POST"))
+}
+
 /// The mistakes that base addresses make.
 fn hint(path: &str) -> &'static str {
-    const SERVED: &str = "nothing is served at this path; served are `POST /v1/chat/completions`, \
-                          `POST /v1/embeddings` and `GET /v1/models`";
-    let is_served = |path: &str| matches!(path, "/chat/completions" | "/embeddings" | "/models");
+    const SERVED: &str = "nothing is served at this path; served are `POST /v1/chat/completions`, `/v1/responses`, \
+                          `/v1/messages`, `/v1/embeddings`, `/v1beta/models/{model}:generateContent` and \
+                          `GET /v1/models`";
+    let is_served = |path: &str| {
+        matches!(
+            path,
+            "/chat/completions" | "/embeddings" | "/models" | "/responses" | "/messages"
+        )
+    };
     let without_v1 = path.strip_prefix("/v1").unwrap_or(path);
     if path.starts_with("/v1/v1/") {
         "the path has `/v1` twice: end the base address in `/v1` once, or leave it out"
@@ -74,8 +134,8 @@ fn hint(path: &str) -> &'static str {
         "the path has a double slash: leave the last `/` of the base address out"
     } else if is_served(path) {
         "the path lacks `/v1`: the base address must end in `/v1`"
-    } else if without_v1.starts_with("/responses") || without_v1.starts_with("/messages") {
-        "this gateway speaks the Chat Completions format: use `POST /v1/chat/completions`"
+    } else if without_v1.starts_with("/responses/") {
+        "answers are not stored: send the whole conversation with `POST /v1/responses`"
     } else if without_v1.starts_with("/completions") {
         "legacy completions are not served: use `POST /v1/chat/completions`"
     } else if path.starts_with("/openai/") {
@@ -83,6 +143,31 @@ fn hint(path: &str) -> &'static str {
     } else {
         SERVED
     }
+}
+
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match rest {
+            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    decoded.push(high << 4 | low);
+                    after
+                }
+                _ => return Cow::Borrowed(text),
+            },
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                after
+            }
+            [] => break,
+        };
+    }
+    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Whether the id of a path names the model: as it stands, or percent-decoded, as SDKs encode slashes and colons.
@@ -111,19 +196,60 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClientRoute, client_route, is_model};
+    use super::{ClientRoute, Operation, client_route, is_model};
+    use crate::dialect::format::Format;
 
     #[test]
     fn paths_that_are_served() {
         for (method, path, route) in [
-            ("POST", "/v1/chat/completions", ClientRoute::Chat),
-            ("POST", "/v1/embeddings", ClientRoute::Embeddings),
-            ("GET", "/v1/models", ClientRoute::Models),
-            ("GET", "/v1/models/gpt-5", ClientRoute::Model("gpt-5")),
+            (
+                "POST",
+                "/v1/chat/completions",
+                ClientRoute::Ask(Operation::Generate(Format::Chat)),
+            ),
+            (
+                "POST",
+                "/v1/messages",
+                ClientRoute::Ask(Operation::Generate(Format::Messages)),
+            ),
+            (
+                "POST",
+                "/v1/responses",
+                ClientRoute::Ask(Operation::Generate(Format::Responses)),
+            ),
+            (
+                "POST",
+                "/v1/messages/count_tokens",
+                ClientRoute::Ask(Operation::CountTokens),
+            ),
+            (
+                "POST",
+                "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+                ClientRoute::Gemini {
+                    model: "gemini-2.5-pro".into(),
+                    stream: true,
+                },
+            ),
+            (
+                "POST",
+                "/v1beta/models/org%2Fmodel:8b:generateContent",
+                ClientRoute::Gemini {
+                    model: "org/model:8b".into(),
+                    stream: false,
+                },
+            ),
+            (
+                "GET",
+                "/v1beta/models/gemini-2.5-pro",
+                ClientRoute::Model(Format::Gemini, "gemini-2.5-pro"),
+            ),
+            ("POST", "/v1/embeddings", ClientRoute::Ask(Operation::Embeddings)),
+            ("GET", "/v1/models", ClientRoute::Models(Format::Chat)),
+            ("GET", "/v1/models/gpt-5", ClientRoute::Model(Format::Chat, "gpt-5")),
             (
                 "GET",
                 "/v1/models/meta-llama/Llama-3",
-                ClientRoute::Model("meta-llama/Llama-3"),
+                ClientRoute::Model(Format::Chat, "meta-llama/Llama-3"),
             ),
             (
                 "GET",
@@ -154,7 +280,9 @@ mod tests {
             ("/v1/chat/completions/", "ends in a slash"),
             ("/v1/models/", "ends in a slash"),
             ("//v1/chat/completions", "double slash"),
-            ("/v1/responses", "Chat Completions format"),
+            ("/responses", "lacks `/v1`"),
+            ("/v1/responses/resp_1", "not stored"),
+            ("/v1beta/models/", "served are"),
             ("/v1/completions", "legacy"),
             ("/openai/deployments/x/chat/completions", "Azure"),
             ("/", "served are"),

@@ -2,6 +2,7 @@
 
 use crate::base::Outcome;
 use crate::dialect::Operation;
+use crate::dialect::format::Format;
 use crate::dialect::openai::outcome::outcome_of;
 use crate::dialect::openai::quirks::{model_in_body, path};
 use crate::policy::model::{Endpoint, Provider, ProviderKind, Question};
@@ -35,7 +36,7 @@ pub fn health_request(
         Question::Token { model, .. } => {
             token_question(provider, endpoint, model, &mut body);
             let mut target = Vec::new();
-            path(provider, endpoint, Operation::Chat, model, &mut target);
+            path(provider, endpoint, Operation::Generate(Format::Chat), model, &mut target);
             write::request_line("POST", &target, out);
             out.extend_from_slice(b"content-type: application/json\r\n");
         }

@@ -11,6 +11,7 @@
 //! | `openai_compatible`, vLLM, llama.cpp | unknown servers: `[DONE]` is not insisted on |
 
 use crate::dialect::Operation;
+use crate::dialect::format::Format;
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
 
 /// How a stream that went well ends.
@@ -77,7 +78,8 @@ pub fn path(
         }
     }
     out.extend_from_slice(match operation {
-        Operation::Chat => b"/chat/completions",
+        Operation::Generate(Format::Responses) => b"/responses".as_slice(),
+        Operation::Generate(_) | Operation::CountTokens => b"/chat/completions",
         Operation::Embeddings => b"/embeddings",
     });
     if provider.kind == ProviderKind::AzureOpenAi

@@ -263,6 +263,8 @@ fn judge(
             }
             gate.failed(now, rules);
         }
+        // Nothing was sent.
+        None if outcome == Outcome::Unsupported => {}
         None => gate.answered(),
     }
 }

@@ -1,6 +1,7 @@
 //! Paths and header fields, provider by provider.
 
 use crate::dialect::Operation;
+use crate::dialect::format::Format;
 use crate::dialect::openai::{
     Passage, model_in_body, path, request_field_passage, response_field_passes, speaks,
 };
@@ -124,7 +125,7 @@ fn paths() {
         let provider = provider(kind, base, version);
         let endpoint = &provider.endpoints[0];
         let mut out = Vec::new();
-        path(&provider, endpoint, Operation::Chat, "gpt/5 x", &mut out);
+        path(&provider, endpoint, Operation::Generate(Format::Chat), "gpt/5 x", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), target);
         assert_eq!(model_in_body(&provider, endpoint), in_body, "{target}");
     }

@@ -1,0 +1,175 @@
+//! Where the providers of this format differ in what they take: one row each. The policy's own words — address, key,
+//! model — are not here.
+//!
+//! Sources: each provider's API reference (October 2026) and recorded refusals.
+
+use crate::policy::model::ProviderKind;
+
+/// What a provider takes of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    /// The member that bounds the answer.
+    pub(super) max_tokens: MaxTokens,
+    /// The member for [`Turn::seed`](crate::dialect::turn::Turn::seed).
+    pub(super) seed: &'static str,
+    /// `stream_options.include_usage`; those that do not take it send usage anyway.
+    pub(super) stream_options: bool,
+    /// The word for [`ToolChoice::Required`](crate::dialect::turn::ToolChoice::Required).
+    pub(super) required: &'static str,
+    /// A single function may be demanded.
+    pub(super) named_choice: bool,
+    /// `top_k`.
+    pub(super) top_k: bool,
+    /// `presence_penalty` and `frequency_penalty`.
+    pub(super) penalties: bool,
+    /// `parallel_tool_calls`.
+    pub(super) parallel: bool,
+    /// `user`.
+    pub(super) user: bool,
+    /// How thinking is asked for.
+    pub(super) thinking: ThinkingForm,
+    /// Parts of type `file`.
+    pub(super) files: bool,
+    /// `response_format` of type `json_schema`.
+    pub(super) schema: bool,
+    /// `cache_control` on parts.
+    pub(super) cache_marks: bool,
+}
+
+/// The member that bounds the answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum MaxTokens {
+    /// `max_completion_tokens`
+    Completion,
+    /// `max_tokens`
+    Plain,
+}
+
+/// How thinking is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ThinkingForm {
+    /// `reasoning_effort`, of models that think only.
+    OpenAi,
+    /// `reasoning_effort`, in any of these words.
+    Effort,
+    /// `reasoning_effort` `low` or `high`.
+    LowHigh,
+    /// `reasoning_effort` `none` or `high`.
+    OnOff,
+    /// `reasoning: {effort | max_tokens | enabled}`
+    OpenRouter,
+    /// `thinking: {type}`
+    DeepSeek,
+    /// Not at all.
+    Never,
+}
+
+const USUAL: Takes = Takes {
+    max_tokens: MaxTokens::Plain,
+    seed: "seed",
+    stream_options: true,
+    required: "required",
+    named_choice: true,
+    top_k: false,
+    penalties: true,
+    parallel: true,
+    user: true,
+    thinking: ThinkingForm::Effort,
+    files: false,
+    schema: true,
+    cache_marks: false,
+};
+
+/// What a provider of this kind takes.
+pub(super) const fn takes(kind: ProviderKind) -> Takes {
+    match kind {
+        ProviderKind::OpenAi | ProviderKind::AzureOpenAi => Takes {
+            max_tokens: MaxTokens::Completion,
+            thinking: ThinkingForm::OpenAi,
+            files: true,
+            ..USUAL
+        },
+        ProviderKind::Mistral => Takes {
+            seed: "random_seed",
+            stream_options: false,
+            required: "any",
+            named_choice: false,
+            user: false,
+            thinking: ThinkingForm::OnOff,
+            ..USUAL
+        },
+        ProviderKind::Groq | ProviderKind::Cerebras => Takes {
+            max_tokens: MaxTokens::Completion,
+            penalties: false,
+            ..USUAL
+        },
+        ProviderKind::Xai => Takes {
+            thinking: ThinkingForm::LowHigh,
+            penalties: false,
+            ..USUAL
+        },
+        ProviderKind::DeepSeek => Takes {
+            thinking: ThinkingForm::DeepSeek,
+            parallel: false,
+            user: false,
+            seed: "",
+            schema: false,
+            ..USUAL
+        },
+        ProviderKind::OpenRouter => Takes {
+            top_k: true,
+            files: true,
+            thinking: ThinkingForm::OpenRouter,
+            cache_marks: true,
+            ..USUAL
+        },
+        ProviderKind::Perplexity => Takes {
+            top_k: true,
+            stream_options: false,
+            parallel: false,
+            user: false,
+            seed: "",
+            thinking: ThinkingForm::Never,
+            ..USUAL
+        },
+        ProviderKind::Together | ProviderKind::Fireworks | ProviderKind::Vllm => Takes {
+            top_k: true,
+            ..USUAL
+        },
+        ProviderKind::Ollama => Takes {
+            parallel: false,
+            ..USUAL
+        },
+        // Of a server that is not known the least is expected.
+        _ => Takes {
+            thinking: ThinkingForm::Effort,
+            ..USUAL
+        },
+    }
+}
+
+/// Whether a model of OpenAI's thinks before it answers: it takes `reasoning_effort`, and refuses `temperature` and
+/// `top_p` other than 1 (recorded refusals: `unsupported_value`, `unsupported_parameter`).
+pub(super) fn thinks(model: &str) -> bool {
+    // A dated or fine-tuned name begins with the family's; brokers put the vendor before it.
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let is_o = name
+        .strip_prefix('o')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    is_o || (name.starts_with("gpt-5") && !name.contains("-chat")) || name.starts_with("gpt-oss")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thinks;
+
+    #[test]
+    fn models_that_think() {
+        for model in ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1-codex", "openai/gpt-5-mini", "gpt-oss-120b"] {
+            assert!(thinks(model), "{model}");
+        }
+        for model in ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "ollama", "omni-moderation", "chatgpt-4o-latest"] {
+            assert!(!thinks(model), "{model}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Requests: a client's, and one for a provider.
+
+mod read;
+mod write;
+
+pub use self::read::read;
+pub use self::write::write;

@@ -1,0 +1,510 @@
+//! A request for a provider of this format, from one in another.
+
+use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes, thinks};
+use crate::dialect::codec::Destination;
+use crate::dialect::ids::{IdForm, fitted};
+use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::turn::{
+    Effort, Form, Media, Message, Part, Role, Schema, Source, Text, Thinking, Tool, ToolCall,
+    ToolChoice, ToolResult, Turn,
+};
+use crate::policy::model::ProviderKind;
+use crate::wire::json::Writer;
+
+/// Writes a request.
+///
+/// # Errors
+/// Something that the provider does not take and that the answer depends on.
+pub fn write(
+    turn: &Turn<'_>,
+    to: &Destination<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let takes = takes(to.kind);
+    out.try_object(|it| {
+        it.key("model").string(to.model);
+        it.key("messages")
+            .try_array(|it| write_conversation(turn, to, takes, losses, it))?;
+        write_tools(turn, takes, losses, it);
+        write_sampling(turn, to, takes, losses, it);
+        write_form(&turn.form, takes, it)?;
+        if let Some(thinking) = turn.thinking {
+            write_thinking(thinking, to, takes, losses, it);
+        }
+        match turn.user {
+            Some(user) if takes.user => it.key("user").string(user),
+            user => losses.add_if(user.is_some(), "user"),
+        }
+        if turn.stream {
+            it.key("stream").bool(true);
+            if takes.stream_options {
+                it.key("stream_options")
+                    .object(|it| it.key("include_usage").bool(true));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn write_sampling(
+    turn: &Turn<'_>,
+    to: &Destination<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) {
+    if let Some(max) = turn.max_tokens {
+        let key = match takes.max_tokens {
+            MaxTokens::Completion => "max_completion_tokens",
+            MaxTokens::Plain => "max_tokens",
+        };
+        it.key(key).number(max);
+    }
+    let fixed = takes.thinking == ThinkingForm::OpenAi && thinks(to.model);
+    for (key, value, taken) in [
+        ("temperature", turn.temperature, !fixed),
+        ("top_p", turn.top_p, !fixed),
+        ("presence_penalty", turn.presence_penalty, takes.penalties && !fixed),
+        ("frequency_penalty", turn.frequency_penalty, takes.penalties && !fixed),
+    ] {
+        match value {
+            Some(value) if taken => it.key(key).float(value),
+            value => losses.add_if(value.is_some(), key),
+        }
+    }
+    match turn.top_k {
+        Some(top_k) if takes.top_k => it.key("top_k").number(top_k),
+        top_k => losses.add_if(top_k.is_some(), "top_k"),
+    }
+    match turn.seed {
+        Some(seed) if !takes.seed.is_empty() => it.key(takes.seed).number(seed),
+        seed => losses.add_if(seed.is_some(), "seed"),
+    }
+    if fixed {
+        losses.add_if(!turn.stop.is_empty(), "stop");
+    } else if !turn.stop.is_empty() {
+        losses.add_if(turn.stop.len() > STOP_MAX, "stop");
+        it.key("stop")
+            .array(|it| turn.stop.iter().take(STOP_MAX).for_each(|text| it.string(text)));
+    }
+}
+
+fn write_form(form: &Form<'_>, takes: Takes, it: &mut Writer<'_>) -> Result<(), Unsupported> {
+    match form {
+        Form::Text => {}
+        Form::Json => it
+            .key("response_format")
+            .object(|it| it.key("type").string("json_object")),
+        Form::Schema(_) if !takes.schema => {
+            return Err(Unsupported::new(
+                "response_format",
+                "asks for a schema, which the provider does not follow",
+            ));
+        }
+        Form::Schema(schema) => it.key("response_format").object(|it| {
+            it.key("type").string("json_schema");
+            it.key("json_schema").object(|it| write_schema(schema, it));
+        }),
+    }
+    Ok(())
+}
+
+fn write_schema(schema: &Schema<'_>, it: &mut Writer<'_>) {
+    it.key("name").string(schema.name.unwrap_or("answer"));
+    if let Some(description) = schema.description {
+        it.key("description").string(description);
+    }
+    it.key("schema").node(schema.schema);
+    if let Some(strict) = schema.strict {
+        it.key("strict").bool(strict);
+    }
+}
+
+fn write_thinking(
+    thinking: Thinking,
+    to: &Destination<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) {
+    let effort = thinking.effort.or(thinking.budget.map(Effort::of_budget));
+    let Some(effort) = effort else { return };
+    let word = match takes.thinking {
+        ThinkingForm::OpenAi if !thinks(to.model) => None,
+        ThinkingForm::OpenAi => Some(openai_effort(to.model, effort).word()),
+        ThinkingForm::Effort => Some(effort.min(Effort::High).word()),
+        ThinkingForm::LowHigh if effort == Effort::None => None,
+        ThinkingForm::LowHigh if effort <= Effort::Low => Some("low"),
+        ThinkingForm::OnOff if effort == Effort::None => Some("none"),
+        ThinkingForm::LowHigh | ThinkingForm::OnOff => Some("high"),
+        ThinkingForm::OpenRouter => {
+            return it.key("reasoning").object(|it| match thinking.budget {
+                Some(budget) if thinking.effort.is_none() => {
+                    it.key("max_tokens").number(budget);
+                }
+                _ if effort == Effort::None => it.key("enabled").bool(false),
+                _ => it.key("effort").string(effort.min(Effort::XHigh).word()),
+            });
+        }
+        ThinkingForm::DeepSeek => {
+            let word = if effort == Effort::None { "disabled" } else { "enabled" };
+            return it.key("thinking").object(|it| it.key("type").string(word));
+        }
+        ThinkingForm::Never => None,
+    };
+    match word {
+        Some(word) => it.key("reasoning_effort").string(word),
+        None => losses.add("reasoning_effort"),
+    }
+}
+
+/// The nearest word that the model knows: `none` came with GPT-5.1 in place of `minimal`, `xhigh` with GPT-5.2; o1 to o4
+/// know the three in the middle.
+fn openai_effort(model: &str, effort: Effort) -> Effort {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    if name.starts_with("gpt-5.") {
+        match effort {
+            Effort::Minimal => Effort::Low,
+            Effort::XHigh | Effort::Max if name.starts_with("gpt-5.1") => Effort::High,
+            Effort::Max => Effort::XHigh,
+            other => other,
+        }
+    } else if name.starts_with("gpt-5") {
+        effort.clamp(Effort::Minimal, Effort::High)
+    } else {
+        effort.clamp(Effort::Low, Effort::High)
+    }
+}
+
+fn write_tools(turn: &Turn<'_>, takes: Takes, losses: &mut Losses, it: &mut Writer<'_>) {
+    // COMPAT: Mistral answers `none` beside tools with garbled text (pydantic-ai): it gets no tools.
+    let none = turn.tool_choice == Some(ToolChoice::None);
+    if turn.tools.is_empty() || (none && takes.required == "any") {
+        return;
+    }
+    let named = match turn.tool_choice {
+        Some(ToolChoice::Named(name)) if !takes.named_choice => Some(name),
+        _ => None,
+    };
+    it.key("tools").array(|it| {
+        for tool in &turn.tools {
+            // Where one cannot be named, it is the only one there is.
+            if named.is_none_or(|name| name == tool.name) {
+                write_tool(tool, takes, losses, it);
+            }
+        }
+    });
+    match turn.tool_choice {
+        None => {}
+        Some(ToolChoice::Auto) => it.key("tool_choice").string("auto"),
+        Some(ToolChoice::None) => it.key("tool_choice").string("none"),
+        Some(ToolChoice::Named(name)) if takes.named_choice => {
+            it.key("tool_choice").object(|it| {
+                it.key("type").string("function");
+                it.key("function").object(|it| it.key("name").string(name));
+            });
+        }
+        Some(ToolChoice::Required | ToolChoice::Named(_)) => {
+            it.key("tool_choice").string(takes.required);
+        }
+    }
+    match turn.parallel_tools {
+        Some(parallel) if takes.parallel => it.key("parallel_tool_calls").bool(parallel),
+        parallel => losses.add_if(parallel == Some(false), "parallel_tool_calls"),
+    }
+}
+
+fn write_tool(tool: &Tool<'_>, takes: Takes, losses: &mut Losses, it: &mut Writer<'_>) {
+    it.object(|it| {
+        it.key("type").string("function");
+        it.key("function").object(|it| {
+            it.key("name").string(tool.name);
+            if let Some(description) = tool.description {
+                it.key("description").string(description);
+            }
+            if let Some(schema) = tool.schema {
+                it.key("parameters").node(schema);
+            }
+            if let Some(strict) = tool.strict {
+                it.key("strict").bool(strict);
+            }
+        });
+        write_mark(tool.cache, takes, losses, it);
+    });
+}
+
+fn write_mark(cache: bool, takes: Takes, losses: &mut Losses, it: &mut Writer<'_>) {
+    if cache && takes.cache_marks {
+        it.key("cache_control")
+            .object(|it| it.key("type").string("ephemeral"));
+    } else {
+        losses.add_if(cache, "cache_control");
+    }
+}
+
+fn write_conversation(
+    turn: &Turn<'_>,
+    to: &Destination<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    if !turn.system.is_empty() {
+        it.try_object(|it| {
+            it.key("role").string("system");
+            write_content(&turn.system.iter().collect::<Vec<_>>(), takes, losses, it)
+        })?;
+    }
+    for message in &turn.messages {
+        match message.role {
+            Role::System => it.try_object(|it| {
+                it.key("role").string("system");
+                write_content(&message.parts.iter().collect::<Vec<_>>(), takes, losses, it)
+            })?,
+            Role::User => write_user(message, to, takes, losses, it)?,
+            Role::Assistant => write_assistant(message, to, losses, it),
+        }
+    }
+    Ok(())
+}
+
+/// What tools answered is a message each, before what the user says: that is where this format wants it.
+fn write_user(
+    message: &Message<'_>,
+    to: &Destination<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let mut said = Vec::new();
+    for part in &message.parts {
+        match part {
+            Part::ToolResult(result) => {
+                write_result(result, to, takes, losses, it)?;
+                // A result is text in this format: what is to be seen is shown by the user.
+                said.extend(result.parts.iter().filter(|part| !matches!(part, Part::Text(_))));
+            }
+            part => said.push(part),
+        }
+    }
+    if said.is_empty() {
+        return Ok(());
+    }
+    it.try_object(|it| {
+        it.key("role").string("user");
+        write_content(&said, takes, losses, it)
+    })
+}
+
+fn write_result(
+    result: &ToolResult<'_>,
+    to: &Destination<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    losses.add_if(result.cache && !takes.cache_marks, "cache_control");
+    it.try_object(|it| {
+        it.key("role").string("tool");
+        it.key("tool_call_id").string(&fitted(&result.id, id_form(to.kind)));
+        if to.kind == ProviderKind::Mistral && !result.name.is_empty() {
+            it.key("name").string(&result.name);
+        }
+        let mut text = String::new();
+        if result.is_error {
+            // There is no field for it.
+            text.push_str("Error: ");
+        }
+        for part in &result.parts {
+            if let Part::Text(Text { text: more, .. }) = part {
+                text.push_str(more);
+            }
+        }
+        it.key("content").string(&text);
+        Ok(())
+    })
+}
+
+fn write_assistant(
+    message: &Message<'_>,
+    to: &Destination<'_>,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) {
+    let mut text = String::new();
+    let mut calls: Vec<&ToolCall<'_>> = Vec::new();
+    for part in &message.parts {
+        match part {
+            Part::Text(Text { text: more, cache }) => {
+                losses.add_if(*cache, "cache_control");
+                text.push_str(more);
+            }
+            Part::Refusal(more) => text.push_str(more),
+            Part::ToolCall(call) => calls.push(call),
+            // Another provider's thoughts prove nothing to this one.
+            Part::Reasoning(_) => losses.add("reasoning"),
+            Part::Image(_) | Part::Document(_) | Part::Audio(_) | Part::ToolResult(_) => {
+                losses.add("messages[].content");
+            }
+        }
+    }
+    if text.is_empty() && calls.is_empty() {
+        return;
+    }
+    it.object(|it| {
+        it.key("role").string("assistant");
+        if text.is_empty() {
+            it.key("content").null();
+        } else {
+            it.key("content").string(&text);
+        }
+        if !calls.is_empty() {
+            it.key("tool_calls")
+                .array(|it| calls.iter().for_each(|call| write_call(call, to, it)));
+        }
+    });
+}
+
+fn write_call(call: &ToolCall<'_>, to: &Destination<'_>, it: &mut Writer<'_>) {
+    it.object(|it| {
+        it.key("id").string(&fitted(&call.id, id_form(to.kind)));
+        it.key("type").string("function");
+        it.key("function").object(|it| {
+            it.key("name").string(&call.name);
+            it.key("arguments");
+            call.arguments.write_text(it);
+        });
+    });
+}
+
+const fn id_form(kind: ProviderKind) -> IdForm {
+    match kind {
+        ProviderKind::Mistral => IdForm::Mistral,
+        _ => IdForm::Chat,
+    }
+}
+
+/// The `content` of a message: a string where it is all text and carries no mark, else parts.
+fn write_content(
+    parts: &[&Part<'_>],
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    if let [Part::Text(Text { text, cache })] = parts
+        && !(*cache && takes.cache_marks)
+    {
+        losses.add_if(*cache, "cache_control");
+        it.key("content").string(text);
+        return Ok(());
+    }
+    it.key("content").try_array(|it| {
+        for part in parts {
+            it.try_object(|it| write_part(part, takes, losses, it))?;
+        }
+        Ok(())
+    })
+}
+
+fn write_part(
+    part: &Part<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let cache = match part {
+        Part::Text(Text { text, cache }) => {
+            it.key("type").string("text");
+            it.key("text").string(text);
+            *cache
+        }
+        Part::Image(media) => {
+            let url = url_of(media).ok_or_else(|| Unsupported::new("image", "is not a picture"))?;
+            it.key("type").string("image_url");
+            it.key("image_url").object(|it| it.key("url").string(&url));
+            media.cache
+        }
+        Part::Document(Media {
+            source: Source::Text(text),
+            cache,
+            ..
+        }) => {
+            it.key("type").string("text");
+            it.key("text").string(text);
+            *cache
+        }
+        Part::Document(media) if takes.files => {
+            write_file(media, it)?;
+            media.cache
+        }
+        Part::Document(_) => {
+            return Err(Unsupported::new("document", "is a file, which the provider does not read"));
+        }
+        Part::Audio(media) => {
+            write_audio(media, it)?;
+            false
+        }
+        Part::Refusal(text) => {
+            it.key("type").string("text");
+            it.key("text").string(text);
+            false
+        }
+        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
+            return Err(Unsupported::new("messages", "has a part that its role cannot say"));
+        }
+    };
+    write_mark(cache, takes, losses, it);
+    Ok(())
+}
+
+fn write_file(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported> {
+    let url = match &media.source {
+        Source::Data { .. } => url_of(media),
+        Source::Text(_) | Source::Url(_) => None,
+    };
+    let url = url.ok_or_else(|| {
+        Unsupported::new(
+            "document",
+            "lies at an address, and the provider takes files only as data",
+        )
+    })?;
+    it.key("type").string("file");
+    it.key("file").object(|it| {
+        it.key("filename").string(media.name.unwrap_or("document.pdf"));
+        it.key("file_data").string(&url);
+    });
+    Ok(())
+}
+
+fn write_audio(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported> {
+    let Source::Data { media_type, base64 } = &media.source else {
+        return Err(Unsupported::new(
+            "audio",
+            "lies at an address, and the provider takes recordings only as data",
+        ));
+    };
+    let format = match media_type.strip_prefix("audio/").unwrap_or(media_type) {
+        "mpeg" | "mp3" => "mp3",
+        "x-wav" | "wave" => "wav",
+        other => other,
+    };
+    it.key("type").string("input_audio");
+    it.key("input_audio").object(|it| {
+        it.key("data").string(base64);
+        it.key("format").string(format);
+    });
+    Ok(())
+}
+
+/// The address of something, also of what is here.
+fn url_of(media: &Media<'_>) -> Option<String> {
+    match &media.source {
+        Source::Data { media_type, base64 } => Some(format!("data:{media_type};base64,{base64}")),
+        Source::Url(url) => Some(url.clone().into_owned()),
+        Source::Text(_) => None,
+    }
+}
+
+/// OpenAI's bound, which the others have too.
+const STOP_MAX: usize = 4;

@@ -1,0 +1,1 @@
+//! The format against what providers really sent, and the traps that others fell into.
