@@ -390,6 +390,33 @@ pub enum Event<'a> {
     Error,
 }
 
+impl<'a> Source<'a> {
+    /// What an address names: a `data:` one (RFC 2397) is the thing itself.
+    pub fn of_url(url: &'a str) -> Self {
+        let data = url
+            .strip_prefix("data:")
+            .and_then(|data| data.split_once(";base64,"));
+        match data {
+            Some((media_type, base64)) => Self::Data {
+                media_type: Cow::Borrowed(media_type.split(';').next().unwrap_or_default()),
+                base64: Cow::Borrowed(base64),
+            },
+            None => Self::Url(Cow::Borrowed(url)),
+        }
+    }
+
+    /// Its address, a `data:` one where it is here; `None` for plain text.
+    pub fn url(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Data { media_type, base64 } => {
+                Some(Cow::Owned(format!("data:{media_type};base64,{base64}")))
+            }
+            Self::Url(url) => Some(Cow::Borrowed(url)),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 impl<'a> Text<'a> {
     /// Words, and no mark.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
