@@ -3,9 +3,10 @@
 use crate::policy::model::ProviderKind;
 
 /// A wire format of requests and answers.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Format {
     /// OpenAI Chat Completions: of clients, and of most providers.
+    #[default]
     Chat,
     /// OpenAI Responses: of clients, OpenAI, Azure OpenAI and xAI.
     Responses,

@@ -243,9 +243,17 @@ mod tests {
                 "/v1beta/models/gemini-2.5-pro",
                 ClientRoute::Model(Format::Gemini, "gemini-2.5-pro"),
             ),
-            ("POST", "/v1/embeddings", ClientRoute::Ask(Operation::Embeddings)),
+            (
+                "POST",
+                "/v1/embeddings",
+                ClientRoute::Ask(Operation::Embeddings),
+            ),
             ("GET", "/v1/models", ClientRoute::Models(Format::Chat)),
-            ("GET", "/v1/models/gpt-5", ClientRoute::Model(Format::Chat, "gpt-5")),
+            (
+                "GET",
+                "/v1/models/gpt-5",
+                ClientRoute::Model(Format::Chat, "gpt-5"),
+            ),
             (
                 "GET",
                 "/v1/models/meta-llama/Llama-3",

@@ -11,9 +11,10 @@ use std::ops::Range;
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
-    ClientError, is_of_model, is_wrong_path, outcome_of, reclassify, response_field_passes,
-    retry_after,
+    ClientError, is_of_model, is_wrong_path, reclassify, response_field_passes, retry_after,
 };
+use crate::dialect::provider::outcome_of;
+use crate::dialect::translation;
 use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -175,6 +176,7 @@ impl Exchange {
     fn take_answer_head(&mut self, now: Moment, head: &ResponseHead, context: &mut Context<'_>) {
         let unread = self.outbox.unread();
         let fields = &context.scratch.fields;
+        let passes = !self.translates();
         let answer = &mut self.answer;
         answer.status = head.status;
         answer.framing = head.framing;
@@ -182,14 +184,14 @@ impl Exchange {
         let body_at = self.outbox.from() + head.len as usize;
         answer.body = body_at..body_at;
         answer.ended = head.framing == Framing::None;
-        if is_success(head.status) {
+        if is_success(head.status) && passes {
             for (name, value) in fields.iter(unread) {
                 // None of the fields that pass are of one hop, but the provider may have made one so.
                 if response_field_passes(name) && !fields.is_named_by_connection(unread, name) {
                     write::field(name, value, &mut answer.fields);
                 }
             }
-        } else {
+        } else if !is_success(head.status) {
             answer.retry_after = retry_after(fields.iter(unread), head.status, &[], context.unix);
         }
         if head.encoded {
@@ -200,12 +202,16 @@ impl Exchange {
                 || (self.request.stream
                     && head.content_type != ContentType::Json
                     && head.content_type != ContentType::Html));
-        if !streams && is_success(head.status) && self.is_resuming() {
-            // The client has half a stream: an answer in one piece does not fit behind it.
+        if is_success(head.status)
+            && ((!streams && self.is_resuming()) || (streams && !passes && !self.request.stream))
+        {
+            // The client has half a stream, and an answer in one piece does not fit behind it; or waits for one piece, and a
+            // stream is not said in another format as one.
             self.answer.spoil();
             return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
         }
         if streams {
+            self.read_stream_in_its_format();
             self.state = State::AwaitContent;
             if let Some(attempt) = &self.attempt {
                 self.until = attempt.content_by.min(attempt.deadline);
@@ -254,6 +260,10 @@ impl Exchange {
             self.judge(now, context);
         } else if length <= max && !self.answer.memory.lacking {
             self.await_more(now);
+        } else if is_success(self.answer.status) && self.translates() {
+            // It cannot be said in another format before it is there as a whole.
+            self.answer.spoil();
+            self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
         } else if is_success(self.answer.status) {
             // Too large to be held back, or there is no room for it: what is good so far goes out, and the rest as it comes.
             self.answer.stream.set_raw();
@@ -298,7 +308,8 @@ impl Exchange {
             .get(self.answer.body.clone())
             .unwrap_or_default();
         let status = self.answer.status;
-        let outcome = outcome_of(self.provider_kind(context), status, body);
+        let format = self.upstream.format;
+        let outcome = outcome_of(format, self.provider_kind(context), status, body);
         let outcome = reclassify(self.own_rules(context), outcome, status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
@@ -318,6 +329,9 @@ impl Exchange {
                 context,
             );
         }
+        if self.translates() && !self.translate_answer() {
+            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        }
         self.end_attempt(
             now,
             End {
@@ -330,6 +344,36 @@ impl Exchange {
         self.reply_with_answer(now, context);
     }
 
+    /// Whether the provider answers in a format that the client does not speak.
+    pub(super) fn translates(&self) -> bool {
+        self.upstream.format != self.request.operation.format()
+    }
+
+    /// Says the answer in the client's format; tells whether it is one.
+    #[cold]
+    fn translate_answer(&mut self) -> bool {
+        let Some(reply) = self.upstream.reply() else {
+            return false;
+        };
+        let client = self.request.operation.format();
+        let place = self.answer.body.clone();
+        let body = self.outbox.all_mut().get_mut(place).unwrap_or_default();
+        let mut said = Vec::new();
+        let format = self.upstream.format;
+        if translation::answer(body, format, client, reply, &mut said).is_err() {
+            return false;
+        }
+        self.outbox.truncate(self.answer.body.start);
+        self.outbox.push(&said);
+        self.answer.body.end = self.outbox.end();
+        write::field(
+            b"content-type",
+            b"application/json",
+            &mut self.answer.fields,
+        );
+        true
+    }
+
     /// We asked for `identity` and got something else. Bytes that cannot be judged are not passed on; what the status
     /// says of a refusal holds all the same, so that a key or a model is not asked on and on.
     fn judge_unread(&mut self, now: Moment, context: &mut Context<'_>) {
@@ -338,7 +382,12 @@ impl Exchange {
         let outcome = if is_success(status) {
             Outcome::BadOutput
         } else {
-            outcome_of(self.provider_kind(context), status, &[])
+            outcome_of(
+                self.upstream.format,
+                self.provider_kind(context),
+                status,
+                &[],
+            )
         };
         let failure = Failure {
             retry_after: self.answer.retry_after,

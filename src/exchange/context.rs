@@ -166,6 +166,7 @@ fn field_line(style: AuthStyle, secret: &Secret) -> Secret {
         AuthStyle::Bearer => b"authorization: Bearer ".as_slice(),
         AuthStyle::ApiKey => b"api-key: ",
         AuthStyle::XApiKey => b"x-api-key: ",
+        AuthStyle::XGoogApiKey => b"x-goog-api-key: ",
     };
     // Of its final size, so that growing it leaves no copy behind.
     let mut line = Vec::with_capacity(name.len() + secret.expose().len() + 2);

@@ -10,6 +10,7 @@ use crate::exchange::Exchange;
 use crate::exchange::context::Context;
 use crate::exchange::shadow::{Draw, Pending};
 use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
+use crate::wire::Extent;
 use crate::wire::h1::request;
 use crate::wire::json::{BadJson, DocumentFacts, Key, value};
 
@@ -22,12 +23,18 @@ impl Exchange {
             .get(self.request.body.clone())
             .unwrap_or_default();
         let scan = self.request.scan();
-        let place = scan.value(Key::Model).unwrap_or_default();
-        let Some(asked) = value::string(body, place).filter(|model| !model.is_empty()) else {
+        let (place, asked) = match &self.request.path_model {
+            Some(model) => (Extent::default(), Some(Cow::Owned(model.to_string()))),
+            None => {
+                let place = scan.value(Key::Model).unwrap_or_default();
+                (place, value::string(body, place))
+            }
+        };
+        let Some(asked) = asked.filter(|model| !model.is_empty()) else {
             return self.refuse(now, Refusal::ModelMissing, context);
         };
         let model = resolve_alias(&context.plan.policy, asked);
-        self.request.stream = scan
+        self.request.stream |= scan
             .value(Key::Stream)
             .and_then(|place| value::bool(body, place))
             .unwrap_or(false);
@@ -91,7 +98,9 @@ impl Exchange {
         }
         let scan = self.request.scan();
         let number = |key| scan.value(key).and_then(|place| value::u64(body, place));
-        let max_out = number(Key::MaxCompletionTokens).or_else(|| number(Key::MaxTokens));
+        let max_out = number(Key::MaxCompletionTokens)
+            .or_else(|| number(Key::MaxTokens))
+            .or_else(|| number(Key::MaxOutputTokens));
         let facts = Facts {
             model,
             path: self.request.operation.client_path(),

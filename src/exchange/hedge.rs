@@ -217,8 +217,10 @@ impl Exchange {
         };
         hedge.stage = Stage::Cleared;
         if let Input::UpstreamSent(bytes, _) = input {
-            self.inbox.take_back(bytes);
-            hedge.side.upstream.wipe_head(&mut self.inbox);
+            hedge
+                .side
+                .upstream
+                .take_request_back(bytes, &mut self.inbox);
         } else {
             hedge.side.take_back(input);
             hedge.side.outbox.unstock(context.scratch);
@@ -287,8 +289,7 @@ impl Side {
     fn take_back(&mut self, input: Input) {
         match input {
             Input::UpstreamSent(bytes, _) => {
-                self.inbox.take_back(bytes);
-                self.upstream.wipe_head(&mut self.inbox);
+                self.upstream.take_request_back(bytes, &mut self.inbox);
             }
             Input::UpstreamRead(bytes, _) => self.outbox.take_back(bytes),
             Input::Dialed(Ok(_)) => self.upstream.open = true,

@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, RequestId, RouteId};
+use crate::dialect::format::Format;
 use crate::dialect::openai::{Patience, Refusal};
 use crate::dialect::{ClientRoute, Operation, client_route};
 use crate::engine::Bound;
@@ -31,6 +32,8 @@ pub(super) struct Request {
     pub(super) withdrawn: Option<RouteId>,
     pub(super) operation: Operation,
     pub(super) stream: bool,
+    /// The model, where the path names it and not the body.
+    pub(super) path_model: Option<Box<str>>,
     pub(super) client: Client,
     /// How long the client waits.
     pub(super) patience: Patience,
@@ -85,8 +88,9 @@ impl Default for Request {
             started: None,
             route: None,
             withdrawn: None,
-            operation: Operation::Chat,
+            operation: Operation::Generate(Format::Chat),
             stream: false,
+            path_model: None,
             client: Client::default(),
             patience: Patience::default(),
             search: None,
@@ -271,6 +275,11 @@ impl Exchange {
             .fields
             .value(unread, "content-encoding")
             .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let speaks_messages = context
+            .scratch
+            .fields
+            .value(unread, "anthropic-version")
+            .is_some();
         if self.hold.is_turned_away() {
             self.request.client.keep_alive = false;
             return self.turn_away(now, context);
@@ -278,14 +287,19 @@ impl Exchange {
         let unread = self.inbox.unread();
         let route = client_route(head.method.as_str(unread), head.path(unread));
         match route {
-            ClientRoute::Chat | ClientRoute::Embeddings if encoded => {
-                self.refuse(now, Refusal::EncodedBody, context);
+            ClientRoute::Ask(operation) => {
+                self.request.operation = operation;
+                self.begin_body(now, encoded, head, context);
             }
-            ClientRoute::Chat => self.begin_body(now, Operation::Chat, head, context),
-            ClientRoute::Embeddings => self.begin_body(now, Operation::Embeddings, head, context),
+            ClientRoute::Gemini { model, stream } => {
+                self.request.path_model = Some(model.into());
+                self.request.stream = stream;
+                self.request.operation = Operation::Generate(Format::Gemini);
+                self.begin_body(now, encoded, head, context);
+            }
             other => {
                 // Copied, because the body behind the path is about to be decoded.
-                let local = LocalRoute::of(other);
+                let local = LocalRoute::of(other, speaks_messages);
                 self.skip_body();
                 self.answer_locally(now, local, context);
             }
@@ -326,11 +340,13 @@ impl Exchange {
     fn begin_body(
         &mut self,
         now: Moment,
-        operation: Operation,
+        encoded: bool,
         head: &RequestHead,
         context: &mut Context<'_>,
     ) {
-        self.request.operation = operation;
+        if encoded {
+            return self.refuse(now, Refusal::EncodedBody, context);
+        }
         let max = context.plan.policy.server.body_max;
         let there = self.inbox.end() - self.request.body.start;
         match head.framing {
@@ -416,21 +432,29 @@ impl Exchange {
 /// What the gateway answers itself.
 #[derive(Clone, Debug)]
 pub(super) enum LocalRoute {
-    Models,
-    Model(String),
+    Models(Format),
+    Model(Format, String),
     Refused(Refusal, Option<&'static str>),
 }
 
 impl LocalRoute {
-    fn of(route: ClientRoute<'_>) -> Self {
+    /// `speaks_messages`: the head has the field by which clients of Anthropic's format are known. Their list of models is at
+    /// the same path as everybody's.
+    fn of(route: ClientRoute<'_>, speaks_messages: bool) -> Self {
+        let form = |format| match format {
+            Format::Chat if speaks_messages => Format::Messages,
+            other => other,
+        };
         match route {
-            ClientRoute::Models => Self::Models,
-            ClientRoute::Model(id) => Self::Model(id.to_owned()),
+            ClientRoute::Models(format) => Self::Models(form(format)),
+            ClientRoute::Model(format, id) => Self::Model(form(format), id.to_owned()),
             ClientRoute::MethodNotAllowed { allow } => {
                 Self::Refused(Refusal::MethodNotAllowed, Some(allow))
             }
             ClientRoute::Unknown { hint } => Self::Refused(Refusal::UnknownPath(hint), None),
-            ClientRoute::Chat | ClientRoute::Embeddings => Self::Refused(Refusal::Internal, None),
+            ClientRoute::Ask(_) | ClientRoute::Gemini { .. } => {
+                Self::Refused(Refusal::Internal, None)
+            }
         }
     }
 }
@@ -440,6 +464,7 @@ const ASKED: KeySet = KeySet::EMPTY
     .with(Key::Model)
     .with(Key::Stream)
     .with(Key::MaxTokens)
-    .with(Key::MaxCompletionTokens);
+    .with(Key::MaxCompletionTokens)
+    .with(Key::MaxOutputTokens);
 /// How much of a refused request's rest is read away.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;

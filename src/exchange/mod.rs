@@ -344,10 +344,7 @@ impl Exchange {
             },
             State::Dial => self.dial(),
             State::SendRequest => Action::SendUpstream {
-                bytes: match &mut self.resume {
-                    Some(resume) if resume.active => std::mem::take(&mut resume.request),
-                    _ => self.inbox.lend_for_send(),
-                },
+                bytes: self.upstream.lend_request(&mut self.inbox),
                 range: self.sending.clone(),
                 until: self.until,
             },
@@ -391,10 +388,7 @@ impl Exchange {
             }
             Input::Dialed(dialed) => self.dialed(now, dialed, context),
             Input::UpstreamSent(bytes, sent) => {
-                match &mut self.resume {
-                    Some(resume) if resume.active => resume.request = bytes,
-                    _ => self.inbox.take_back(bytes),
-                }
+                self.upstream.take_request_back(bytes, &mut self.inbox);
                 self.upstream_sent(now, sent, context);
             }
             Input::UpstreamRead(bytes, read) => {

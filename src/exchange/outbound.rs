@@ -11,14 +11,21 @@
 use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
-use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
+use crate::dialect::Operation;
+use crate::dialect::codec::{Destination, Reply};
+use crate::dialect::format::Format;
+use crate::dialect::loss::Unsupported;
+use crate::dialect::openai::{ClientError, Passage, request_field_passage};
+use crate::dialect::provider::Asked;
+use crate::dialect::translation::{self, Untold};
 use crate::engine::{Attempt, Bound, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::notes::name_of;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
 use crate::ops::Ending;
-use crate::policy::model::ModelName;
+use crate::policy::Plan;
+use crate::policy::model::{self, ModelName};
 use crate::wire::h1::write;
 use crate::wire::json::patch;
 
@@ -41,8 +48,24 @@ pub(super) struct Upstream {
     connect: Span,
     /// When the request began to go out.
     pub(super) sent: Moment,
-    /// Where the head lies in the inbox, credential and all, until it has been sent.
+    /// Where the head lies in the inbox or in `own`, credential and all, until it has been sent.
     head: Range<usize>,
+    /// What it is asked in.
+    pub(super) format: Format,
+    /// A request that is not the client's bytes, head and all: one that goes on with a stream, or is said in another
+    /// format.
+    own: Option<Box<Own>>,
+}
+
+/// A request that is not the client's bytes.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    /// Its head, once there is one, and its body.
+    bytes: Vec<u8>,
+    /// What could not be said in the provider's format: a list of fields.
+    dropped: String,
+    /// What its answer is written with.
+    reply: Reply,
 }
 
 impl Upstream {
@@ -53,8 +76,43 @@ impl Upstream {
     }
 
     /// The credential does not stay in memory that the next request reads into.
-    pub(super) fn wipe_head(&self, inbox: &mut Buffer) {
-        inbox.wipe(self.head.clone());
+    fn wipe_head(&mut self, inbox: &mut Buffer) {
+        match &mut self.own {
+            Some(own) => own
+                .bytes
+                .get_mut(self.head.clone())
+                .unwrap_or_default()
+                .fill(0),
+            None => inbox.wipe(self.head.clone()),
+        }
+    }
+
+    /// Hands the memory to the operation that sends the request.
+    pub(super) fn lend_request(&mut self, inbox: &mut Buffer) -> Vec<u8> {
+        match &mut self.own {
+            Some(own) => std::mem::take(&mut own.bytes),
+            None => inbox.lend_for_send(),
+        }
+    }
+
+    /// The request was sent, or not: its memory comes back.
+    pub(super) fn take_request_back(&mut self, bytes: Vec<u8>, inbox: &mut Buffer) {
+        match &mut self.own {
+            Some(own) => own.bytes = bytes,
+            None => inbox.take_back(bytes),
+        }
+        self.wipe_head(inbox);
+    }
+
+    /// What an answer is written with that is said in another format; `None` where bytes pass.
+    pub(super) fn reply(&self) -> Option<&Reply> {
+        self.own.as_ref().map(|own| &own.reply)
+    }
+
+    /// What of the request could not be said in the provider's format: a list of fields, if there are any.
+    pub(super) fn dropped(&self) -> Option<&str> {
+        let own = self.own.as_deref()?;
+        (!own.dropped.is_empty()).then_some(&*own.dropped)
     }
 }
 
@@ -78,6 +136,18 @@ impl Failure {
             retry_after: None,
             model_alone: false,
             error: ClientError::of_outcome(outcome),
+        }
+    }
+
+    /// The request says something that the target's format cannot say.
+    fn unsupported(unsupported: &Unsupported) -> Self {
+        Self {
+            error: ClientError {
+                param: Some(unsupported.field.clone()),
+                message: unsupported.to_string().into(),
+                ..ClientError::of_outcome(Outcome::Unsupported)
+            },
+            ..Self::of(Outcome::Unsupported)
         }
     }
 }
@@ -108,6 +178,8 @@ impl Exchange {
             .get(attempt.target.index())
             .map(|target| target.provider);
         let provider = provider.unwrap_or_default();
+        let kind = policy.providers.get(provider.index()).map(|it| it.kind);
+        let client = self.request.operation.format();
         let endpoints = context.outlets.endpoints(provider);
         // Another endpoint for each request, without a counter that cores would have to share.
         let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
@@ -118,6 +190,7 @@ impl Exchange {
             endpoint: board.endpoint_from(provider, first, endpoints),
             endpoints,
             connect: attempt.connect_by.since(now),
+            format: kind.map_or(client, |kind| Format::of_provider(kind, client)),
             open: self.upstream.open,
             release: self.upstream.release,
             ..Upstream::default()
@@ -127,6 +200,125 @@ impl Exchange {
         self.answer.reset();
         self.outbox.stock(context.scratch);
         self.state = State::Dial;
+        if (self.upstream.format != client || self.is_resuming())
+            && let Err(failure) = self.write_own_request(&attempt, context)
+        {
+            self.attempt_failed(now, failure, context);
+        }
+    }
+
+    /// The running attempt's request is not the client's bytes.
+    #[cold]
+    fn write_own_request(
+        &mut self,
+        attempt: &Attempt,
+        context: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        let Some(asked) = self.asked(attempt, context.plan) else {
+            return Ok(());
+        };
+        let own = if self.is_resuming() {
+            let mut name = Vec::new();
+            let token = self.model_token(&asked, &mut name);
+            Own {
+                bytes: self.resumed_body(token, attempt.target, context.plan),
+                ..Own::default()
+            }
+        } else {
+            self.translated(&asked, context)?
+        };
+        // Else it goes out uncounted: refusing it now would punish the client for the gateway's own copy.
+        let _ = self.hold.memory(own.bytes.len() as u64, context.core);
+        self.upstream.own = Some(Box::new(own));
+        Ok(())
+    }
+
+    /// The client's request, said in the provider's format.
+    fn translated(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Own, Failure> {
+        let Operation::Generate(client) = self.request.operation else {
+            return Err(Failure::unsupported(&Unsupported::new(
+                "path",
+                "asks for what the provider's format does not have",
+            )));
+        };
+        let to = Destination {
+            kind: asked.provider.kind,
+            model: asked.model,
+            max_output: None,
+        };
+        let mut own = Own::default();
+        let mut body = self.whole_body(&[]);
+        let said = translation::request(
+            &mut body,
+            client,
+            &to,
+            asked.format,
+            self.request.stream,
+            &mut own.bytes,
+        );
+        let said = said.map_err(|untold| match untold {
+            Untold::Unsupported(unsupported) => Failure::unsupported(&unsupported),
+            Untold::Json(_) => Failure::of(Outcome::Unsupported),
+        })?;
+        if let Some(field) = said.dropped.iter().next()
+            && self.is_strict(context.plan)
+        {
+            return Err(Failure::unsupported(&Unsupported::new(
+                field.to_owned(),
+                "cannot be said in the provider's format, and the route is `strict`",
+            )));
+        }
+        for field in said.dropped.iter() {
+            if !own.dropped.is_empty() {
+                own.dropped.push_str(", ");
+            }
+            own.dropped.push_str(field);
+        }
+        own.reply = Reply {
+            id: self.request.id.to_string(),
+            created: context.unix,
+            model: self.request.notes.model().to_owned(),
+            stream_usage: said.stream_usage,
+            echo: said.echo,
+        };
+        Ok(own)
+    }
+
+    /// Whether the route says everything or nothing.
+    fn is_strict(&self, plan: &Plan) -> bool {
+        let route = self.request.route.and_then(|id| plan.policy.routes.get(id.index()));
+        matches!(route.map(|route| &route.action), Some(model::Action::Serve(serve)) if serve.strict)
+    }
+
+    /// Where the running attempt goes, and what it is asked in.
+    fn asked<'c>(&'c self, attempt: &Attempt, plan: &'c Plan) -> Option<Asked<'c>> {
+        let policy = &plan.policy;
+        let target = policy.targets.get(attempt.target.index())?;
+        let provider = policy.provider_of(attempt.target)?;
+        let endpoint = provider
+            .endpoints
+            .get(usize::from(self.upstream.endpoint))?;
+        Some(Asked {
+            provider,
+            endpoint,
+            format: self.upstream.format,
+            model: match &target.model {
+                ModelName::Fixed(name) => name,
+                ModelName::Asked => self.request.notes.model(),
+            },
+            stream: self.request.stream,
+        })
+    }
+
+    /// What stands for the model in the client's body: as it was spelt, where it means the same or does not matter.
+    fn model_token<'n>(&'n self, asked: &Asked<'_>, name: &'n mut Vec<u8>) -> &'n [u8] {
+        let notes = &self.request.notes;
+        if notes.spells(asked.model) || !asked.model_in_body() {
+            return notes.token();
+        }
+        name.clear();
+        patch::string(asked.model, name);
+        name
     }
 
     pub(super) const fn dial(&self) -> Action {
@@ -179,13 +371,15 @@ impl Exchange {
         let mut name = std::mem::take(&mut context.scratch.name);
         let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
         context.scratch.name = name;
-        match &mut self.resume {
-            Some(resume) if resume.active => {
+        match &mut self.upstream.own {
+            Some(own) => {
+                own.bytes
+                    .splice(self.upstream.head.clone(), head.iter().copied());
+                context.scratch.head = head;
                 self.upstream.head = 0..head_bytes;
-                self.sending = 0..head.len();
-                resume.request = head;
+                self.sending = 0..own.bytes.len();
             }
-            _ => {
+            None => {
                 let put = self.inbox.put_before(self.request.tail.start, &head);
                 context.scratch.head = head;
                 self.request.shift(put.moved);
@@ -212,24 +406,13 @@ impl Exchange {
         name: &mut Vec<u8>,
         context: &Context<'_>,
     ) -> (Vec<u8>, usize) {
-        let policy = &context.plan.policy;
         let notes = &self.request.notes;
         out.clear();
-        let (Some(target), Some(provider)) = (
-            policy.targets.get(attempt.target.index()),
-            policy.provider_of(attempt.target),
-        ) else {
+        let Some(asked) = self.asked(attempt, context.plan) else {
             return (out, 0);
-        };
-        let Some(endpoint) = provider.endpoints.get(usize::from(self.upstream.endpoint)) else {
-            return (out, 0);
-        };
-        let model = match &target.model {
-            ModelName::Fixed(name) => name,
-            ModelName::Asked => notes.model(),
         };
         out.extend_from_slice(b"POST ");
-        path(provider, endpoint, self.request.operation, model, &mut out);
+        asked.path(self.request.operation, &mut out);
         out.extend_from_slice(FIXED_FIELDS);
         context.outlets.write_fields(
             self.upstream.provider,
@@ -238,33 +421,28 @@ impl Exchange {
             &mut out,
         );
         out.extend_from_slice(notes.common_fields());
+        let mut versioned = false;
         for line in notes.special_fields() {
-            if request_field_passage(name_of(line)) == Passage::PassesTo(provider.kind) {
+            let name = name_of(line);
+            if request_field_passage(name) == Passage::PassesTo(asked.provider.kind) {
+                versioned |= name.eq_ignore_ascii_case(b"anthropic-version");
                 out.extend_from_slice(line);
             }
         }
+        asked.fields(versioned, &mut out);
         out.extend_from_slice(b"content-length: ");
-        let token = if notes.spells(model) || !model_in_body(provider, endpoint) {
-            notes.token()
-        } else {
-            name.clear();
-            patch::string(model, name);
-            name
-        };
-        let resumed = self
-            .is_resuming()
-            .then(|| self.resumed_body(token, attempt.target, context.plan));
-        let body_bytes = match &resumed {
-            Some(body) => body.len(),
-            None => notes.prefix().len() + token.len() + self.request.tail.len(),
-        };
+        if let Some(own) = &self.upstream.own {
+            let body_bytes = own.bytes.len() - self.upstream.head.len();
+            write::decimal(body_bytes as u64, &mut out);
+            out.extend_from_slice(b"\r\n\r\n");
+            let head_bytes = out.len();
+            return (out, head_bytes);
+        }
+        let token = self.model_token(&asked, name);
+        let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
         write::decimal(body_bytes as u64, &mut out);
         out.extend_from_slice(b"\r\n\r\n");
         let head_bytes = out.len();
-        if let Some(body) = resumed {
-            out.extend_from_slice(&body);
-            return (out, head_bytes);
-        }
         out.extend_from_slice(notes.prefix());
         out.extend_from_slice(token);
         (out, head_bytes)
@@ -276,10 +454,6 @@ impl Exchange {
         sent: Result<(), Broken>,
         context: &mut Context<'_>,
     ) {
-        match &mut self.resume {
-            Some(resume) if resume.active => resume.wipe(self.upstream.head.clone()),
-            _ => self.upstream.wipe_head(&mut self.inbox),
-        }
         match sent {
             Ok(()) => self.state = State::AwaitHead,
             Err(Broken::ClientGone) => self.client_gone(now, context),

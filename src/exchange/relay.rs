@@ -10,10 +10,13 @@
 
 use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::{Moment, Outcome, Span};
+use crate::dialect::client::error_event;
+use crate::dialect::format::Format;
 use crate::dialect::openai::{
-    ClientError, EventKind, StreamEnd, error_event, event_kind, outcome_of_error, reclassify,
-    retry_after, stream_end,
+    ClientError, EventKind, StreamEnd, event_kind, reclassify, retry_after,
 };
+use crate::dialect::provider::{outcome_of_error, stream_end};
+use crate::dialect::translation::{Seen, Translator, Watcher};
 use crate::engine::End;
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -39,10 +42,23 @@ pub(super) struct Stream {
     done_seen: bool,
     /// The client has the head and some events.
     committed: bool,
+    reading: Reading,
     /// When the last content came, moved on by the time that the client took to receive it.
     content: Moment,
     /// When the bytes under way to the client began to go out.
     forwarded: Moment,
+}
+
+/// How events are read.
+#[derive(Debug, Default)]
+enum Reading {
+    /// Chat Completions, and they pass.
+    #[default]
+    Chat,
+    /// Another format, and they pass.
+    Watched(Box<Watcher>),
+    /// They are said in the client's format.
+    Translated(Box<Translator>),
 }
 
 /// What a batch of events amounts to.
@@ -99,11 +115,11 @@ impl Stream {
     }
 
     /// Whether the provider said all it had to say; of a raw body only its framing knows.
-    const fn is_finished(&self, kind: ProviderKind) -> bool {
+    const fn is_finished(&self, format: Format, kind: ProviderKind) -> bool {
         if self.raw {
             return false;
         }
-        match stream_end(kind) {
+        match stream_end(format, kind) {
             StreamEnd::Done => self.done_seen,
             StreamEnd::Finish => self.done_seen || self.finish_seen,
         }
@@ -116,7 +132,7 @@ impl Exchange {
         if self.answer.stream.ready < self.answer.body.start {
             self.answer.stream.ready = self.answer.body.start;
         }
-        let batch = match self.read_events() {
+        let batch = match self.read_events(context) {
             Ok(batch) => batch,
             Err(EventTooLong) if self.answer.stream.committed => {
                 return self.break_off(now, Outcome::BadOutput, context);
@@ -132,8 +148,66 @@ impl Exchange {
         }
     }
 
+    /// The answer is a stream: how its events are read hangs on who speaks what.
+    pub(super) fn read_stream_in_its_format(&mut self) {
+        let (provider, client) = (self.upstream.format, self.request.operation.format());
+        let reading = match self.upstream.reply() {
+            Some(reply) if provider != client => {
+                write::field(
+                    b"content-type",
+                    b"text/event-stream; charset=utf-8",
+                    &mut self.answer.fields,
+                );
+                let translator = Translator::new(provider, client, reply.clone());
+                Reading::Translated(Box::new(translator))
+            }
+            _ if provider == Format::Chat => Reading::Chat,
+            _ => Reading::Watched(Box::new(Watcher::new(provider))),
+        };
+        self.answer.stream.reading = reading;
+    }
+
+    /// Says the events that have become complete in the client's format, in their place.
+    #[cold]
+    fn translate_events(&mut self, context: &Context<'_>) -> Result<Batch, EventTooLong> {
+        let kind = self.provider_kind(context);
+        let stream = &mut self.answer.stream;
+        let Reading::Translated(translator) = &mut stream.reading else {
+            return Ok(Batch::Quiet);
+        };
+        let place = stream.ready..self.answer.body.end;
+        let bytes = self.outbox.all().get(place).unwrap_or_default();
+        let mut said = std::mem::take(&mut stream.data);
+        said.clear();
+        let fed = translator.feed(bytes, self.answer.ended, &mut said);
+        let seen = fed.map_err(|_| EventTooLong)?;
+        stream.finish_seen |= seen.finish;
+        stream.done_seen |= seen.end;
+        if self.answer.ended
+            && stream.is_finished(self.upstream.format, kind)
+            && let Reading::Translated(translator) = &mut stream.reading
+        {
+            translator.end(&mut said);
+        }
+        self.outbox.truncate(stream.ready);
+        self.outbox.push(&said);
+        stream.data = said;
+        stream.ready = self.outbox.end();
+        self.answer.body.end = stream.ready;
+        Ok(if seen.error {
+            Batch::Error
+        } else if seen.content || seen.finish {
+            Batch::Content
+        } else {
+            Batch::Quiet
+        })
+    }
+
     /// Walks over the complete events; on an error event it stops in front of it.
-    fn read_events(&mut self) -> Result<Batch, EventTooLong> {
+    fn read_events(&mut self, context: &Context<'_>) -> Result<Batch, EventTooLong> {
+        if let Reading::Translated(_) = &self.answer.stream.reading {
+            return self.translate_events(context);
+        }
         let stream = &mut self.answer.stream;
         if stream.raw {
             stream.ready = self.answer.body.end;
@@ -157,6 +231,19 @@ impl Exchange {
                 }
                 None => return Ok(batch),
             };
+            if let Reading::Watched(watcher) = &mut stream.reading {
+                let seen = watch(watcher, &event, rest, &mut stream.data);
+                if seen.error {
+                    return Ok(Batch::Error);
+                }
+                stream.finish_seen |= seen.finish;
+                stream.done_seen |= seen.end;
+                if seen.content || seen.finish {
+                    batch = Batch::Content;
+                }
+                stream.ready += event.len;
+                continue;
+            }
             match classify(&event, rest, &mut stream.data) {
                 EventKind::Lifecycle => {}
                 EventKind::Content => batch = Batch::Content,
@@ -181,10 +268,7 @@ impl Exchange {
                 self.attempt_failed(now, failure, context);
             }
             // The break came together with the content, and nothing has been sent: another target may do better.
-            Batch::Content
-                if self.answer.ended
-                    && !self.answer.stream.is_finished(self.provider_kind(context)) =>
-            {
+            Batch::Content if self.answer.ended && !self.is_stream_finished(context) => {
                 self.attempt_failed(now, Failure::of(Outcome::StreamAbort), context);
             }
             Batch::Content => self.commit(now, context),
@@ -218,8 +302,11 @@ impl Exchange {
             .all()
             .get(from..self.answer.body.end)
             .unwrap_or_default();
-        let data = error_data(event);
-        let outcome = outcome_of_error(self.provider_kind(context), data);
+        let data = match &self.answer.stream.reading {
+            Reading::Translated(translator) => translator.error(),
+            Reading::Chat | Reading::Watched(_) => error_data(event),
+        };
+        let outcome = outcome_of_error(self.upstream.format, self.provider_kind(context), data);
         let outcome = reclassify(self.own_rules(context), outcome, self.answer.status, data);
         Failure {
             outcome,
@@ -273,7 +360,7 @@ impl Exchange {
             }
         }
         let stream = &self.answer.stream;
-        let finished = stream.raw || stream.is_finished(self.provider_kind(context));
+        let finished = stream.raw || self.is_stream_finished(context);
         if self.answer.ended && !finished {
             return self.break_off(now, Outcome::StreamAbort, context);
         }
@@ -391,16 +478,35 @@ impl Exchange {
 
     /// The stream broke after its first content.
     pub(super) fn break_off(&mut self, now: Moment, outcome: Outcome, context: &mut Context<'_>) {
-        let kind = self.provider_kind(context);
-        if self.answer.stream.is_finished(kind) && outcome != Outcome::BadOutput {
+        if self.is_stream_finished(context) && outcome != Outcome::BadOutput {
             // Nothing is missing but the framing of its end.
             self.answer.spoil();
             self.answer.ended = true;
+            self.end_translation();
             let mut head = std::mem::take(&mut context.scratch.head);
             head.clear();
             return self.forward(now, self.answer.body.start, head, context);
         }
         self.break_off_with(now, Failure::of(outcome), context);
+    }
+
+    /// Whether the provider said all it had to say.
+    fn is_stream_finished(&self, context: &Context<'_>) -> bool {
+        let kind = self.provider_kind(context);
+        self.answer.stream.is_finished(self.upstream.format, kind)
+    }
+
+    /// What the client's format says at the end of a stream, if that has not been said.
+    fn end_translation(&mut self) {
+        let stream = &mut self.answer.stream;
+        if let Reading::Translated(translator) = &mut stream.reading {
+            let mut said = Vec::new();
+            translator.end(&mut said);
+            self.outbox.truncate(stream.ready);
+            self.outbox.push(&said);
+            stream.ready = self.outbox.end();
+            self.answer.body.end = stream.ready;
+        }
     }
 
     /// Another target goes on, where the route says so and one can; else the client is told.
@@ -430,7 +536,7 @@ impl Exchange {
             .truncate(self.answer.stream.ready.max(self.answer.body.start));
         if !self.answer.stream.raw {
             let mut event = Vec::new();
-            error_event(&mut event, error);
+            error_event(self.request.operation.format(), error, &mut event);
             self.outbox.push(&event);
         }
         self.answer.body.end = self.outbox.end();
@@ -442,6 +548,15 @@ impl Exchange {
         self.after = After::Close;
         self.ending = (self.answer.status, Ending::Failed);
     }
+}
+
+/// What an event of another format amounts to.
+fn watch(watcher: &mut Watcher, event: &Event, bytes: &[u8], data: &mut Vec<u8>) -> Seen {
+    let mut copy = match event.data(bytes, data) {
+        Some(found) => found.to_vec(),
+        None => return Seen::default(),
+    };
+    watcher.see(event.name(bytes), &mut copy)
 }
 
 fn classify(event: &Event, bytes: &[u8], data: &mut Vec<u8>) -> EventKind {

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use crate::base::{Moment, Outcome, Span};
+use crate::dialect::client::error_body;
+use crate::dialect::format::Format;
 use crate::dialect::is_model;
-use crate::dialect::openai::{ClientError, Refusal, error_body, model_body, models_body};
+use crate::dialect::models::{model_body, models_body};
+use crate::dialect::openai::{ClientError, Refusal};
 use crate::engine::{Chain, Finish, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
@@ -66,6 +69,10 @@ impl Exchange {
     /// Who answered, by which route, after how many attempts; and whether the connection stays.
     fn write_own_fields(&self, head: &mut Vec<u8>, plan: &Plan) {
         write::field(b"x-request-id", &self.request.id.to_hex(), head);
+        if self.request.operation.format() == Format::Messages {
+            // Where Anthropic's SDKs look for it.
+            write::field(b"request-id", &self.request.id.to_hex(), head);
+        }
         if let Some(route) = self
             .request
             .route
@@ -81,6 +88,9 @@ impl Exchange {
                 write::field(b"x-switchover-target", target.name.as_bytes(), head);
             }
             write::field_decimal(b"x-switchover-attempts", count as u64, head);
+        }
+        if let Some(dropped) = self.upstream.dropped() {
+            write::field(b"x-switchover-dropped", dropped.as_bytes(), head);
         }
         let client = self.request.client;
         if !client.keep_alive {
@@ -199,9 +209,9 @@ impl Exchange {
         let names = context.plan.policy.model_names();
         let mut body = Vec::new();
         match route {
-            LocalRoute::Models => models_body(&mut body, names.iter().copied(), CREATED),
-            LocalRoute::Model(id) => match names.iter().find(|name| is_model(&id, name)) {
-                Some(name) => model_body(&mut body, name, CREATED),
+            LocalRoute::Models(format) => models_body(format, names.iter().copied(), &mut body),
+            LocalRoute::Model(format, id) => match names.iter().find(|name| is_model(&id, name)) {
+                Some(name) => model_body(format, name, &mut body),
                 None => return self.refuse(now, Refusal::UnknownModel, context),
             },
             LocalRoute::Refused(refusal, allow) => {
@@ -232,7 +242,8 @@ impl Exchange {
             self.request.client.keep_alive = false;
         }
         let mut body = Vec::new();
-        error_body(&mut body, error);
+        let format = self.request.operation.format();
+        error_body(format, error, &self.request.id.to_string(), &mut body);
         let mut head = Vec::new();
         write::status_line(error.status, &mut head);
         if let Some(after) = extras.retry_after {
@@ -347,6 +358,3 @@ const fn ending_of(status: u16) -> Ending {
         Ending::Failed
     }
 }
-
-/// `created` of the models in a list, which clients want to see and nobody reads: 2026-01-01.
-const CREATED: u64 = 1_767_225_600;

@@ -10,6 +10,7 @@
 
 use crate::base::{Moment, Outcome, TargetId};
 use crate::dialect::Operation;
+use crate::dialect::format::Format;
 use crate::dialect::openai::{ClientError, EventKind, SentText, blank_role, continued, event_kind};
 use crate::engine::End;
 use crate::exchange::context::Context;
@@ -30,17 +31,8 @@ pub(super) struct Resume {
     /// The client's status, and the bytes of earlier attempts.
     pub(super) status: u16,
     pub(super) bytes: u64,
-    /// The request of the running attempt, head and all.
-    pub(super) request: Vec<u8>,
     /// Data of an event that has several lines.
     data: Vec<u8>,
-}
-
-impl Resume {
-    /// Overwrites a part of the request with zeros.
-    pub(super) fn wipe(&mut self, place: std::ops::Range<usize>) {
-        self.request.get_mut(place).unwrap_or_default().fill(0);
-    }
 }
 
 impl Exchange {
@@ -51,7 +43,8 @@ impl Exchange {
 
     /// A stream has begun to reach the client: if its route may go on with it, its text is kept from here on.
     pub(super) fn keep_resume(&mut self, context: &Context<'_>) {
-        let continues = self.request.operation == Operation::Chat
+        let continues = self.request.operation == Operation::Generate(Format::Chat)
+            && self.upstream.format == Format::Chat
             && self.request.stream
             && self.chain.as_ref().is_some_and(|chain| {
                 let route = chain.decision().route;
@@ -164,7 +157,7 @@ impl Exchange {
     }
 
     /// The client's body, with `token` for the model; the client's own where that is empty.
-    fn whole_body(&self, token: &[u8]) -> Vec<u8> {
+    pub(super) fn whole_body(&self, token: &[u8]) -> Vec<u8> {
         let notes = &self.request.notes;
         let tail = self.inbox.all().get(self.request.tail.clone());
         let token = if token.is_empty() {

@@ -23,7 +23,7 @@ pub(in crate::policy) struct KindRow {
     pub(in crate::policy) env: Option<&'static str>,
 }
 
-const fn openai_like(
+const fn bearer(
     word: &'static str,
     kind: ProviderKind,
     base_url: &'static str,
@@ -68,7 +68,7 @@ const fn unbuilt(word: &'static str, kind: ProviderKind) -> KindRow {
 
 /// Every kind.
 pub(in crate::policy) const KINDS: [KindRow; 20] = [
-    openai_like(
+    bearer(
         "openai",
         ProviderKind::OpenAi,
         "https://api.openai.com/v1",
@@ -84,68 +84,100 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
         style: AuthStyle::ApiKey,
         env: Some("AZURE_OPENAI_API_KEY"),
     },
-    unbuilt("anthropic", ProviderKind::Anthropic),
-    unbuilt("gemini", ProviderKind::Gemini),
-    unbuilt("vertex", ProviderKind::Vertex),
+    KindRow {
+        word: "anthropic",
+        kind: ProviderKind::Anthropic,
+        built: true,
+        base_url: Some("https://api.anthropic.com/v1"),
+        path: "/v1",
+        style: AuthStyle::XApiKey,
+        env: Some("ANTHROPIC_API_KEY"),
+    },
+    KindRow {
+        word: "gemini",
+        kind: ProviderKind::Gemini,
+        built: true,
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
+        path: "/v1beta",
+        style: AuthStyle::XGoogApiKey,
+        env: Some("GEMINI_API_KEY"),
+    },
+    // Its address names project and location: `https://{location}-aiplatform.googleapis.com/v1/projects/{project}/
+    // locations/{location}/publishers/google`. Its key is a token that others refresh in a file.
+    KindRow {
+        word: "vertex",
+        kind: ProviderKind::Vertex,
+        built: true,
+        base_url: None,
+        path: "",
+        style: AuthStyle::Bearer,
+        env: None,
+    },
     unbuilt("bedrock", ProviderKind::Bedrock),
-    openai_like(
+    bearer(
         "mistral",
         ProviderKind::Mistral,
         "https://api.mistral.ai/v1",
         "/v1",
         "MISTRAL_API_KEY",
     ),
-    unbuilt("cohere", ProviderKind::Cohere),
-    openai_like(
+    bearer(
+        "cohere",
+        ProviderKind::Cohere,
+        "https://api.cohere.com/v2",
+        "/v2",
+        "CO_API_KEY",
+    ),
+    bearer(
         "groq",
         ProviderKind::Groq,
         "https://api.groq.com/openai/v1",
         "/openai/v1",
         "GROQ_API_KEY",
     ),
-    openai_like(
+    bearer(
         "xai",
         ProviderKind::Xai,
         "https://api.x.ai/v1",
         "/v1",
         "XAI_API_KEY",
     ),
-    openai_like(
+    bearer(
         "deepseek",
         ProviderKind::DeepSeek,
         "https://api.deepseek.com",
         "",
         "DEEPSEEK_API_KEY",
     ),
-    openai_like(
+    bearer(
         "openrouter",
         ProviderKind::OpenRouter,
         "https://openrouter.ai/api/v1",
         "/api/v1",
         "OPENROUTER_API_KEY",
     ),
-    openai_like(
+    bearer(
         "together",
         ProviderKind::Together,
         "https://api.together.xyz/v1",
         "/v1",
         "TOGETHER_API_KEY",
     ),
-    openai_like(
+    bearer(
         "fireworks",
         ProviderKind::Fireworks,
         "https://api.fireworks.ai/inference/v1",
         "/inference/v1",
         "FIREWORKS_API_KEY",
     ),
-    openai_like(
+    bearer(
         "perplexity",
         ProviderKind::Perplexity,
         "https://api.perplexity.ai",
         "",
         "PERPLEXITY_API_KEY",
     ),
-    openai_like(
+    bearer(
         "cerebras",
         ProviderKind::Cerebras,
         "https://api.cerebras.ai/v1",

@@ -412,8 +412,10 @@ pub enum AuthStyle {
     Bearer,
     /// `api-key: …` (Azure)
     ApiKey,
-    /// `x-api-key: …`
+    /// `x-api-key: …` (Anthropic)
     XApiKey,
+    /// `x-goog-api-key: …` (Gemini)
+    XGoogApiKey,
 }
 
 /// `tls { … }` of a provider.
@@ -898,6 +900,8 @@ pub struct Serve {
     pub mid_stream: MidStream,
     /// `panic`
     pub panic: Panic,
+    /// `strict`: a request is refused rather than said in part.
+    pub strict: bool,
     /// `sticky = hash(…)`: a request that has all of these goes where its like went; empty: none.
     pub sticky: Vec<StrFact>,
     /// `hedge after … -> provider.model`

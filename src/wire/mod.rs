@@ -9,6 +9,7 @@
 //!   client ← h1::write   ←──── bytes as they came ──── sse  ← h1::chunked ← h1::response        ← provider
 //! ```
 
+pub mod eventstream;
 pub mod extent;
 pub mod h1;
 pub mod json;

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use crate::dialect::codec::{BadAnswer, Reply};
 use crate::dialect::ids::{IdForm, made_up};
-use crate::dialect::turn::{
-    Answer, Arguments, Finish, Part, Reasoning, Text, ToolCall, Usage,
-};
+use crate::dialect::turn::{Answer, Arguments, Finish, Part, Reasoning, Text, ToolCall, Usage};
 use crate::wire::json::{Node, Writer};
 
 /// Reads a provider's answer. Of several choices the first counts: nobody asked for more.
@@ -163,7 +161,8 @@ pub fn write(answer: &Answer<'_>, reply: &Reply, out: &mut Writer<'_>) {
         it.key("choices").array(|it| {
             it.object(|it| {
                 it.key("index").number(0);
-                it.key("message").object(|it| write_message(answer, reply, it));
+                it.key("message")
+                    .object(|it| write_message(answer, reply, it));
                 it.key("logprobs").null();
                 it.key("finish_reason").string(word_of(answer.finish));
             });
@@ -232,7 +231,11 @@ pub(super) fn id_of<'a>(id: &'a str, at: u32, reply: &Reply) -> Cow<'a, str> {
 
 /// The model that answered, or else the one that was asked for.
 pub(super) fn model_of<'a>(model: &'a str, reply: &'a Reply) -> &'a str {
-    if model.is_empty() { &reply.model } else { model }
+    if model.is_empty() {
+        &reply.model
+    } else {
+        model
+    }
 }
 
 pub(super) const fn word_of(finish: Finish) -> &'static str {

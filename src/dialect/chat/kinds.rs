@@ -165,10 +165,25 @@ mod tests {
 
     #[test]
     fn models_that_think() {
-        for model in ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1-codex", "openai/gpt-5-mini", "gpt-oss-120b"] {
+        for model in [
+            "o1",
+            "o3-mini",
+            "o4-mini-2025-04-16",
+            "gpt-5",
+            "gpt-5.1-codex",
+            "openai/gpt-5-mini",
+            "gpt-oss-120b",
+        ] {
             assert!(thinks(model), "{model}");
         }
-        for model in ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "ollama", "omni-moderation", "chatgpt-4o-latest"] {
+        for model in [
+            "gpt-4o",
+            "gpt-4.1",
+            "gpt-5-chat-latest",
+            "ollama",
+            "omni-moderation",
+            "chatgpt-4o-latest",
+        ] {
             assert!(!thinks(model), "{model}");
         }
     }

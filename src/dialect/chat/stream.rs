@@ -24,9 +24,13 @@ impl Reader {
             return take(Event::Error);
         }
         self.read_start(chunk, take);
-        let choice = chunk
-            .list("choices")
-            .find(|choice| choice.get("index").and_then(Node::as_u64).unwrap_or_default() == 0);
+        let choice = chunk.list("choices").find(|choice| {
+            choice
+                .get("index")
+                .and_then(Node::as_u64)
+                .unwrap_or_default()
+                == 0
+        });
         if let Some(choice) = choice {
             if choice.get("error").is_some() {
                 return take(Event::Error);
@@ -73,7 +77,11 @@ impl Reader {
 
     fn read_call(&mut self, call: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
         let function = call.get("function");
-        let text = |key| function.and_then(|function| function.text(key)).unwrap_or_default();
+        let text = |key| {
+            function
+                .and_then(|function| function.text(key))
+                .unwrap_or_default()
+        };
         let name = text("name");
         let number = call.get("index").and_then(Node::as_u64);
         let known = match number {

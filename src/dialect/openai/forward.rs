@@ -49,8 +49,15 @@ pub fn request_field_passage(name: &[u8]) -> Passage {
         }
         11 => is(b"openai-beta", Passes),
         12 => is(b"http-referer", PassesTo(ProviderKind::OpenRouter)),
+        14 if name
+            .first()
+            .is_some_and(|first| first.eq_ignore_ascii_case(&b'a')) =>
+        {
+            is(b"anthropic-beta", PassesTo(ProviderKind::Anthropic))
+        }
         14 => is(b"x-grok-conv-id", PassesTo(ProviderKind::Xai)), // prompt cache affinity
         15 => is(b"idempotency-key", Passes),
+        17 => is(b"anthropic-version", PassesTo(ProviderKind::Anthropic)),
         18 => is(b"x-session-affinity", PassesTo(ProviderKind::Fireworks)),
         19 => is(b"x-client-request-id", Passes),
         _ => Passage::Stays,
@@ -71,8 +78,12 @@ pub fn response_field_passes(name: &[u8]) -> bool {
     }
 }
 
+/// `x-ratelimit-…` of most providers, `anthropic-ratelimit-…` of Anthropic.
 fn is_rate_limit(name: &[u8]) -> bool {
-    const PREFIX: &[u8] = b"x-ratelimit-";
-    name.get(..PREFIX.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    [b"x-ratelimit-".as_slice(), b"anthropic-ratelimit-"]
+        .into_iter()
+        .any(|prefix| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        })
 }

@@ -36,7 +36,13 @@ pub fn health_request(
         Question::Token { model, .. } => {
             token_question(provider, endpoint, model, &mut body);
             let mut target = Vec::new();
-            path(provider, endpoint, Operation::Generate(Format::Chat), model, &mut target);
+            path(
+                provider,
+                endpoint,
+                Operation::Generate(Format::Chat),
+                model,
+                &mut target,
+            );
             write::request_line("POST", &target, out);
             out.extend_from_slice(b"content-type: application/json\r\n");
         }

@@ -5,7 +5,7 @@
 //!   request:   quirks (path, model)   forward (fields)   patience       → provider
 //!   answer:    outcome, classify, retry (how did it go?)   event (one of a stream)
 //!   broken:    continuation (what to go on from, and how to ask for it)
-//!   to client: error, refusal (one envelope)   models (lists)   forward (fields)
+//!   to client: error, refusal (one envelope)   forward (fields)
 //!   health:    what endpoints are asked between requests
 //!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
@@ -17,7 +17,6 @@ mod error;
 mod event;
 mod forward;
 mod health;
-mod models;
 mod outcome;
 mod patience;
 mod quirks;
@@ -33,7 +32,6 @@ pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, p
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};
 pub use self::health::{Finding, health_finding, health_request};
-pub use self::models::{model_body, models_body};
 pub use self::outcome::{is_of_model, is_wrong_path, outcome_of, outcome_of_error};
 pub use self::patience::Patience;
 pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};

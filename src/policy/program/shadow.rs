@@ -71,6 +71,7 @@ fn alone(shadow: Shadow, route: &Serve, reject: Reject) -> Serve {
         timeouts: route.timeouts,
         mid_stream: MidStream::Error,
         panic: Panic::Fail,
+        strict: false,
         sticky: Vec::new(),
         hedge: None,
         shadow: Some(shadow),

@@ -230,6 +230,9 @@ impl<'t> Resolver<'t> {
         let style = match &name.kind {
             Kind::Str(text) if text.eq_ignore_ascii_case("x-api-key") => Some(AuthStyle::XApiKey),
             Kind::Str(text) if text.eq_ignore_ascii_case("api-key") => Some(AuthStyle::ApiKey),
+            Kind::Str(text) if text.eq_ignore_ascii_case("x-goog-api-key") => {
+                Some(AuthStyle::XGoogApiKey)
+            }
             _ => None,
         };
         if style.is_none() {

@@ -261,6 +261,9 @@ impl<'t> Resolver<'t> {
             timeouts: timeouts(fields),
             mid_stream,
             panic: panic(fields).or(self.defaults.panic).unwrap_or_default(),
+            strict: fields
+                .place("strict")
+                .map_or(self.defaults.strict, |_| fields.flag("strict")),
             sticky,
             hedge: hedge.map(|written| Box::new(written.hedge)),
             shadow: shadow.map(|written| written.shadow),

@@ -26,6 +26,7 @@ pub(super) struct Defaults {
     pub(super) mid_stream: Option<(MidStream, Place)>,
     /// Only where the policy sets it.
     pub(super) panic: Option<Panic>,
+    pub(super) strict: bool,
 }
 
 impl Default for Defaults {
@@ -43,6 +44,7 @@ impl Default for Defaults {
             attempts_max: None,
             mid_stream: None,
             panic: None,
+            strict: false,
         }
     }
 }
@@ -160,6 +162,7 @@ impl<'t> Resolver<'t> {
             attempts_max: attempts_max(&fields),
             mid_stream: mid_stream(&fields),
             panic: panic(&fields),
+            strict: fields.flag("strict"),
         };
     }
 

@@ -114,6 +114,14 @@ const PANIC: Row = row(
     "what happens when the breakers of all targets are open: refuse at once, or let one request a second try each",
 );
 
+const STRICT: Row = field(
+    "strict",
+    Type::Bool,
+    Value::Bool(false),
+    "refuse a request rather than leave out what a provider's format cannot say; what is left out is named in \
+     `x-switchover-dropped`",
+);
+
 /// `server { … }`
 pub(in crate::policy) const SERVER: Block = Block {
     word: "server",
@@ -224,6 +232,7 @@ pub(in crate::policy) const DEFAULTS: Block = Block {
         MAX_ATTEMPTS,
         MID_STREAM,
         PANIC,
+        STRICT,
     ],
 };
 
@@ -491,6 +500,7 @@ pub(in crate::policy) const ROUTE: Block = Block {
         MAX_ATTEMPTS,
         MID_STREAM,
         PANIC,
+        STRICT,
         later(
             "limits",
             Form::Field(Type::List(&Type::Name(Space::Limit)), None),

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use crate::base::{RequestId, Span, hash};
-use crate::dialect::openai::{ClientError, error_body, models_body};
+use crate::dialect::format::Format;
+use crate::dialect::models::models_body;
+use crate::dialect::openai::{ClientError, error_body};
 use crate::policy::model::Act;
 use crate::sim::provider::text::words;
 use crate::sim::provider::{Answer, Asked, Ending, Timing, Wanted};
@@ -115,7 +117,7 @@ fn plain(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act) {
         Wanted::Embeddings { inputs, dimensions } => {
             embeddings(&mut body, asked, timing.draw, inputs, dimensions);
         }
-        Wanted::Models => models_body(&mut body, ["simulated"], asked.created),
+        Wanted::Models => models_body(Format::Chat, ["simulated"], &mut body),
         _ => {
             let count = completion(&mut body, asked, timing);
             delay = delay.saturating_add(

@@ -1,8 +1,8 @@
 //! Facts that need a whole document: sizes and kinds of what is deep inside a body. Parses a copy with `simd-json`, as
 //! that overwrites its input. Called only when a policy asks for one of these facts; otherwise bodies are scanned.
 //!
-//! The shapes are those of the OpenAI Chat Completions format (messages and content parts), and of embeddings (`input`)
-//! and completions (`prompt`).
+//! The shapes are those of all formats that clients speak: messages and content parts of Chat Completions and Anthropic's,
+//! items of Responses, contents and parts of Gemini's, and of embeddings (`input`) and completions (`prompt`).
 
 use core::fmt;
 
@@ -18,17 +18,17 @@ use super::BadJson;
 /// What a document was found to hold.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DocumentFacts {
-    /// An estimate of the tokens that go in: the bytes of text in `messages`, `input` and `prompt` and of all keys and
-    /// strings in `tools`, divided by 4 and rounded up. Good to a factor of two for English; data of images, audio and
+    /// An estimate of the tokens that go in: the bytes of text in the conversation and its instructions, and of all keys
+    /// and strings in `tools`, divided by 4 and rounded up. Good to a factor of two for English; data of images, audio and
     /// files is not counted.
     pub tokens_in: u64,
     /// `tools` is an array that is not empty.
     pub tools: bool,
-    /// A content part is of type `image_url` or `input_image`.
+    /// A content part is a picture: of type `image_url`, `input_image` or `image`, or data of a type `image/…`.
     pub images: bool,
     /// A content part is of type `input_audio`, or `modalities` holds `audio`.
     pub audio: bool,
-    /// `response_format` is of type `json_schema`.
+    /// The answer has to fit a schema.
     pub json_schema: bool,
 }
 
@@ -99,10 +99,21 @@ impl Inspector {
 }
 
 impl DocumentFacts {
+    /// Data in Gemini's form.
+    fn data(&mut self, data: Value<'_, '_>) {
+        let kind = data.get("mimeType").or_else(|| data.get("mime_type"));
+        let kind = kind
+            .as_ref()
+            .and_then(ValueAsScalar::as_str)
+            .unwrap_or_default();
+        self.images |= kind.starts_with("image/");
+        self.audio |= kind.starts_with("audio/");
+    }
+
     fn of(document: Value<'_, '_>) -> Self {
         let mut facts = Self::default();
         let mut bytes = 0;
-        for key in ["messages", "input", "prompt"] {
+        for key in CONVERSATION {
             if let Some(value) = document.get(key) {
                 bytes += facts.content(value);
             }
@@ -119,10 +130,17 @@ impl DocumentFacts {
             .get("modalities")
             .and_then(|modalities| modalities.as_array())
             .is_some_and(|modalities| modalities.iter().any(|it| it.as_str() == Some("audio")));
-        let format = document
-            .get("response_format")
-            .and_then(|format| format.get("type"));
-        facts.json_schema = format.as_ref().and_then(ValueAsScalar::as_str) == Some("json_schema");
+        facts.json_schema = FORMS.iter().any(|path| {
+            let form = path
+                .iter()
+                .try_fold(document, |value, key| value.get(*key))
+                .and_then(|form| form.get("type"));
+            form.as_ref().and_then(ValueAsScalar::as_str) == Some("json_schema")
+        });
+        if let Some(config) = document.get("generationConfig") {
+            let schema = |key| config.get(key).is_some();
+            facts.json_schema |= schema("responseSchema") || schema("responseJsonSchema");
+        }
         facts
     }
 
@@ -142,18 +160,38 @@ impl DocumentFacts {
         for (key, value) in &object {
             match key {
                 "type" => match value.as_str() {
-                    Some("image_url" | "input_image") => self.images = true,
+                    Some("image_url" | "input_image" | "image") => self.images = true,
                     Some("input_audio") => self.audio = true,
                     _ => {}
                 },
                 // Names of things, and data that is not text.
-                "role" | "id" | "tool_call_id" | "image_url" | "input_audio" | "file" => {}
+                "role" | "id" | "tool_call_id" | "image_url" | "input_audio" | "file"
+                | "source" => {}
+                "inlineData" | "inline_data" | "fileData" | "file_data" => self.data(value),
                 _ => bytes += self.content(value),
             }
         }
         bytes
     }
 }
+
+/// Where formats keep the conversation and its instructions.
+const CONVERSATION: [&str; 8] = [
+    "messages",
+    "input",
+    "prompt",
+    "system",
+    "instructions",
+    "contents",
+    "systemInstruction",
+    "system_instruction",
+];
+/// Where formats say of which form the answer has to be: Chat Completions, Responses, Anthropic's.
+const FORMS: [&[&str]; 3] = [
+    &["response_format"],
+    &["text", "format"],
+    &["output_config", "format"],
+];
 
 /// Bytes of all keys and strings.
 fn all_text(value: Value<'_, '_>) -> u64 {

@@ -15,6 +15,8 @@ pub enum Key {
     MaxTokens,
     /// `max_completion_tokens`: what `max_tokens` is called for newer models.
     MaxCompletionTokens,
+    /// `max_output_tokens`: what `max_tokens` is called in Responses.
+    MaxOutputTokens,
     /// `messages`
     Messages,
     /// `input`: of embeddings.
@@ -41,7 +43,7 @@ pub enum Key {
 
 impl Key {
     /// Count of keys.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// The key that `name`, without quotes and escapes, spells.
     pub fn from_name(name: &[u8]) -> Option<Self> {
@@ -51,6 +53,7 @@ impl Key {
             b"stream_options" => Self::StreamOptions,
             b"max_tokens" => Self::MaxTokens,
             b"max_completion_tokens" => Self::MaxCompletionTokens,
+            b"max_output_tokens" => Self::MaxOutputTokens,
             b"messages" => Self::Messages,
             b"input" => Self::Input,
             b"prompt" => Self::Prompt,
@@ -69,7 +72,7 @@ impl Key {
 
 /// A set of keys.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct KeySet(u16);
+pub struct KeySet(u32);
 
 impl KeySet {
     /// No key.
@@ -87,4 +90,4 @@ impl KeySet {
     }
 }
 
-const _: () = assert!(Key::COUNT == Key::Usage as usize + 1 && Key::COUNT <= 16);
+const _: () = assert!(Key::COUNT == Key::Usage as usize + 1 && Key::COUNT <= 32);

@@ -182,6 +182,7 @@ pub(super) fn serve(tiers: Vec<Tier>, jumps: &[TargetId], require: Caps) -> Acti
         timeouts: TimeoutsOverride::default(),
         mid_stream: MidStream::Error,
         panic: Panic::Fail,
+        strict: false,
         sticky: Vec::new(),
         hedge: None,
         shadow: None,

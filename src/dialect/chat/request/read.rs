@@ -130,7 +130,9 @@ fn read_tool(at: usize, tool: Node<'_>) -> Result<Tool<'_>, Unsupported> {
     let function = tool
         .get("function")
         .filter(|_| tool.text("type").is_none_or(|kind| kind == "function"))
-        .ok_or_else(|| Unsupported::new(field(), "is not a function: other tools run at OpenAI only"))?;
+        .ok_or_else(|| {
+            Unsupported::new(field(), "is not a function: other tools run at OpenAI only")
+        })?;
     let name = function
         .text("name")
         .ok_or_else(|| Unsupported::new(field(), "has no name"))?;
@@ -254,7 +256,10 @@ fn read_assistant<'a>(
         parts.push(Part::Refusal(Cow::Borrowed(refusal)));
     }
     dropped.add_if(message.get("audio").is_some(), "messages[].audio");
-    dropped.add_if(message.get("function_call").is_some(), "messages[].function_call");
+    dropped.add_if(
+        message.get("function_call").is_some(),
+        "messages[].function_call",
+    );
     for (number, call) in message.list("tool_calls").enumerate() {
         let function = call.get("function").ok_or_else(|| {
             Unsupported::new(
@@ -268,7 +273,9 @@ fn read_assistant<'a>(
         parts.push(Part::ToolCall(ToolCall {
             id: Cow::Borrowed(id),
             name: Cow::Borrowed(name),
-            arguments: Arguments::Text(Cow::Borrowed(function.text("arguments").unwrap_or_default())),
+            arguments: Arguments::Text(Cow::Borrowed(
+                function.text("arguments").unwrap_or_default(),
+            )),
             signature: None,
         }));
     }
@@ -296,7 +303,10 @@ fn read_content(at: usize, message: Node<'_>) -> Result<Vec<Part<'_>>, Unsupport
         return Ok(Vec::new());
     };
     if let Some(text) = content.as_str() {
-        return Ok(Part::text(text).map(|part| with_mark(part, message)).into_iter().collect());
+        return Ok(Part::text(text)
+            .map(|part| with_mark(part, message))
+            .into_iter()
+            .collect());
     }
     let mut parts = Vec::new();
     for (number, part) in content.elements().enumerate() {
@@ -332,7 +342,7 @@ fn read_image<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a
     let url = image.and_then(|image| image.as_str().or_else(|| image.text("url")));
     let url = url.ok_or_else(|| Unsupported::new(field(), "has no `image_url.url`"))?;
     Ok(Media {
-        source: source_of(url),
+        source: Source::of_url(url),
         name: None,
         cache: marks_cache(part),
     })
@@ -340,14 +350,16 @@ fn read_image<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a
 
 fn read_file<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a>, Unsupported> {
     let file = part.get("file");
-    let data = file.and_then(|file| file.text("file_data")).ok_or_else(|| {
-        Unsupported::new(
-            field(),
-            "has no `file.file_data`: a file that lies at one provider is not known to another",
-        )
-    })?;
+    let data = file
+        .and_then(|file| file.text("file_data"))
+        .ok_or_else(|| {
+            Unsupported::new(
+                field(),
+                "has no `file.file_data`: a file that lies at one provider is not known to another",
+            )
+        })?;
     Ok(Media {
-        source: source_of(data),
+        source: Source::of_url(data),
         name: file.and_then(|file| file.text("filename")),
         cache: marks_cache(part),
     })
@@ -356,7 +368,8 @@ fn read_file<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a>
 fn read_audio<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a>, Unsupported> {
     let audio = part.get("input_audio");
     let text = |key| audio.and_then(|audio| audio.text(key));
-    let data = text("data").ok_or_else(|| Unsupported::new(field(), "has no `input_audio.data`"))?;
+    let data =
+        text("data").ok_or_else(|| Unsupported::new(field(), "has no `input_audio.data`"))?;
     let media_type = match text("format") {
         Some("mp3") => Cow::Borrowed("audio/mpeg"),
         Some(format) => Cow::Owned(format!("audio/{format}")),
@@ -370,20 +383,6 @@ fn read_audio<'a>(field: &dyn Fn() -> String, part: Node<'a>) -> Result<Media<'a
         name: None,
         cache: false,
     })
-}
-
-/// What an address names: `data:image/png;base64,…` is here.
-fn source_of(url: &str) -> Source<'_> {
-    let data = url
-        .strip_prefix("data:")
-        .and_then(|data| data.split_once(";base64,"));
-    match data {
-        Some((media_type, base64)) => Source::Data {
-            media_type: Cow::Borrowed(media_type.split(';').next().unwrap_or_default()),
-            base64: Cow::Borrowed(base64),
-        },
-        None => Source::Url(Cow::Borrowed(url)),
-    }
 }
 
 /// COMPAT: `cache_control`, Anthropic's mark, which clients of `OpenRouter` and `LiteLLM` put on parts of this format.

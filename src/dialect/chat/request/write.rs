@@ -1,5 +1,7 @@
 //! A request for a provider of this format, from one in another.
 
+use std::borrow::Cow;
+
 use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes, thinks};
 use crate::dialect::codec::Destination;
 use crate::dialect::ids::{IdForm, fitted};
@@ -65,8 +67,16 @@ fn write_sampling(
     for (key, value, taken) in [
         ("temperature", turn.temperature, !fixed),
         ("top_p", turn.top_p, !fixed),
-        ("presence_penalty", turn.presence_penalty, takes.penalties && !fixed),
-        ("frequency_penalty", turn.frequency_penalty, takes.penalties && !fixed),
+        (
+            "presence_penalty",
+            turn.presence_penalty,
+            takes.penalties && !fixed,
+        ),
+        (
+            "frequency_penalty",
+            turn.frequency_penalty,
+            takes.penalties && !fixed,
+        ),
     ] {
         match value {
             Some(value) if taken => it.key(key).float(value),
@@ -85,8 +95,12 @@ fn write_sampling(
         losses.add_if(!turn.stop.is_empty(), "stop");
     } else if !turn.stop.is_empty() {
         losses.add_if(turn.stop.len() > STOP_MAX, "stop");
-        it.key("stop")
-            .array(|it| turn.stop.iter().take(STOP_MAX).for_each(|text| it.string(text)));
+        it.key("stop").array(|it| {
+            turn.stop
+                .iter()
+                .take(STOP_MAX)
+                .for_each(|text| it.string(text))
+        });
     }
 }
 
@@ -148,7 +162,11 @@ fn write_thinking(
             });
         }
         ThinkingForm::DeepSeek => {
-            let word = if effort == Effort::None { "disabled" } else { "enabled" };
+            let word = if effort == Effort::None {
+                "disabled"
+            } else {
+                "enabled"
+            };
             return it.key("thinking").object(|it| it.key("type").string(word));
         }
         ThinkingForm::Never => None,
@@ -283,7 +301,12 @@ fn write_user(
             Part::ToolResult(result) => {
                 write_result(result, to, takes, losses, it)?;
                 // A result is text in this format: what is to be seen is shown by the user.
-                said.extend(result.parts.iter().filter(|part| !matches!(part, Part::Text(_))));
+                said.extend(
+                    result
+                        .parts
+                        .iter()
+                        .filter(|part| !matches!(part, Part::Text(_))),
+                );
             }
             part => said.push(part),
         }
@@ -307,21 +330,23 @@ fn write_result(
     losses.add_if(result.cache && !takes.cache_marks, "cache_control");
     it.try_object(|it| {
         it.key("role").string("tool");
-        it.key("tool_call_id").string(&fitted(&result.id, id_form(to.kind)));
+        it.key("tool_call_id")
+            .string(&fitted(&result.id, id_form(to.kind)));
         if to.kind == ProviderKind::Mistral && !result.name.is_empty() {
             it.key("name").string(&result.name);
         }
-        let mut text = String::new();
+        let texts: Vec<_> = result
+            .parts
+            .iter()
+            .filter(|part| matches!(part, Part::Text(_)))
+            .collect();
+        let text = joined_text(&texts).map_or(Cow::Borrowed(""), |(text, _)| text);
         if result.is_error {
             // There is no field for it.
-            text.push_str("Error: ");
+            it.key("content").string(&format!("Error: {text}"));
+        } else {
+            it.key("content").string(&text);
         }
-        for part in &result.parts {
-            if let Part::Text(Text { text: more, .. }) = part {
-                text.push_str(more);
-            }
-        }
-        it.key("content").string(&text);
         Ok(())
     })
 }
@@ -385,18 +410,18 @@ const fn id_form(kind: ProviderKind) -> IdForm {
     }
 }
 
-/// The `content` of a message: a string where it is all text and carries no mark, else parts.
+/// The `content` of a message: a string where it is all text and carries no mark — every server takes that —, else parts.
 fn write_content(
     parts: &[&Part<'_>],
     takes: Takes,
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
-    if let [Part::Text(Text { text, cache })] = parts
-        && !(*cache && takes.cache_marks)
+    if let Some((text, marked)) = joined_text(parts)
+        && !(marked && takes.cache_marks)
     {
-        losses.add_if(*cache, "cache_control");
-        it.key("content").string(text);
+        losses.add_if(marked, "cache_control");
+        it.key("content").string(&text);
         return Ok(());
     }
     it.key("content").try_array(|it| {
@@ -405,6 +430,27 @@ fn write_content(
         }
         Ok(())
     })
+}
+
+/// The words of parts that are all words, a blank line between two; and whether any is marked.
+fn joined_text<'p>(parts: &[&'p Part<'_>]) -> Option<(Cow<'p, str>, bool)> {
+    let mut joined: Option<Cow<'p, str>> = None;
+    let mut marked = false;
+    for part in parts {
+        let Part::Text(Text { text, cache }) = part else {
+            return None;
+        };
+        marked |= cache;
+        match &mut joined {
+            None => joined = Some(Cow::Borrowed(text)),
+            Some(before) => {
+                let before = before.to_mut();
+                before.push_str("\n\n");
+                before.push_str(text);
+            }
+        }
+    }
+    joined.map(|text| (text, marked))
 }
 
 fn write_part(
@@ -420,7 +466,10 @@ fn write_part(
             *cache
         }
         Part::Image(media) => {
-            let url = url_of(media).ok_or_else(|| Unsupported::new("image", "is not a picture"))?;
+            let url = media
+                .source
+                .url()
+                .ok_or_else(|| Unsupported::new("image", "is not a picture"))?;
             it.key("type").string("image_url");
             it.key("image_url").object(|it| it.key("url").string(&url));
             media.cache
@@ -439,7 +488,10 @@ fn write_part(
             media.cache
         }
         Part::Document(_) => {
-            return Err(Unsupported::new("document", "is a file, which the provider does not read"));
+            return Err(Unsupported::new(
+                "document",
+                "is a file, which the provider does not read",
+            ));
         }
         Part::Audio(media) => {
             write_audio(media, it)?;
@@ -451,7 +503,10 @@ fn write_part(
             false
         }
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
-            return Err(Unsupported::new("messages", "has a part that its role cannot say"));
+            return Err(Unsupported::new(
+                "messages",
+                "has a part that its role cannot say",
+            ));
         }
     };
     write_mark(cache, takes, losses, it);
@@ -460,7 +515,7 @@ fn write_part(
 
 fn write_file(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported> {
     let url = match &media.source {
-        Source::Data { .. } => url_of(media),
+        Source::Data { .. } => media.source.url(),
         Source::Text(_) | Source::Url(_) => None,
     };
     let url = url.ok_or_else(|| {
@@ -471,7 +526,8 @@ fn write_file(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported>
     })?;
     it.key("type").string("file");
     it.key("file").object(|it| {
-        it.key("filename").string(media.name.unwrap_or("document.pdf"));
+        it.key("filename")
+            .string(media.name.unwrap_or("document.pdf"));
         it.key("file_data").string(&url);
     });
     Ok(())
@@ -495,15 +551,6 @@ fn write_audio(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported
         it.key("format").string(format);
     });
     Ok(())
-}
-
-/// The address of something, also of what is here.
-fn url_of(media: &Media<'_>) -> Option<String> {
-    match &media.source {
-        Source::Data { media_type, base64 } => Some(format!("data:{media_type};base64,{base64}")),
-        Source::Url(url) => Some(url.clone().into_owned()),
-        Source::Text(_) => None,
-    }
 }
 
 /// OpenAI's bound, which the others have too.

@@ -125,7 +125,13 @@ fn paths() {
         let provider = provider(kind, base, version);
         let endpoint = &provider.endpoints[0];
         let mut out = Vec::new();
-        path(&provider, endpoint, Operation::Generate(Format::Chat), "gpt/5 x", &mut out);
+        path(
+            &provider,
+            endpoint,
+            Operation::Generate(Format::Chat),
+            "gpt/5 x",
+            &mut out,
+        );
         assert_eq!(String::from_utf8(out).unwrap(), target);
         assert_eq!(model_in_body(&provider, endpoint), in_body, "{target}");
     }

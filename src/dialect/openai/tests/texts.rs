@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::{Body, fixtures};
 use crate::base::Outcome;
 use crate::dialect::openai::{
-    ClientError, MESSAGE_BYTES_MAX, Refusal, error_body, error_event, model_body, models_body,
-    outcome_of, provider_message,
+    ClientError, MESSAGE_BYTES_MAX, Refusal, error_body, error_event, outcome_of, provider_message,
 };
 
 fn envelope(error: &ClientError<'_>) -> Value {
@@ -174,27 +173,6 @@ fn an_event_is_one_data_line() {
     assert_eq!(
         serde_json::from_str::<Value>(data).unwrap()["error"]["message"],
         "line\none"
-    );
-}
-
-#[test]
-fn lists_of_models() {
-    let mut out = Vec::new();
-    models_body(&mut out, ["gpt-5", "a\"b"], 7);
-    let list: Value = serde_json::from_slice(&out).unwrap();
-    assert_eq!(list["object"], "list");
-    assert_eq!(list["data"][1]["id"], "a\"b");
-    let mut one = Vec::new();
-    model_body(&mut one, "gpt-5", 7);
-    assert_eq!(
-        serde_json::from_slice::<Value>(&one).unwrap(),
-        list["data"][0]
-    );
-    out.clear();
-    models_body(&mut out, [], 7);
-    assert_eq!(
-        serde_json::from_slice::<Value>(&out).unwrap()["data"],
-        json!([])
     );
 }
 

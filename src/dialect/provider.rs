@@ -1,0 +1,180 @@
+//! What a provider is asked and what its answers mean, by the format that it is asked in. One `match` for each question:
+//! the formats themselves know nothing of each other.
+
+use crate::base::Outcome;
+use crate::dialect::codec::{BadAnswer, Destination};
+use crate::dialect::format::Format;
+use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::openai::{self, StreamEnd};
+use crate::dialect::route::Operation;
+use crate::dialect::turn::{Answer, Event, Turn};
+use crate::dialect::{chat, cohere, converse, gemini, messages, responses};
+use crate::policy::model::{Endpoint, Provider, ProviderKind};
+use crate::wire::json::{Node, Tree, Writer};
+
+/// Where a provider is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Who.
+    pub provider: &'a Provider,
+    /// Which of its endpoints.
+    pub endpoint: &'a Endpoint,
+    /// In which format.
+    pub format: Format,
+    /// The provider's name for the model.
+    pub model: &'a str,
+    /// The answer is to come as it is made.
+    pub stream: bool,
+}
+
+impl Asked<'_> {
+    /// Appends the request target — path and query — for `operation`.
+    pub fn path(&self, operation: Operation, out: &mut Vec<u8>) {
+        let base = self.endpoint.base_path.trim_end_matches('/');
+        match (operation, self.format) {
+            (Operation::CountTokens, _) => {
+                out.extend_from_slice(base.as_bytes());
+                out.extend_from_slice(b"/messages/count_tokens");
+            }
+            (Operation::Embeddings, _) | (_, Format::Chat) => {
+                openai::path(self.provider, self.endpoint, operation, self.model, out);
+            }
+            (_, Format::Responses) => {
+                let operation = Operation::Generate(Format::Responses);
+                openai::path(self.provider, self.endpoint, operation, self.model, out);
+            }
+            (_, Format::Messages) => {
+                out.extend_from_slice(base.as_bytes());
+                out.extend_from_slice(b"/messages");
+            }
+            (_, Format::Gemini) => gemini::path(base, self.model, self.stream, out),
+            (_, Format::Converse) => converse::path(base, self.model, self.stream, out),
+            (_, Format::Cohere) => {
+                out.extend_from_slice(base.as_bytes());
+                out.extend_from_slice(b"/chat");
+            }
+        }
+    }
+
+    /// Appends the fields that every request in the format has, beside those that all requests have. `told`: the client
+    /// speaks the format too, and what it says of the format's version passes.
+    pub fn fields(&self, told: bool, out: &mut Vec<u8>) {
+        if self.format == Format::Messages && !told {
+            out.extend_from_slice(b"anthropic-version: 2023-06-01\r\n");
+        }
+    }
+
+    /// Whether `model` in the body must be the provider's name for it.
+    pub fn model_in_body(&self) -> bool {
+        match self.format {
+            Format::Gemini | Format::Converse => false,
+            Format::Chat | Format::Responses => openai::model_in_body(self.provider, self.endpoint),
+            Format::Messages | Format::Cohere => true,
+        }
+    }
+}
+
+/// Writes a request in `format`.
+pub(super) fn write_request(
+    format: Format,
+    turn: &Turn<'_>,
+    to: &Destination<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    match format {
+        Format::Chat => chat::write_request(turn, to, losses, out),
+        Format::Responses => responses::write_request(turn, to, losses, out),
+        Format::Messages => messages::write_request(turn, to, losses, out),
+        Format::Gemini => gemini::write_request(turn, to, losses, out),
+        Format::Converse => converse::write_request(turn, to, losses, out),
+        Format::Cohere => cohere::write_request(turn, to, losses, out),
+    }
+}
+
+/// Reads a whole answer in `format`.
+pub(super) fn read_answer(format: Format, body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
+    match format {
+        Format::Chat => chat::read_answer(body),
+        Format::Responses => responses::read_answer(body),
+        Format::Messages => messages::read_answer(body),
+        Format::Gemini => gemini::read_answer(body),
+        Format::Converse => converse::read_answer(body),
+        Format::Cohere => cohere::read_answer(body),
+    }
+}
+
+/// What a whole answer means: `body` is all of it, decoded from its transfer coding.
+pub fn outcome_of(format: Format, kind: ProviderKind, status: u16, body: &[u8]) -> Outcome {
+    match format {
+        Format::Chat => openai::outcome_of(kind, status, body),
+        Format::Responses => responses::outcome_of(kind, status, body),
+        Format::Messages => messages::outcome_of(status, body),
+        Format::Gemini => gemini::outcome_of(status, body),
+        Format::Converse => converse::outcome_of(status, None, body),
+        Format::Cohere => cohere::outcome_of(status, body),
+    }
+}
+
+/// What an error inside a stream means: `data` is that of its event.
+pub fn outcome_of_error(format: Format, kind: ProviderKind, data: &[u8]) -> Outcome {
+    match format {
+        Format::Chat => openai::outcome_of_error(kind, data),
+        Format::Responses => responses::outcome_of_error(kind, data),
+        Format::Messages => messages::outcome_of_error(data),
+        Format::Gemini => gemini::outcome_of_error(data),
+        Format::Converse => converse::outcome_of_error(data),
+        Format::Cohere => cohere::outcome_of_error(data),
+    }
+}
+
+/// How a provider ends a stream.
+pub const fn stream_end(format: Format, kind: ProviderKind) -> StreamEnd {
+    match format {
+        Format::Chat => openai::stream_end(kind),
+        // No mark of its own; Bedrock's last event only tells the usage.
+        Format::Gemini | Format::Converse => StreamEnd::Finish,
+        Format::Responses | Format::Messages | Format::Cohere => StreamEnd::Done,
+    }
+}
+
+/// Reads a stream's events.
+#[derive(Debug)]
+pub(super) enum StreamReader {
+    Chat(chat::Reader),
+    Responses(responses::Reader),
+    Messages(messages::Reader),
+    Gemini(gemini::Reader),
+    Converse(converse::Reader),
+    Cohere(cohere::Reader),
+}
+
+impl StreamReader {
+    pub(super) fn new(format: Format) -> Self {
+        match format {
+            Format::Chat => Self::Chat(chat::Reader::default()),
+            Format::Responses => Self::Responses(responses::Reader::default()),
+            Format::Messages => Self::Messages(messages::Reader::default()),
+            Format::Gemini => Self::Gemini(gemini::Reader::default()),
+            Format::Converse => Self::Converse(converse::Reader::default()),
+            Format::Cohere => Self::Cohere(cohere::Reader::default()),
+        }
+    }
+
+    /// Takes one event. Its data is used up; what is no JSON says nothing.
+    pub(super) fn read(&mut self, name: &str, data: &mut [u8], take: &mut dyn FnMut(Event<'_>)) {
+        if data.trim_ascii_start().starts_with(b"[DONE]") {
+            return take(Event::End);
+        }
+        let Ok(tree) = Tree::parse(data) else { return };
+        let data = tree.root();
+        match self {
+            Self::Chat(reader) => reader.read(name, data, take),
+            Self::Responses(reader) => reader.read(name, data, take),
+            Self::Messages(reader) => reader.read(name, data, take),
+            Self::Gemini(reader) => reader.read(name, data, take),
+            Self::Converse(reader) => reader.read(name, data, take),
+            Self::Cohere(reader) => reader.read(name, data, take),
+        }
+    }
+}
