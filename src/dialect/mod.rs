@@ -18,6 +18,7 @@ pub mod format;
 pub mod ids;
 pub mod loss;
 pub mod openai;
+pub mod responses;
 pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};
