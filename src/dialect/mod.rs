@@ -15,6 +15,7 @@ mod route;
 
 pub mod codec;
 pub mod format;
+pub mod gemini;
 pub mod ids;
 pub mod loss;
 pub mod openai;
