@@ -19,6 +19,14 @@ pub(super) fn read_request(format: Format, body: Node<'_>) -> Result<Turn<'_>, U
     }
 }
 
+/// The request with its schemas in JSON Schema, to be read in its place; `None` if they are already.
+pub(super) fn in_json_schema(format: Format, body: Node<'_>) -> Option<Vec<u8>> {
+    match format {
+        Format::Gemini => gemini::in_json_schema(body),
+        _ => None,
+    }
+}
+
 /// What an answer in `format` repeats of its request.
 pub(super) fn echo(format: Format, body: Node<'_>) -> Echo {
     match format {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::format::Format;
+use crate::wire::percent;
 
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -110,7 +111,7 @@ fn below_models(path: &str) -> Option<(ClientRoute<'_>, &'static str)> {
         _ => return Some((ClientRoute::Model(Format::Gemini, id), "GET")),
     };
     let model = id.rsplit_once(':').map_or(id, |(model, _)| model);
-    let model = percent_decoded(model);
+    let model = percent::decode(model);
     Some((ClientRoute::Gemini { model, stream }, "POST"))
 }
 
@@ -145,53 +146,9 @@ fn hint(path: &str) -> &'static str {
     }
 }
 
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    loop {
-        rest = match rest {
-            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    decoded.push(high << 4 | low);
-                    after
-                }
-                _ => return Cow::Borrowed(text),
-            },
-            [byte, after @ ..] => {
-                decoded.push(*byte);
-                after
-            }
-            [] => break,
-        };
-    }
-    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
 /// Whether the id of a path names the model: as it stands, or percent-decoded, as SDKs encode slashes and colons.
 pub fn is_model(id: &str, name: &str) -> bool {
-    let mut rest = id.as_bytes();
-    for &expected in name.as_bytes() {
-        let (byte, after) = match rest {
-            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => return id == name,
-            },
-            [byte, after @ ..] => (*byte, after),
-            [] => return false,
-        };
-        if byte != expected {
-            return id == name;
-        }
-        rest = after;
-    }
-    rest.is_empty()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    u8::try_from(char::from(digit).to_digit(16)?).ok()
+    id == name || percent::decode(id) == name
 }
 
 #[cfg(test)]

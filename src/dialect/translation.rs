@@ -1,13 +1,13 @@
 //! One format said in another: a request on its way out, an answer on its way back, whole or as it comes.
 
-use crate::dialect::client::{StreamWriter, echo, read_request, write_answer};
+use crate::dialect::client::{StreamWriter, echo, in_json_schema, read_request, write_answer};
 use crate::dialect::codec::{BadAnswer, Destination, Echo, Reply};
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::provider::{StreamReader, read_answer, write_request};
 use crate::dialect::turn::{Event, Finish};
 use crate::wire::eventstream;
-use crate::wire::json::{BadJson, Tree, Writer};
+use crate::wire::json::{BadJson, Node, Tree, Writer};
 use crate::wire::sse;
 
 /// Why a request cannot be said in another format.
@@ -56,14 +56,31 @@ pub fn request(
     out: &mut Vec<u8>,
 ) -> Result<Said, Untold> {
     let tree = Tree::parse(body)?;
-    let mut turn = read_request(client, tree.root())?;
+    match in_json_schema(client, tree.root()) {
+        None => say(tree.root(), client, to, provider, stream, out),
+        Some(mut plain) => {
+            let tree = Tree::parse(&mut plain)?;
+            say(tree.root(), client, to, provider, stream, out)
+        }
+    }
+}
+
+fn say(
+    body: Node<'_>,
+    client: Format,
+    to: &Destination<'_>,
+    provider: Format,
+    stream: bool,
+    out: &mut Vec<u8>,
+) -> Result<Said, Untold> {
+    let mut turn = read_request(client, body)?;
     turn.stream = stream;
     let mut dropped = std::mem::take(&mut turn.dropped);
     write_request(provider, &turn, to, &mut dropped, &mut Writer::new(out))?;
     Ok(Said {
         dropped,
         stream_usage: turn.stream_usage,
-        echo: echo(client, tree.root()),
+        echo: echo(client, body),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod eventstream;
 pub mod extent;
 pub mod h1;
 pub mod json;
+pub mod percent;
 pub mod sse;
 
 pub use self::extent::Extent;

@@ -181,6 +181,7 @@ impl Setup {
             shadow: None,
             mid_stream: MidStream::Error,
             panic: self.panic,
+            strict: false,
             sticky: Vec::new(),
         };
         let route = |name: &str, action| Route {
