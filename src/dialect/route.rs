@@ -46,7 +46,8 @@ impl Operation {
 pub enum ClientRoute<'a> {
     /// `POST` to [`Operation::client_path`]
     Ask(Operation),
-    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: the model is not in the body.
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`, or the same below `/v1`: the model is not
+    /// in the body.
     Gemini {
         /// The model, decoded.
         model: Cow<'a, str>,
@@ -98,17 +99,18 @@ const fn ask(format: Format) -> ClientRoute<'static> {
 
 /// A model, and what is asked of it.
 fn below_models(path: &str) -> Option<(ClientRoute<'_>, &'static str)> {
-    if let Some(id) = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
-        return Some((ClientRoute::Model(Format::Chat, id), "GET"));
+    let (format, id) = match path.strip_prefix("/v1/models/") {
+        Some(id) => (Format::Chat, id),
+        None => (Format::Gemini, path.strip_prefix("/v1beta/models/")?),
+    };
+    if id.is_empty() {
+        return None;
     }
-    let id = path
-        .strip_prefix("/v1beta/models/")
-        .filter(|id| !id.is_empty())?;
     // A model's name may have a colon, an action's has none.
     let stream = match id.rsplit_once(':').map(|(_, action)| action) {
         Some("generateContent") => false,
         Some("streamGenerateContent") => true,
-        _ => return Some((ClientRoute::Model(Format::Gemini, id), "GET")),
+        _ => return Some((ClientRoute::Model(format, id), "GET")),
     };
     let model = id.rsplit_once(':').map_or(id, |(model, _)| model);
     let model = percent::decode(model);
@@ -189,7 +191,7 @@ mod tests {
             ),
             (
                 "POST",
-                "/v1beta/models/org%2Fmodel:8b:generateContent",
+                "/v1/models/org%2Fmodel:8b:generateContent",
                 ClientRoute::Gemini {
                     model: "org/model:8b".into(),
                     stream: false,

@@ -275,11 +275,14 @@ impl Exchange {
             .fields
             .value(unread, "content-encoding")
             .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        let speaks_messages = context
-            .scratch
-            .fields
-            .value(unread, "anthropic-version")
-            .is_some();
+        let has = |field| context.scratch.fields.value(unread, field).is_some();
+        let speaks = if has("anthropic-version") {
+            Format::Messages
+        } else if has("x-goog-api-key") {
+            Format::Gemini
+        } else {
+            Format::Chat
+        };
         if self.hold.is_turned_away() {
             self.request.client.keep_alive = false;
             return self.turn_away(now, context);
@@ -299,7 +302,7 @@ impl Exchange {
             }
             other => {
                 // Copied, because the body behind the path is about to be decoded.
-                let local = LocalRoute::of(other, speaks_messages);
+                let local = LocalRoute::of(other, speaks);
                 self.skip_body();
                 self.answer_locally(now, local, context);
             }
@@ -438,11 +441,10 @@ pub(super) enum LocalRoute {
 }
 
 impl LocalRoute {
-    /// `speaks_messages`: the head has the field by which clients of Anthropic's format are known. Their list of models is at
-    /// the same path as everybody's.
-    fn of(route: ClientRoute<'_>, speaks_messages: bool) -> Self {
+    /// `speaks`: what the client's fields say of its format. Lists of models are at the same path for all.
+    fn of(route: ClientRoute<'_>, speaks: Format) -> Self {
         let form = |format| match format {
-            Format::Chat if speaks_messages => Format::Messages,
+            Format::Chat => speaks,
             other => other,
         };
         match route {

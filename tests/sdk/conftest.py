@@ -1,4 +1,4 @@
-"""The official OpenAI SDK → the real gateway → a stand-in provider that answers from recorded traffic.
+"""The official SDKs → the real gateway → a stand-in provider that answers from recorded traffic.
 
     cargo build --release
     python3 -m venv target/venv && target/venv/bin/pip install -r tests/sdk/requirements.txt
@@ -16,8 +16,10 @@ import time
 import urllib.error
 import urllib.request
 
+import anthropic
 import openai
 import pytest
+from google import genai
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = pathlib.Path(os.environ.get("SWITCHOVER_FIXTURES", ROOT / "tests" / "fixtures"))
@@ -134,15 +136,38 @@ route default { tier 1 { first.* }, tier 2 { second.* } }
 """
 
 
+# A provider of each kind, all at the same stand-in. Its model is asked for by the kind's name.
+BY_KIND = """policy 1
+
+server {{ listen = "127.0.0.1:{port}", admin = "127.0.0.1:{admin}", cores = 1 }}
+retries calm {{ max = 0 }}
+defaults {{ retries = calm, deadline = 20s }}
+{providers}
+{routes}
+route default {{ reject(404) }}
+"""
+KIND = """provider p_{kind} {{
+  kind = {kind}, base_url = "{url}{path}", auth = {auth}, tls = off
+  model m = "the-model"
+}}
+"""
+PATHS = {"gemini": "/v1beta", "vertex": "/v1/projects/p/locations/l/publishers/google", "cohere": "/v2", "bedrock": "",
+         "deepseek": ""}
+STYLES = {"anthropic": "header(\"x-api-key\", {key})", "gemini": "header(\"x-goog-api-key\", {key})"}
+
+
 class Gateway:
     """A running gateway. `io` overrules SWITCHOVER_IO; `wrapper` is a command that runs the gateway's."""
 
     def __init__(self, folder, providers, routes, ttft="5s", idle="5s", io=None, wrapper=()):
+        urls = {name: provider.url for name, provider in providers.items()}
+        self.begin(folder, POLICY, dict(routes=routes, ttft=ttft, idle=idle, **urls), io, wrapper)
+
+    def begin(self, folder, template, values, io=None, wrapper=()):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
         self.clients = []
         policy = folder / "test.policy"
-        policy.write_text(POLICY.format(port=self.port, admin=self.admin, routes=routes, ttft=ttft, idle=idle,
-                                        **{name: provider.url for name, provider in providers.items()}))
+        policy.write_text(template.format(port=self.port, admin=self.admin, **values))
         environment = {**os.environ, **{f"{name.upper()}_KEY": provider_key(name) for name in PROVIDERS}}
         io = io or os.environ.get("SWITCHOVER_IO", "auto")
         command = [*wrapper, str(binary()), "serve", str(policy), "--io", io]
@@ -167,10 +192,32 @@ class Gateway:
                                           timeout=PATIENCE_S))
         return self.clients[-1]
 
+    def anthropic(self):
+        self.clients.append(anthropic.Anthropic(base_url=f"http://127.0.0.1:{self.port}", api_key=CLIENT_KEY, max_retries=0,
+                                                timeout=PATIENCE_S))
+        return self.clients[-1]
+
+    def genai(self):
+        options = genai.types.HttpOptions(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_S * 1000)
+        self.clients.append(genai.Client(api_key=CLIENT_KEY, http_options=options))
+        return self.clients[-1]
+
     def end(self):
         for client in self.clients:
             client.close()
         end(self.process)
+
+
+class Dialects(Gateway):
+    """A running gateway with a provider of each of these kinds."""
+
+    def __init__(self, folder, providers, kinds):
+        key = "env(\"FIRST_KEY\")"
+        written = [KIND.format(kind=kind, url=providers["first"].url, path=PATHS.get(kind, "/v1"),
+                               auth=STYLES.get(kind, "bearer({key})").format(key=key)) for kind in kinds]
+        routes = [f"route {kind} when req.model == \"{kind}\" {{ tier 1 {{ p_{kind}.m }}, fallback {{ else -> stop }} }}"
+                  for kind in kinds]
+        self.begin(folder, BY_KIND, dict(providers="".join(written), routes="\n".join(routes)))
 
 
 @pytest.fixture(scope="session")
