@@ -66,9 +66,17 @@ pub fn read(body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
 fn arguments_of(function: Node<'_>) -> Arguments<'_> {
     match function.get("arguments") {
         Some(object) if object.is_object() => Arguments::Object(object),
-        Some(text) => Arguments::Text(Cow::Borrowed(text.as_str().unwrap_or_default())),
+        Some(text) => {
+            let text = text.as_str().filter(|text| !is_nothing(text));
+            Arguments::Text(Cow::Borrowed(text.unwrap_or_default()))
+        }
         None => Arguments::Text(Cow::Borrowed("")),
     }
+}
+
+/// COMPAT: Groq's Llama models call tools without arguments with `null` (recorded).
+pub(super) fn is_nothing(arguments: &str) -> bool {
+    matches!(arguments, "" | "null")
 }
 
 /// A piece of `content`.

@@ -1,7 +1,7 @@
 //! Streams: the chunks of a provider, and those for a client.
 
 use crate::dialect::chat::answer::{
-    Words, finish_of, id_of, model_of, thoughts_of, usage_of, word_of, words_of, write_usage,
+    Words, finish_of, is_nothing, id_of, model_of, thoughts_of, usage_of, word_of, words_of, write_usage,
 };
 use crate::dialect::codec::Reply;
 use crate::dialect::turn::{Event, Finish, Usage};
@@ -108,7 +108,7 @@ impl Reader {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let arguments = function.and_then(|function| function.get("arguments"));
         match arguments.map(|arguments| (arguments, arguments.as_str())) {
-            Some((_, Some(text))) if !text.is_empty() => take(Event::ToolArguments { at, text }),
+            Some((_, Some(text))) if !is_nothing(text) => take(Event::ToolArguments { at, text }),
             Some((object, None)) if object.is_object() => {
                 let mut text = Vec::new();
                 object.write(&mut text);
