@@ -17,6 +17,7 @@ pub mod codec;
 pub mod format;
 pub mod ids;
 pub mod loss;
+pub mod messages;
 pub mod openai;
 pub mod turn;
 
