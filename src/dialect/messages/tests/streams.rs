@@ -6,7 +6,10 @@ use crate::dialect::turn::Event;
 #[test]
 fn a_whole_stream() {
     let events = written(&[
-        Event::Start { id: "x", model: "m" },
+        Event::Start {
+            id: "x",
+            model: "m",
+        },
         Event::Text(""),
         Event::Text("a"),
         Event::Finish {
