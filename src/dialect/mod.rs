@@ -15,10 +15,12 @@ mod route;
 
 pub mod codec;
 pub mod format;
+pub mod gemini;
 pub mod ids;
 pub mod loss;
 pub mod messages;
 pub mod openai;
+pub mod responses;
 pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};
