@@ -12,7 +12,7 @@ pub(super) fn write_system(turn: &Turn<'_>, losses: &mut Losses, out: &mut Write
         .messages
         .iter()
         .filter(|message| message.role == Role::System);
-    losses.add_if(in_the_middle.clone().next().is_some(), "messages.role");
+    losses.add_if(in_the_middle.clone().next().is_some(), "messages[].role");
     let texts: Vec<_> = turn
         .system
         .iter()
@@ -101,7 +101,7 @@ fn is_carried(part: &Part<'_>, losses: &mut Losses) -> bool {
         Part::Text(text) => !is_blank(&text.text),
         Part::Refusal(text) => !is_blank(text),
         Part::Reasoning(_) => {
-            losses.add("reasoning_content");
+            losses.add("messages[].reasoning_content");
             false
         }
         _ => true,
@@ -137,13 +137,13 @@ fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> 
             it.key("type").string("tool_use");
             it.key("id").string(&fitted(&call.id, IdForm::Messages));
             it.key("name").string(&call.name);
-            let field = || "messages.tool_calls.function.arguments".to_owned();
+            let field = || "messages[].tool_calls[].function.arguments".to_owned();
             call.arguments.write_object(&field, it.key("input"))
         })?,
         Part::ToolResult(result) => write_result(result, out)?,
         Part::Audio(_) => {
             return Err(Unsupported::new(
-                "messages.content.input_audio",
+                "messages[].content[].input_audio",
                 "holds a recording, which Anthropic does not take",
             ));
         }
@@ -188,7 +188,7 @@ fn write_media(kind: &str, media: &Media<'_>, out: &mut Writer<'_>) -> Result<()
             Source::Data { media_type, base64 } => {
                 if is_document && media_type != "application/pdf" {
                     return Err(Unsupported::new(
-                        "messages.content.file",
+                        "messages[].content[].file",
                         "holds a file that Anthropic does not read: it takes PDF and plain text",
                     ));
                 }
@@ -209,7 +209,7 @@ fn write_media(kind: &str, media: &Media<'_>, out: &mut Writer<'_>) -> Result<()
             }),
             Source::Text(_) => {
                 return Err(Unsupported::new(
-                    "messages.content.image_url",
+                    "messages[].content[].image_url",
                     "holds a picture without its bytes or address",
                 ));
             }

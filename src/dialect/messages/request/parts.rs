@@ -80,7 +80,7 @@ fn name_rest(block: Node<'_>, known: &[&str], dropped: &mut Losses) {
     for (key, value) in block.members() {
         let is_known = matches!(key, "type" | "cache_control") || known.contains(&key);
         if !is_known && !value.is_null() {
-            name_unknown("messages.content.", key, dropped);
+            name_unknown("messages[].content[].", key, dropped);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn read<'a>(tools: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsup
             match key {
                 "type" | "name" | "description" | "input_schema" | "strict" | "cache_control" => {}
                 _ if value.is_null() => {}
-                _ => name_unknown("tools.", key, &mut turn.dropped),
+                _ => name_unknown("tools[].", key, &mut turn.dropped),
             }
         }
         turn.tools.push(Tool {
@@ -86,7 +86,7 @@ fn write_tool(tool: &Tool<'_>, claude: Claude, losses: &mut Losses, out: &mut Wr
     let strict = tool.strict == Some(true) && claude.takes_schemas();
     losses.add_if(
         tool.strict == Some(true) && !strict,
-        "tools.function.strict",
+        "tools[].function.strict",
     );
     out.object(|it| {
         it.key("name").string(tool.name);
