@@ -50,6 +50,14 @@ pub(super) fn write_answer(
     }
 }
 
+/// The status of an error, for a client that speaks `format`: where formats have statuses of their own.
+pub fn error_status(format: Format, error: &ClientError<'_>) -> u16 {
+    match format {
+        Format::Messages => messages::error_status(error),
+        _ => error.status,
+    }
+}
+
 /// Appends the envelope of an error, for a client that speaks `format`. `request` is its name for logs.
 pub fn error_body(format: Format, error: &ClientError<'_>, request: &str, out: &mut Vec<u8>) {
     match format {

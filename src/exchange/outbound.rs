@@ -286,7 +286,10 @@ impl Exchange {
 
     /// Whether the route says everything or nothing.
     fn is_strict(&self, plan: &Plan) -> bool {
-        let route = self.request.route.and_then(|id| plan.policy.routes.get(id.index()));
+        let route = self
+            .request
+            .route
+            .and_then(|id| plan.policy.routes.get(id.index()));
         matches!(route.map(|route| &route.action), Some(model::Action::Serve(serve)) if serve.strict)
     }
 

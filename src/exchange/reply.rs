@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::{Moment, Outcome, Span};
-use crate::dialect::client::error_body;
+use crate::dialect::client::{error_body, error_status};
 use crate::dialect::format::Format;
 use crate::dialect::is_model;
 use crate::dialect::models::{model_body, models_body};
@@ -245,7 +245,8 @@ impl Exchange {
         let format = self.request.operation.format();
         error_body(format, error, &self.request.id.to_string(), &mut body);
         let mut head = Vec::new();
-        write::status_line(error.status, &mut head);
+        let status = error_status(format, error);
+        write::status_line(status, &mut head);
         if let Some(after) = extras.retry_after {
             write::field_decimal(b"retry-after", after.as_secs_ceil().max(1), &mut head);
         }
@@ -259,7 +260,7 @@ impl Exchange {
             write::field(b"x-switchover-reason", reason.as_bytes(), &mut head);
         }
         self.finish_reply(now, head, &body, context);
-        self.reply(now, error.status, ending, unread);
+        self.reply(now, status, ending, unread);
     }
 
     /// Completes a head, and puts it into the outbox with its body.

@@ -221,7 +221,7 @@ fn route(number: u64) -> Route {
             timeouts: TimeoutsOverride::default(),
             mid_stream: MidStream::Error,
             panic: Panic::Fail,
-        strict: false,
+            strict: false,
             sticky: Vec::new(),
             hedge: None,
             shadow: None,

@@ -1,7 +1,8 @@
 //! Streams: the chunks of a provider, and those for a client.
 
 use crate::dialect::chat::answer::{
-    Words, finish_of, is_nothing, id_of, model_of, thoughts_of, usage_of, word_of, words_of, write_usage,
+    Words, finish_of, id_of, is_nothing, model_of, thoughts_of, usage_of, word_of, words_of,
+    write_usage,
 };
 use crate::dialect::codec::Reply;
 use crate::dialect::turn::{Event, Finish, Usage};

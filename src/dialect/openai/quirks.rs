@@ -12,8 +12,8 @@
 
 use crate::dialect::Operation;
 use crate::dialect::format::Format;
-use crate::wire::percent;
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
+use crate::wire::percent;
 
 /// How a stream that went well ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
