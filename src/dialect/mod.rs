@@ -13,7 +13,9 @@
 mod recorded;
 mod route;
 
+pub mod claude;
 pub mod codec;
+pub mod converse;
 pub mod format;
 pub mod ids;
 pub mod loss;
