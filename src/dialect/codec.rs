@@ -1,5 +1,7 @@
 //! What every format's reader and writer is given besides the bytes.
 
+use core::fmt;
+
 use crate::policy::model::ProviderKind;
 
 /// Where a request goes.
@@ -25,6 +27,25 @@ pub struct Reply {
     pub model: String,
     /// A stream ends with its usage.
     pub stream_usage: bool,
+    /// What the answer repeats of the request.
+    pub echo: Echo,
+}
+
+/// What an answer repeats of its request, in formats where it does (Responses). It comes from the client's body, as
+/// the format's reader gives it.
+#[derive(Clone, Default)]
+pub struct Echo {
+    /// Members of an object: JSON, a comma between them.
+    pub members: Vec<u8>,
+    /// Names of the tools that take a text, where all others take JSON.
+    pub custom_tools: Vec<String>,
+}
+
+impl fmt::Debug for Echo {
+    /// Without the contents: they are of a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Echo").finish_non_exhaustive()
+    }
 }
 
 /// An answer, or an event of one, that is not what its format says.

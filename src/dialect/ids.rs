@@ -48,6 +48,23 @@ pub fn made_up(answer: &str, at: u32, form: IdForm) -> String {
     spelt(prefix, 24, hashes(answer.as_bytes(), u64::from(at) + 1))
 }
 
+/// The calls of a conversation so far: formats whose results do not say what was called are read with its help.
+#[derive(Debug, Default)]
+pub struct Calls<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Calls<'a> {
+    /// One more.
+    pub fn add(&mut self, id: impl Into<Cow<'a, str>>, name: impl Into<Cow<'a, str>>) {
+        self.0.push((id.into(), name.into()));
+    }
+
+    /// What was called by the last call of that name; `""` if there is none.
+    pub fn tool_of(&self, id: &str) -> Cow<'a, str> {
+        let found = self.0.iter().rev().find(|(call, _)| call == id);
+        found.map_or(Cow::Borrowed(""), |(_, tool)| tool.clone())
+    }
+}
+
 impl IdForm {
     fn takes(self, id: &str) -> bool {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');

@@ -11,13 +11,11 @@
 //! any order, and results of tools are parts of what the user's side says next.
 //!
 //! What a format says and this does not hold is either named in [`Turn::dropped`] or refused ([`Unsupported`]).
-//!
-//! [`Unsupported`]: crate::dialect::loss::Unsupported
 
 use std::borrow::Cow;
 
-use crate::dialect::loss::Losses;
-use crate::wire::json::Node;
+use crate::dialect::loss::{Losses, Unsupported};
+use crate::wire::json::{Node, Tree, Writer};
 
 /// A request for the next turn of a conversation. The model is not in it: the policy names it.
 #[derive(Debug, Default)]
@@ -392,6 +390,33 @@ pub enum Event<'a> {
     Error,
 }
 
+impl<'a> Source<'a> {
+    /// What an address names: a `data:` one (RFC 2397) is the thing itself.
+    pub fn of_url(url: &'a str) -> Self {
+        let data = url
+            .strip_prefix("data:")
+            .and_then(|data| data.split_once(";base64,"));
+        match data {
+            Some((media_type, base64)) => Self::Data {
+                media_type: Cow::Borrowed(media_type.split(';').next().unwrap_or_default()),
+                base64: Cow::Borrowed(base64),
+            },
+            None => Self::Url(Cow::Borrowed(url)),
+        }
+    }
+
+    /// Its address, a `data:` one where it is here; `None` for plain text.
+    pub fn url(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Data { media_type, base64 } => {
+                Some(Cow::Owned(format!("data:{media_type};base64,{base64}")))
+            }
+            Self::Url(url) => Some(Cow::Borrowed(url)),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 impl<'a> Text<'a> {
     /// Words, and no mark.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
@@ -406,6 +431,46 @@ impl<'a> Part<'a> {
     /// Words, unless there are none.
     pub fn text(text: &'a str) -> Option<Self> {
         (!text.is_empty()).then(|| Self::Text(Text::new(text)))
+    }
+}
+
+impl Arguments<'_> {
+    /// Writes them as formats want them that keep arguments as text: a string.
+    pub fn write_text(&self, out: &mut Writer<'_>) {
+        match self {
+            Self::Text(text) if text.is_empty() => out.string("{}"),
+            Self::Text(text) => out.string(text),
+            Self::Object(object) => out.string_of(|text| object.write(text)),
+        }
+    }
+
+    /// Writes them as formats want them that keep arguments as an object. `call` is a path for the error.
+    ///
+    /// # Errors
+    /// They are no whole object: the model was cut off while it wrote them.
+    pub fn write_object(
+        &self,
+        call: &dyn Fn() -> String,
+        out: &mut Writer<'_>,
+    ) -> Result<(), Unsupported> {
+        match self {
+            Self::Object(object) => out.node(*object),
+            Self::Text(text) if text.trim_ascii().is_empty() => out.object(|_| ()),
+            Self::Text(text) => {
+                let mut copy = text.as_bytes().to_vec();
+                let tree = Tree::parse(&mut copy).ok();
+                match tree.as_ref().map(Tree::root) {
+                    Some(root) if root.is_object() => out.node(root),
+                    _ => {
+                        return Err(Unsupported::new(
+                            call(),
+                            "holds arguments that are no JSON object: the call was cut off, and the provider refuses it",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
