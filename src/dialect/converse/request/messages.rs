@@ -5,11 +5,9 @@ use std::borrow::Cow;
 use crate::dialect::converse::family::Family;
 use crate::dialect::ids;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{
-    Arguments, Media, Message, Part, Role, Source, ToolCall, ToolResult, Turn,
-};
+use crate::dialect::turn::{Media, Message, Part, Role, Source, ToolCall, ToolResult, Turn};
 use crate::wire::base64;
-use crate::wire::json::{Tree, Writer};
+use crate::wire::json::Writer;
 
 /// What is said, in Converse's order.
 pub(super) struct Conversation<'t, 'a> {
@@ -326,31 +324,8 @@ fn write_call(
             out.key("toolUseId")
                 .string(&ids::fitted(&call.id, family.id_form()));
             out.key("name").string(&call.name);
-            write_arguments(&call.arguments, out.key("input"))
+            call.arguments
+                .write_object(&|| "tool_calls".to_owned(), out.key("input"))
         })
     })
-}
-
-/// An object: what the model wrote must be one, and whole.
-fn write_arguments(arguments: &Arguments<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
-    let text = match arguments {
-        Arguments::Object(object) => {
-            out.node(*object);
-            return Ok(());
-        }
-        Arguments::Text(text) => text.trim(),
-    };
-    if matches!(text, "" | "null") {
-        out.raw(b"{}");
-        return Ok(());
-    }
-    let mut copy = text.as_bytes().to_vec();
-    if Tree::parse(&mut copy).is_ok_and(|tree| tree.root().is_object()) {
-        out.raw(text.as_bytes());
-        return Ok(());
-    }
-    Err(Unsupported::new(
-        "tool_calls.function.arguments",
-        "is not a JSON object, as Bedrock needs it",
-    ))
 }

@@ -5,13 +5,19 @@ mod asked;
 mod outcomes;
 mod recordings;
 mod requests;
+mod settings;
 mod streams;
+mod tools;
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Message, Part, Role, Text, Turn};
+use crate::dialect::turn::{
+    Arguments, Message, Part, Role, Text, Tool, ToolCall, ToolResult, Turn,
+};
 use crate::policy::model::ProviderKind;
 use crate::wire::json::{Tree, Writer};
 
@@ -41,7 +47,7 @@ fn with_tree<T>(value: &Value, check: impl FnOnce(&Tree<'_>) -> T) -> T {
     check(&Tree::parse(&mut text).unwrap())
 }
 
-fn message<'a>(role: Role, parts: Vec<Part<'a>>) -> Message<'a> {
+fn message(role: Role, parts: Vec<Part<'_>>) -> Message<'_> {
     Message { role, parts }
 }
 
@@ -55,4 +61,57 @@ fn hi<'a>() -> Turn<'a> {
         messages: vec![message(Role::User, vec![text("hi")])],
         ..Turn::default()
     }
+}
+
+fn call<'a>(id: &'a str, name: &'a str, arguments: &'a str) -> Part<'a> {
+    Part::ToolCall(ToolCall {
+        id: Cow::Borrowed(id),
+        name: Cow::Borrowed(name),
+        arguments: Arguments::Text(Cow::Borrowed(arguments)),
+        signature: None,
+    })
+}
+
+fn result<'a>(id: &'a str, words: &'a str) -> ToolResult<'a> {
+    ToolResult {
+        id: Cow::Borrowed(id),
+        name: Cow::Borrowed(""),
+        parts: vec![text(words)],
+        is_error: false,
+        cache: false,
+    }
+}
+
+fn tool(name: &str) -> Tool<'_> {
+    Tool {
+        name,
+        description: None,
+        schema: None,
+        strict: None,
+        cache: false,
+    }
+}
+
+/// A conversation that has got to the results of a tool.
+fn after_a_call<'a>() -> Turn<'a> {
+    Turn {
+        messages: vec![
+            message(Role::User, vec![text("q")]),
+            message(Role::Assistant, vec![call("t1", "f", "{}")]),
+            message(Role::User, vec![Part::ToolResult(result("t1", "r"))]),
+        ],
+        ..Turn::default()
+    }
+}
+
+/// Checks the body that `turn` becomes behind its `messages`, and what is dropped.
+fn check(turn: &Turn<'_>, model: &str, behind: &str, dropped: &[&str]) {
+    let (body, lost) = written(turn, model).unwrap();
+    let (_, rest) = body.split_once("}]}]").unwrap();
+    assert_eq!(rest, behind, "{body}");
+    assert_eq!(lost, dropped);
+}
+
+fn refusal(turn: &Turn<'_>, model: &str) -> String {
+    written(turn, model).unwrap_err().to_string()
 }

@@ -1,44 +1,25 @@
-//! Requests as Bedrock takes them, and what it does not take.
+//! The conversation as Bedrock takes it, and what of it is not taken.
 
 use std::borrow::Cow;
 
-use serde_json::json;
-
 use super::{
-    CLAUDE, CLAUDE_NEW, CLAUDE_OLD, LLAMA, NOVA, NOVA_2, hi, message, text, with_tree, written,
+    CLAUDE, LLAMA, NOVA, after_a_call, call, check, hi, message, refusal, result, text, tool,
+    written,
 };
-use crate::dialect::turn::{
-    Arguments, Effort, Form, Media, Part, Reasoning, Role, Schema, Source, Text, Thinking, Tool,
-    ToolCall, ToolChoice, ToolResult, Turn,
-};
+use crate::dialect::turn::{Media, Part, Reasoning, Role, Source, Text, Tool, Turn};
 
-fn call<'a>(id: &'a str, name: &'a str, arguments: &'a str) -> Part<'a> {
-    Part::ToolCall(ToolCall {
-        id: Cow::Borrowed(id),
-        name: Cow::Borrowed(name),
-        arguments: Arguments::Text(Cow::Borrowed(arguments)),
-        signature: None,
-    })
-}
-
-fn result<'a>(id: &'a str, words: &'a str) -> ToolResult<'a> {
-    ToolResult {
-        id: Cow::Borrowed(id),
-        name: Cow::Borrowed(""),
-        parts: vec![text(words)],
-        is_error: false,
-        cache: false,
-    }
-}
-
-fn tool(name: &str) -> Tool<'_> {
-    Tool {
-        name,
-        description: None,
-        schema: None,
-        strict: None,
-        cache: false,
-    }
+fn check_messages(messages: Vec<(Role, Vec<Part<'_>>)>, expected: &str) {
+    let turn = Turn {
+        messages: messages
+            .into_iter()
+            .map(|(role, parts)| message(role, parts))
+            .collect(),
+        tools: vec![tool("f")],
+        ..Turn::default()
+    };
+    let (body, _) = written(&turn, CLAUDE).unwrap();
+    let (body, _) = body.split_once(",\"toolConfig\"").unwrap();
+    assert_eq!(body, expected);
 }
 
 fn media(source: Source<'_>) -> Media<'_> {
@@ -56,44 +37,6 @@ fn data<'a>(media_type: &'a str, base64: &'a str) -> Source<'a> {
     }
 }
 
-/// A conversation that has got to the results of a tool.
-fn after_a_call<'a>() -> Turn<'a> {
-    Turn {
-        messages: vec![
-            message(Role::User, vec![text("q")]),
-            message(Role::Assistant, vec![call("t1", "f", "{}")]),
-            message(Role::User, vec![Part::ToolResult(result("t1", "r"))]),
-        ],
-        ..Turn::default()
-    }
-}
-
-/// Checks the body that `turn` becomes behind its `messages`, and what is dropped.
-fn check(turn: &Turn<'_>, model: &str, behind: &str, dropped: &[&str]) {
-    let (body, lost) = written(turn, model).unwrap();
-    let (_, rest) = body.split_once("}]}]").unwrap();
-    assert_eq!(rest, behind, "{body}");
-    assert_eq!(lost, dropped);
-}
-
-fn check_messages(messages: Vec<(Role, Vec<Part<'_>>)>, expected: &str) {
-    let turn = Turn {
-        messages: messages
-            .into_iter()
-            .map(|(role, parts)| message(role, parts))
-            .collect(),
-        tools: vec![tool("f")],
-        ..Turn::default()
-    };
-    let (body, _) = written(&turn, CLAUDE).unwrap();
-    let (body, _) = body.split_once(",\"toolConfig\"").unwrap();
-    assert_eq!(body, expected);
-}
-
-fn refusal(turn: &Turn<'_>, model: &str) -> String {
-    written(turn, model).unwrap_err().to_string()
-}
-
 #[test]
 fn sides_alternate_and_results_come_first() {
     check_messages(
@@ -102,7 +45,7 @@ fn sides_alternate_and_results_come_first() {
             (Role::User, vec![text("b")]),
             (
                 Role::Assistant,
-                vec![text(""), call("t1", "f", "{\"a\":1.50}")],
+                vec![text(""), call("t1", "f", "{\"a\":1.5}")],
             ),
             (Role::Assistant, vec![call("t2", "f", "")]),
             (
@@ -116,7 +59,7 @@ fn sides_alternate_and_results_come_first() {
         ],
         concat!(
             r#"{"messages":[{"role":"user","content":[{"text":"a"},{"text":"b"}]},"#,
-            r#"{"role":"assistant","content":[{"toolUse":{"toolUseId":"t1","name":"f","input":{"a":1.50}}},"#,
+            r#"{"role":"assistant","content":[{"toolUse":{"toolUseId":"t1","name":"f","input":{"a":1.5}}},"#,
             r#"{"toolUse":{"toolUseId":"t2","name":"f","input":{}}}]},"#,
             r#"{"role":"user","content":[{"toolResult":{"toolUseId":"t1","content":[{"text":"r1"}]}},"#,
             r#"{"toolResult":{"toolUseId":"t2","content":[{"text":"r2"}]}},{"text":"see"},{"text":"go on"}]}]"#,
@@ -218,7 +161,7 @@ fn arguments_are_an_object() {
         turn.messages[1].parts = vec![call("t1", "f", arguments)];
         assert_eq!(
             refusal(&turn, CLAUDE),
-            "`tool_calls.function.arguments` is not a JSON object, as Bedrock needs it"
+            "`tool_calls` holds arguments that are no JSON object: the call was cut off, and the provider refuses it"
         );
     }
 }
@@ -320,392 +263,4 @@ fn marks_for_the_cache_stand_behind_what_is_kept() {
         assert_eq!(body.matches(point).count(), marks, "{model}");
         assert_eq!(dropped, ["cache_control"]);
     }
-}
-
-#[test]
-fn litellm_24668_19384_names_and_descriptions_of_tools() {
-    for name in ["", "a b", "a.b", "é", &"x".repeat(65)] {
-        let mut turn = hi();
-        turn.tools = vec![tool(name)];
-        assert_eq!(
-            refusal(&turn, CLAUDE),
-            "`tools.function.name` has to be 1 to 64 letters, digits, `_` or `-` for Bedrock"
-        );
-    }
-    let mut turn = hi();
-    for description in [Some(" "), Some("")] {
-        turn.tools = vec![Tool {
-            description,
-            ..tool("f")
-        }];
-        check(
-            &turn,
-            CLAUDE,
-            r#","toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object","properties":{}}}}}]}}"#,
-            &[],
-        );
-    }
-}
-
-#[test]
-fn schemas_of_tools_are_of_objects() {
-    let schema = json!({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": ["string", "null"]}}});
-    with_tree(&schema, |tree| {
-        let mut turn = hi();
-        turn.tools = vec![Tool {
-            schema: Some(tree.root()),
-            description: Some("does"),
-            strict: Some(true),
-            ..tool("f")
-        }];
-        let json = r##"{"type":"object","$defs":{"a":{"type":["string","null"]}},"properties":{"a":{"$ref":"#/$defs/a"}}}"##;
-        let expected = |strict| {
-            format!(
-                r#","toolConfig":{{"tools":[{{"toolSpec":{{"name":"f","description":"does","inputSchema":{{"json":{json}}}{strict}}}}}]}}}}"#
-            )
-        };
-        check(&turn, CLAUDE, &expected(",\"strict\":true"), &[]);
-        check(&turn, CLAUDE_OLD, &expected(""), &["strict"]);
-    });
-}
-
-/// What is written of `choice`, with or without a history of calls.
-fn chosen(
-    choice: Option<ToolChoice<'_>>,
-    parallel: Option<bool>,
-    model: &str,
-) -> (String, Vec<String>) {
-    let mut turn = hi();
-    turn.tools = vec![tool("f")];
-    (turn.tool_choice, turn.parallel_tools) = (choice, parallel);
-    let (body, dropped) = written(&turn, model).unwrap();
-    let behind = body.split_once("}}}}]").map_or("", |(_, behind)| behind);
-    (behind.to_owned(), dropped)
-}
-
-#[test]
-fn choices_of_tools() {
-    for (choice, expected) in [
-        (None, "}}"),
-        (Some(ToolChoice::Auto), r#","toolChoice":{"auto":{}}}}"#),
-        (Some(ToolChoice::Required), r#","toolChoice":{"any":{}}}}"#),
-        (
-            Some(ToolChoice::Named("f")),
-            r#","toolChoice":{"tool":{"name":"f"}}}}"#,
-        ),
-        (Some(ToolChoice::None), ""),
-    ] {
-        let (behind, dropped) = chosen(choice, None, CLAUDE);
-        assert_eq!(behind, expected);
-        assert!(dropped.is_empty());
-    }
-}
-
-#[test]
-fn boto3_4687_no_choice_forbids_calls() {
-    let mut turn = after_a_call();
-    turn.tools = vec![tool("f")];
-    turn.tool_choice = Some(ToolChoice::None);
-    let (body, dropped) = written(&turn, CLAUDE).unwrap();
-    assert!(
-        body.contains("toolConfig") && !body.contains("toolChoice"),
-        "{body}"
-    );
-    assert_eq!(dropped, ["tool_choice"]);
-}
-
-#[test]
-fn onyx_7842_a_conversation_with_calls_shows_tools() {
-    let (body, dropped) = written(&after_a_call(), CLAUDE).unwrap();
-    assert!(
-        body.ends_with(r#","toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object","properties":{}}}}}]}}"#),
-        "{body}"
-    );
-    assert!(dropped.is_empty());
-}
-
-#[test]
-fn litellm_36536_one_call_at_a_time_is_said_in_one_place() {
-    for (choice, expected) in [
-        (None, r#""type":"auto""#),
-        (Some(ToolChoice::Required), r#""type":"any""#),
-        (Some(ToolChoice::Named("f")), r#""type":"tool","name":"f""#),
-    ] {
-        let (behind, dropped) = chosen(choice, Some(false), CLAUDE);
-        assert_eq!(
-            behind,
-            format!(
-                r#"}},"additionalModelRequestFields":{{"tool_choice":{{{expected},"disable_parallel_tool_use":true}}}}}}"#
-            )
-        );
-        assert!(dropped.is_empty());
-    }
-    assert_eq!(
-        chosen(None, Some(false), NOVA),
-        ("}}".to_owned(), vec!["parallel_tool_calls".to_owned()])
-    );
-    assert_eq!(chosen(None, Some(true), NOVA).1, Vec::<String>::new());
-}
-
-#[test]
-fn litellm_34276_34420_nothing_is_said_of_tools_where_there_are_none() {
-    let mut turn = hi();
-    turn.parallel_tools = Some(false);
-    turn.tool_choice = Some(ToolChoice::Required);
-    check(&turn, CLAUDE, "}", &[]);
-}
-
-#[test]
-fn sampling_goes_where_the_family_takes_it() {
-    let mut turn = hi();
-    turn.max_tokens = Some(100);
-    turn.temperature = Some(0.5);
-    turn.top_p = Some(0.9);
-    turn.top_k = Some(5);
-    turn.stop = vec!["END", " "];
-    turn.seed = Some(1);
-    turn.presence_penalty = Some(0.5);
-    turn.frequency_penalty = Some(0.5);
-    let dropped = ["seed", "presence_penalty", "frequency_penalty"];
-    let inference = r#","inferenceConfig":{"maxTokens":100,"temperature":0.5,"topP":0.9,"stopSequences":["END"]}"#;
-    for (model, more, lost) in [
-        (
-            CLAUDE_OLD,
-            r#","additionalModelRequestFields":{"top_k":5}}"#,
-            &["stop"][..],
-        ),
-        (
-            NOVA,
-            r#","additionalModelRequestFields":{"inferenceConfig":{"topK":5}}}"#,
-            &["stop"],
-        ),
-        (LLAMA, "}", &["top_k", "stop"]),
-    ] {
-        let lost = [&dropped[..], lost].concat();
-        check(&turn, model, &format!("{inference}{more}"), &lost);
-    }
-    // Either, but not both.
-    check(
-        &turn,
-        CLAUDE,
-        r#","inferenceConfig":{"maxTokens":100,"temperature":0.5,"stopSequences":["END"]},"additionalModelRequestFields":{"top_k":5}}"#,
-        &[&dropped[..], &["stop", "top_p"]].concat(),
-    );
-    // Neither.
-    check(
-        &turn,
-        CLAUDE_NEW,
-        r#","inferenceConfig":{"maxTokens":100,"stopSequences":["END"]}}"#,
-        &[&dropped[..], &["stop", "temperature", "top_p", "top_k"]].concat(),
-    );
-}
-
-#[test]
-fn temperatures_end_at_one_for_claude() {
-    let mut turn = hi();
-    turn.temperature = Some(1.7);
-    check(
-        &turn,
-        CLAUDE,
-        r#","inferenceConfig":{"temperature":1.0}}"#,
-        &["temperature"],
-    );
-    turn.temperature = Some(1.0);
-    check(&turn, CLAUDE_NEW, "}", &[]);
-}
-
-const fn thinking(effort: Option<Effort>, budget: Option<u64>) -> Thinking {
-    Thinking {
-        effort,
-        budget,
-        shown: true,
-    }
-}
-
-fn more(fields: &str) -> String {
-    format!(r#","additionalModelRequestFields":{{{fields}}}}}"#)
-}
-
-#[test]
-fn thinking_goes_in_the_words_of_the_family() {
-    let enabled = |budget| {
-        more(&format!(
-            r#""thinking":{{"type":"enabled","budget_tokens":{budget}}}"#
-        ))
-    };
-    for (model, effort, budget, expected, dropped) in [
-        (CLAUDE, Some(Effort::Medium), None, enabled(4_096), &[][..]),
-        (CLAUDE, Some(Effort::High), Some(2_000), enabled(2_000), &[]),
-        (CLAUDE, None, Some(10), enabled(1_024), &[]),
-        (CLAUDE, Some(Effort::None), None, "}".to_owned(), &[]),
-        (CLAUDE, None, Some(0), "}".to_owned(), &[]),
-        (
-            CLAUDE_OLD,
-            Some(Effort::Low),
-            None,
-            "}".to_owned(),
-            &["reasoning_effort"],
-        ),
-        (
-            CLAUDE_NEW,
-            Some(Effort::Max),
-            None,
-            more(r#""thinking":{"type":"adaptive"},"output_config":{"effort":"max"}"#),
-            &[],
-        ),
-        (
-            CLAUDE_NEW,
-            None,
-            None,
-            more(r#""thinking":{"type":"adaptive"}"#),
-            &[],
-        ),
-        (
-            NOVA_2,
-            Some(Effort::High),
-            None,
-            more(r#""reasoningConfig":{"type":"enabled","maxReasoningEffort":"high"}"#),
-            &[],
-        ),
-        (
-            NOVA,
-            Some(Effort::High),
-            None,
-            "}".to_owned(),
-            &["reasoning_effort"],
-        ),
-        (
-            "openai.gpt-oss-120b-1:0",
-            Some(Effort::XHigh),
-            None,
-            more(r#""reasoning_effort":"high""#),
-            &[],
-        ),
-        (
-            LLAMA,
-            Some(Effort::High),
-            None,
-            "}".to_owned(),
-            &["reasoning_effort"],
-        ),
-    ] {
-        let mut turn = hi();
-        turn.thinking = Some(thinking(effort, budget));
-        check(&turn, model, &expected, dropped);
-    }
-}
-
-#[test]
-fn nova_thinks_hard_only_without_limits() {
-    let mut turn = hi();
-    turn.thinking = Some(thinking(Some(Effort::High), None));
-    turn.max_tokens = Some(500);
-    let (body, dropped) = written(&turn, NOVA_2).unwrap();
-    assert!(body.contains(r#""maxReasoningEffort":"medium""#), "{body}");
-    assert_eq!(dropped, ["reasoning_effort"]);
-}
-
-#[test]
-fn thoughts_leave_tokens_to_answer_with() {
-    let mut turn = hi();
-    turn.thinking = Some(thinking(Some(Effort::High), None));
-    for (max_tokens, budget) in [(100_000, Some(12_288)), (4_000, Some(2_000)), (2_000, None)] {
-        turn.max_tokens = Some(max_tokens);
-        let (body, dropped) = written(&turn, CLAUDE).unwrap();
-        let expected = budget.map(|budget| format!("\"budget_tokens\":{budget}"));
-        assert_eq!(expected.is_some(), dropped.is_empty());
-        assert!(expected.is_none_or(|it| body.contains(&it)), "{body}");
-    }
-    turn.thinking = Some(thinking(None, Some(2_000)));
-    assert_eq!(
-        refusal(&turn, CLAUDE),
-        "`max_tokens` has to be larger than the tokens to think with"
-    );
-}
-
-#[test]
-fn litellm_35637_a_call_that_must_be_made_is_not_thought_about() {
-    let mut turn = hi();
-    turn.tools = vec![tool("f")];
-    turn.tool_choice = Some(ToolChoice::Required);
-    turn.thinking = Some(thinking(Some(Effort::Medium), None));
-    let (body, dropped) = written(&turn, CLAUDE).unwrap();
-    assert!(
-        body.contains("\"any\"") && !body.contains("thinking"),
-        "{body}"
-    );
-    assert_eq!(dropped, ["reasoning_effort"]);
-}
-
-#[test]
-fn litellm_15601_thoughts_that_are_not_shown_again_end_thinking() {
-    // "Expected `thinking` or `redacted_thinking`, but found `tool_use`"
-    let mut turn = after_a_call();
-    turn.thinking = Some(thinking(Some(Effort::Medium), None));
-    let (body, dropped) = written(&turn, CLAUDE).unwrap();
-    assert!(!body.contains("thinking"), "{body}");
-    assert_eq!(dropped, ["reasoning_effort"]);
-    let (body, dropped) = written(&turn, CLAUDE_NEW).unwrap();
-    assert!(body.contains("adaptive"), "{body}");
-    assert!(dropped.is_empty());
-}
-
-#[test]
-fn thinking_fixes_the_sampling() {
-    let mut turn = hi();
-    turn.thinking = Some(thinking(Some(Effort::Low), None));
-    (turn.temperature, turn.top_k) = (Some(0.2), Some(3));
-    check(
-        &turn,
-        CLAUDE,
-        &more(r#""thinking":{"type":"enabled","budget_tokens":1024}"#),
-        &["temperature", "top_k"],
-    );
-}
-
-#[test]
-fn answers_take_the_form_of_a_schema() {
-    with_tree(
-        &json!({"type": "object", "properties": {"a": {"type": "string"}}}),
-        |tree| {
-            let mut turn = hi();
-            turn.form = Form::Schema(Schema {
-                name: Some("thing"),
-                description: None,
-                schema: tree.root(),
-                strict: Some(true),
-            });
-            check(
-                &turn,
-                CLAUDE,
-                r#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"properties\":{\"a\":{\"type\":\"string\"}},\"type\":\"object\"}","name":"thing"}}}}}"#,
-                &[],
-            );
-            for model in [NOVA, CLAUDE_OLD] {
-                assert_eq!(
-                    refusal(&turn, model),
-                    "`response_format` asks for the form of a schema, which this model does not take"
-                );
-            }
-            turn.form = Form::Json;
-            assert_eq!(
-                refusal(&turn, CLAUDE),
-                "`response_format` asks for any JSON, and Bedrock takes a schema only"
-            );
-        },
-    );
-}
-
-#[test]
-fn who_asks_is_noted_where_it_fits() {
-    let mut turn = hi();
-    turn.user = Some("user-1@example.com");
-    check(
-        &turn,
-        NOVA,
-        r#","requestMetadata":{"user":"user-1@example.com"}}"#,
-        &[],
-    );
-    turn.user = Some("{\"device_id\":1}");
-    check(&turn, NOVA, "}", &["user"]);
 }
