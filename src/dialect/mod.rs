@@ -17,9 +17,11 @@ pub mod claude;
 pub mod codec;
 pub mod converse;
 pub mod format;
+pub mod gemini;
 pub mod ids;
 pub mod loss;
 pub mod openai;
+pub mod responses;
 pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};

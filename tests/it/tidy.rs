@@ -73,7 +73,8 @@ impl Source {
     fn product(&self) -> &str {
         if self.path.contains("/tests/")
             || self.path.ends_with("/tests.rs")
-            || self.path.ends_with("/recorded.rs") {
+            || self.path.ends_with("/recorded.rs")
+        {
             return "";
         }
         self.code

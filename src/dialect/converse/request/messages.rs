@@ -34,7 +34,7 @@ impl<'t, 'a> Conversation<'t, 'a> {
             match sides.last_mut() {
                 _ if message.role == Role::System => {
                     // There is no place for it between the sides.
-                    losses.add("messages.role");
+                    losses.add("messages[].role");
                     system.extend(parts);
                 }
                 Some(side) if side.role == message.role => side.parts.extend(parts),
@@ -91,7 +91,7 @@ fn said<'t, 'a>(message: &'t Message<'a>, losses: &mut Losses) -> Vec<&'t Part<'
     let thought = |part: &&Part<'_>| matches!(part, Part::Reasoning(_));
     losses.add_if(
         message.parts.iter().any(|it| thought(&it)),
-        "reasoning_content",
+        "messages[].reasoning_content",
     );
     message
         .parts

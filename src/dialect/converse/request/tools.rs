@@ -131,7 +131,7 @@ fn write_tool(
     check_name(tool.name, "tools.function.name")?;
     let strict = tool.strict == Some(true);
     let takes_strict = matches!(family, Family::Claude(claude) if claude.takes_schemas());
-    losses.add_if(strict && !takes_strict, "strict");
+    losses.add_if(strict && !takes_strict, "tools[].function.strict");
     out.object(|out| {
         out.key("toolSpec").object(|out| {
             out.key("name").string(tool.name);

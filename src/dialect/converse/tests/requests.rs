@@ -110,7 +110,7 @@ fn instructions_in_the_middle_join_those_before() {
         &turn,
         CLAUDE,
         r#","system":[{"text":"be brief"},{"text":"be kind"}]}"#,
-        &["messages.role"],
+        &["messages[].role"],
     );
 }
 
@@ -133,7 +133,7 @@ fn thoughts_of_another_provider_are_not_shown() {
         body.ends_with(r#"{"role":"assistant","content":[{"text":"no"}]}]}"#),
         "{body}"
     );
-    assert_eq!(dropped, ["reasoning_content"]);
+    assert_eq!(dropped, ["messages[].reasoning_content"]);
 }
 
 #[test]

@@ -48,7 +48,12 @@ fn schemas_of_tools_are_of_objects() {
             )
         };
         check(&turn, CLAUDE, &expected(",\"strict\":true"), &[]);
-        check(&turn, CLAUDE_OLD, &expected(""), &["strict"]);
+        check(
+            &turn,
+            CLAUDE_OLD,
+            &expected(""),
+            &["tools[].function.strict"],
+        );
     });
 }
 
