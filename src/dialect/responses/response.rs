@@ -117,9 +117,7 @@ fn write_usage(usage: Usage, it: &mut Writer<'_>) {
     it.key("input_tokens").number(usage.input);
     it.key("input_tokens_details").object(|it| {
         it.key("cached_tokens").number(usage.cache_read);
-        if usage.cache_write > 0 {
-            it.key("cache_write_tokens").number(usage.cache_write);
-        }
+        it.key("cache_write_tokens").number(usage.cache_write);
     });
     it.key("output_tokens").number(usage.output);
     it.key("output_tokens_details")

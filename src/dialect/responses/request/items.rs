@@ -59,7 +59,10 @@ fn take_item<'a>(
         Some("function_call" | "custom_tool_call") => {
             name_unknown(item, &CALL, "input[].", &mut turn.dropped);
             let call = read_call(item).ok_or_else(|| {
-                Unsupported::new(field(), "is a call without `name` or `call_id`")
+                Unsupported::new(
+                    field(),
+                    "is a call without `call_id`, `name` or what it is called with",
+                )
             })?;
             calls.add(call.id.clone(), call.name.clone());
             push(turn, Role::Assistant, Some(Part::ToolCall(call)));
@@ -95,17 +98,16 @@ fn take_item<'a>(
     }
 }
 
-/// A call as an item of `input` or `output` has it; `None` without its names.
+/// A call as an item of `input` or `output` has it; `None` without its names, or with arguments of another type.
 pub(in crate::dialect::responses) fn read_call(item: Node<'_>) -> Option<ToolCall<'_>> {
     let arguments = match item.text("type") {
-        Some("custom_tool_call") => Arguments::Text(Cow::Owned(custom::wrapped(
-            item.text("input").unwrap_or_default(),
-        ))),
+        Some("custom_tool_call") => {
+            Arguments::Text(Cow::Owned(custom::wrapped(item.text("input")?)))
+        }
         _ => match item.get("arguments") {
+            None => Arguments::Text(Cow::Borrowed("")),
             Some(object) if object.is_object() => Arguments::Object(object),
-            other => Arguments::Text(Cow::Borrowed(
-                other.and_then(Node::as_str).unwrap_or_default(),
-            )),
+            Some(text) => Arguments::Text(Cow::Borrowed(text.as_str()?)),
         },
     };
     Some(ToolCall {
@@ -179,7 +181,8 @@ fn read_parts<'a>(
         match part.text("type") {
             Some("input_text" | "output_text" | "text") => {
                 name_unknown(part, &TEXT, "input[].content[].", dropped);
-                let text = part.text("text").unwrap_or_default();
+                let text = part.text("text");
+                let text = text.ok_or_else(|| Unsupported::new(field(), "has no `text`"))?;
                 if !text.is_empty() {
                     let text = Cow::Borrowed(text);
                     parts.push(Part::Text(Text { text, cache }));

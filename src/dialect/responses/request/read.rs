@@ -36,23 +36,25 @@ fn take_field<'a>(turn: &mut Turn<'a>, key: &str, value: Node<'a>) -> Result<(),
     match key {
         // Read in the order that matters, or the policy's to say.
         "model" | "input" | "instructions" | "tool_choice" => {}
-        "stream" => turn.stream = value.as_bool() == Some(true),
-        "max_output_tokens" => turn.max_tokens = value.as_u64(),
-        "temperature" => turn.temperature = value.as_f64(),
-        "top_p" => turn.top_p = value.as_f64(),
-        "presence_penalty" => turn.presence_penalty = value.as_f64(),
-        "frequency_penalty" => turn.frequency_penalty = value.as_f64(),
+        "stream" => turn.stream = a(key, value.as_bool(), BOOL)?,
+        "max_output_tokens" => turn.max_tokens = Some(a(key, value.as_u64(), WHOLE)?),
+        "temperature" => turn.temperature = Some(a(key, value.as_f64(), NUMBER)?),
+        "top_p" => turn.top_p = Some(a(key, value.as_f64(), NUMBER)?),
+        "presence_penalty" => turn.presence_penalty = Some(a(key, value.as_f64(), NUMBER)?),
+        "frequency_penalty" => turn.frequency_penalty = Some(a(key, value.as_f64(), NUMBER)?),
         // Two names of one thing: `user` is the older.
-        "safety_identifier" => turn.user = value.as_str(),
-        "user" => turn.user = turn.user.or(value.as_str()),
+        "safety_identifier" => turn.user = Some(a(key, value.as_str(), TEXT)?),
+        "user" => turn.user = turn.user.or(Some(a(key, value.as_str(), TEXT)?)),
         "tools" => {
+            a(key, value.is_array().then_some(()), "a list")?;
             for (at, tool) in value.elements().enumerate() {
                 let tool = read_tool(at, tool, &mut turn.dropped)?;
                 turn.tools.push(tool);
             }
         }
-        "parallel_tool_calls" => turn.parallel_tools = value.as_bool(),
+        "parallel_tool_calls" => turn.parallel_tools = Some(a(key, value.as_bool(), BOOL)?),
         "text" => {
+            a(key, value.is_object().then_some(()), OBJECT)?;
             for (key, value) in value.members() {
                 match key {
                     "format" => turn.form = read_form(value)?,
@@ -61,11 +63,25 @@ fn take_field<'a>(turn: &mut Turn<'a>, key: &str, value: Node<'a>) -> Result<(),
                 }
             }
         }
-        "reasoning" => turn.thinking = read_reasoning(value, &mut turn.dropped),
+        "reasoning" => {
+            a(key, value.is_object().then_some(()), OBJECT)?;
+            turn.thinking = read_reasoning(value, &mut turn.dropped);
+        }
         _ => return take_untold(&mut turn.dropped, key, value),
     }
     Ok(())
 }
+
+/// What a field holds, unless that is something else than `what`: left out silently, it would be lost.
+fn a<T>(key: &str, value: Option<T>, what: &str) -> Result<T, Unsupported> {
+    value.ok_or_else(|| Unsupported::new(key.to_owned(), format!("is not {what}")))
+}
+
+const BOOL: &str = "`true` or `false`";
+const NUMBER: &str = "a number";
+const OBJECT: &str = "an object";
+const TEXT: &str = "a text";
+const WHOLE: &str = "a whole number from 0";
 
 /// Fields without a counterpart: those that change nothing as they are, those without which there is no right answer, and
 /// the rest, which is dropped by name.

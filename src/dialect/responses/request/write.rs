@@ -312,17 +312,14 @@ fn write_sampling(turn: &Turn<'_>, to: &Destination<'_>, losses: &mut Losses, it
         it.key("max_output_tokens").number(max.max(least));
     }
     let fixed = is_openai && thinks(to.model);
-    for (key, value, taken) in [
-        ("temperature", turn.temperature, !fixed),
-        ("top_p", turn.top_p, !fixed),
-        ("presence_penalty", turn.presence_penalty, false),
-        ("frequency_penalty", turn.frequency_penalty, false),
-    ] {
+    for (key, value) in [("temperature", turn.temperature), ("top_p", turn.top_p)] {
         match value {
-            Some(value) if taken => it.key(key).float(value),
-            value => losses.add_if(value.is_some_and(|value| value != 0.0 || !fixed), key),
+            Some(value) if !fixed => it.key(key).float(value),
+            value => losses.add_if(value.is_some(), key),
         }
     }
+    losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
+    losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
     losses.add_if(turn.top_k.is_some(), "top_k");
     losses.add_if(turn.seed.is_some(), "seed");
     losses.add_if(!turn.stop.is_empty(), "stop");

@@ -12,6 +12,8 @@ use crate::wire::json::Node;
 pub struct Reader {
     /// The beginning has been told.
     started: bool,
+    /// Something was said or declined.
+    said: bool,
     /// The calls so far; their places are their numbers.
     calls: Vec<Call>,
     /// Something of the part that is open came as a delta.
@@ -91,17 +93,15 @@ impl Reader {
     fn begin_item(&mut self, data: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
         self.heard = false;
         self.thoughts = None;
-        if let Some(item) = data.get("item") {
-            self.begin_call(data, item, take);
+        if let (Some(item), Some(index)) = (data.get("item"), index_of(data))
+            && let Some("function_call" | "custom_tool_call") = item.text("type")
+        {
+            self.begin_call(index, item, take);
         }
     }
 
-    fn begin_call(&mut self, data: Node<'_>, item: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
-        let (Some("function_call" | "custom_tool_call"), Some(index)) =
-            (item.text("type"), index_of(data))
-        else {
-            return;
-        };
+    /// Tells its number.
+    fn begin_call(&mut self, index: u64, item: Node<'_>, take: &mut dyn FnMut(Event<'_>)) -> u32 {
         let at = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
         self.calls.push(Call {
             index,
@@ -113,6 +113,7 @@ impl Reader {
             name: item.text("name").unwrap_or_default(),
             signature: None,
         });
+        at
     }
 
     fn end_item(&mut self, data: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
@@ -122,21 +123,33 @@ impl Reader {
         match item.text("type") {
             Some("reasoning") => self.end_thoughts(item, take),
             Some("function_call" | "custom_tool_call") => {
-                if self.call_of(data).is_none() {
-                    self.begin_call(data, item, take);
-                }
-                let Some((at, call)) = self.call_of(data).filter(|(_, call)| !call.heard) else {
+                let Some(index) = index_of(data) else {
                     return;
                 };
-                call.heard = true;
-                if let Some(input) = item.text("input") {
-                    let text = custom::wrapped(input);
-                    take(Event::ToolArguments { at, text: &text });
-                } else if let Some(text) = item.text("arguments").filter(|it| !it.is_empty()) {
-                    take(Event::ToolArguments { at, text });
-                }
+                let at = match self.call_of(data) {
+                    Some((at, _)) => at,
+                    None => self.begin_call(index, item, take),
+                };
+                self.end_call(at, item, take);
             }
             _ => {}
+        }
+    }
+
+    /// Tells what a call is called with, unless that was told.
+    fn end_call(&mut self, at: u32, item: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
+        let call = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.calls.get_mut(at));
+        let Some(call) = call.filter(|call| !call.heard) else {
+            return;
+        };
+        call.heard = true;
+        if let Some(input) = item.text("input") {
+            let text = custom::wrapped(input);
+            take(Event::ToolArguments { at, text: &text });
+        } else if let Some(text) = item.text("arguments").filter(|it| !it.is_empty()) {
+            take(Event::ToolArguments { at, text });
         }
     }
 
@@ -166,6 +179,7 @@ impl Reader {
     ) {
         if let Some(text) = data.text(key).filter(|text| !text.is_empty()) {
             self.heard = true;
+            self.said = true;
             take(event(text));
         }
     }
@@ -188,6 +202,26 @@ impl Reader {
         }
     }
 
+    /// COMPAT: `LiteLLM`, 2026 (its issue 22102): streams of words only, whose calls — or all of it — are in the last event.
+    fn catch_up(&mut self, response: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
+        let (said, called) = (self.said, !self.calls.is_empty());
+        for (index, item) in (0..).zip(response.list("output")) {
+            match item.text("type") {
+                Some("message") if !said => {
+                    for part in item.list("content") {
+                        self.hear(part, "text", take, Event::Text);
+                        self.hear(part, "refusal", take, Event::Refusal);
+                    }
+                }
+                Some("function_call" | "custom_tool_call") if !called => {
+                    let at = self.begin_call(index, item, take);
+                    self.end_call(at, item, take);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The call that an event is about, and its number.
     fn call_of(&mut self, data: Node<'_>) -> Option<(u32, &mut Call)> {
         let index = index_of(data)?;
@@ -196,9 +230,12 @@ impl Reader {
         Some((u32::try_from(at).ok()?, call))
     }
 
-    fn finish(&self, kind: &str, data: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
-        let calls = !self.calls.is_empty();
+    fn finish(&mut self, kind: &str, data: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
         let response = data.get("response");
+        if let Some(response) = response {
+            self.catch_up(response, take);
+        }
+        let calls = !self.calls.is_empty();
         let finish = response.and_then(|response| finish_of(response, calls));
         let finish = finish.unwrap_or(match kind {
             "completed" if calls => Finish::ToolCalls,

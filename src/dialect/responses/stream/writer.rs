@@ -133,7 +133,10 @@ impl Writer {
         error::numbered(error, self.events.sequence, out);
         self.events.sequence += 1;
         if self.stage == Stage::Speaking {
-            let code = error.code.as_deref().unwrap_or(&error.kind);
+            let code = match error.code.as_deref() {
+                Some(code) if FAILURES.contains(&code) => code,
+                _ => "server_error",
+            };
             let message = &error.message;
             self.write_response("response.failed", Status::Failed { code, message }, out);
         }
@@ -321,7 +324,6 @@ impl Writer {
                 &call.place,
                 out,
                 |it| {
-                    it.key("name").string(&call.name);
                     it.key("arguments").string(&call.arguments);
                 },
             );
@@ -495,4 +497,11 @@ impl Events {
     }
 }
 
+/// The codes of failed answers that clients tell apart; what is not in the reference's list is `server_error`.
+const FAILURES: [&str; 4] = [
+    "rate_limit_exceeded",
+    "insufficient_quota",      // recorded
+    "context_length_exceeded", // Codex compacts on it
+    "invalid_prompt",
+];
 const DONE: &str = "completed";

@@ -217,7 +217,7 @@ fn an_answer_as_it_is_written() {
             "text": {"format": {"type": "text"}}, "tool_choice": "required", "tools": asked["tools"], "top_p": null,
             "user": null,
             // 161 of 7 from the cache: recorded at Azure.
-            "usage": {"input_tokens": 7, "input_tokens_details": {"cached_tokens": 7}, "output_tokens": 5,
+            "usage": {"input_tokens": 7, "input_tokens_details": {"cached_tokens": 7, "cache_write_tokens": 0}, "output_tokens": 5,
                       "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 12},
         })
     );

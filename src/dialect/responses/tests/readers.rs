@@ -229,3 +229,29 @@ fn thoughts_are_told_once() {
     ];
     assert_eq!(read(&events).said, [("thought", "One.\n\nTwo.".to_owned())]);
 }
+
+/// `LiteLLM` as a provider: words without items, calls at the end only, or everything there.
+#[test]
+fn litellm_22102_what_only_the_last_event_says_is_read() {
+    let call = json!({"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"});
+    let message = json!({"type": "message", "content": [{"type": "output_text", "text": "Hello"}]});
+    let last = |output: Value| {
+        (
+            "response.completed".to_owned(),
+            json!({"response": {"status": "completed", "output": output}}),
+        )
+    };
+    let text = (
+        "response.output_text.delta".to_owned(),
+        json!({"delta": "Hello"}),
+    );
+    let said = [("text", "Hello".to_owned()), ("call", "a f {}".to_owned())];
+    for events in [
+        vec![text, last(json!([message, call]))],
+        vec![last(json!([message, call]))],
+    ] {
+        let meaning = read(&events);
+        assert_eq!(meaning.said, said);
+        assert_eq!(meaning.finish, Some(Finish::ToolCalls));
+    }
+}

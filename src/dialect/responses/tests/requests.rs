@@ -185,6 +185,33 @@ fn settings_that_only_openai_has_are_refused() {
 }
 
 #[test]
+fn fields_of_another_type_are_refused() {
+    refused(&[
+        (json!({"stream": "yes"}), "stream"),
+        (json!({"max_output_tokens": "9"}), "max_output_tokens"),
+        (json!({"max_output_tokens": -9}), "max_output_tokens"),
+        (json!({"temperature": "warm"}), "temperature"),
+        (json!({"tools": {}}), "tools"),
+        (json!({"reasoning": "high"}), "reasoning"),
+        (json!({"text": "json"}), "text"),
+        (json!({"user": 7}), "user"),
+        (json!({"parallel_tool_calls": 1}), "parallel_tool_calls"),
+        (
+            json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": 5}]}]}),
+            "input[0].content[0]",
+        ),
+        (
+            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": 5}]}),
+            "input[0]",
+        ),
+        (
+            json!({"input": [{"type": "custom_tool_call", "call_id": "c", "name": "f"}]}),
+            "input[0]",
+        ),
+    ]);
+}
+
+#[test]
 fn items_that_only_openai_has_are_refused() {
     refused(&[
         (json!({"input": 5}), "input"),

@@ -385,7 +385,7 @@ fn an_error_ends_a_stream() {
     assert_eq!(failed["sequence_number"], 6);
     assert_eq!(
         failed["response"]["error"],
-        json!({"code": "upstream_aborted", "message": "it broke off"})
+        json!({"code": "server_error", "message": "it broke off"})
     );
 
     // Before anything else it stands alone.
