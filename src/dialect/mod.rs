@@ -4,7 +4,7 @@
 //! * [`format`] says which format a provider is asked in. Where it is the client's, bytes pass untouched.
 //! * [`turn`] is what all formats say, in none of their words; [`loss`] what is lost between two of them; [`ids`] keeps
 //!   calls and results together.
-//! * [`chat`], [`responses`], [`messages`], [`gemini`], [`converse`] and [`cohere`] each read and write one format and know
+//! * [`chat`], [`responses`], [`messages`], [`gemini`], and [`converse`] each read and write one format and know
 //!   nothing of each other; [`client`] and [`provider`] choose between them, [`translation`] puts two together.
 //! * [`openai`] is what the gateway must know of an OpenAI-like provider whose bytes it passes.
 //!
@@ -17,9 +17,9 @@ mod route;
 mod told;
 
 pub mod chat;
+pub mod claude;
 pub mod client;
 pub mod codec;
-pub mod cohere;
 pub mod converse;
 pub mod format;
 pub mod gemini;

@@ -36,7 +36,7 @@ impl Asked<'_> {
                 out.extend_from_slice(base.as_bytes());
                 out.extend_from_slice(b"/messages/count_tokens");
             }
-            (Operation::Embeddings, _) | (_, Format::Chat) => {
+            (Operation::Embeddings, _) | (_, Format::Chat | Format::Cohere) => {
                 openai::path(self.provider, self.endpoint, operation, self.model, out);
             }
             (_, Format::Responses) => {
@@ -49,10 +49,6 @@ impl Asked<'_> {
             }
             (_, Format::Gemini) => gemini::path(base, self.model, self.stream, out),
             (_, Format::Converse) => converse::path(base, self.model, self.stream, out),
-            (_, Format::Cohere) => {
-                out.extend_from_slice(base.as_bytes());
-                out.extend_from_slice(b"/chat");
-            }
         }
     }
 
@@ -83,55 +79,66 @@ pub(super) fn write_request(
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     match format {
-        Format::Chat => chat::write_request(turn, to, losses, out),
+        Format::Chat | Format::Cohere => chat::write_request(turn, to, losses, out),
         Format::Responses => responses::write_request(turn, to, losses, out),
         Format::Messages => messages::write_request(turn, to, losses, out),
         Format::Gemini => gemini::write_request(turn, to, losses, out),
         Format::Converse => converse::write_request(turn, to, losses, out),
-        Format::Cohere => cohere::write_request(turn, to, losses, out),
     }
 }
 
 /// Reads a whole answer in `format`.
 pub(super) fn read_answer(format: Format, body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
     match format {
-        Format::Chat => chat::read_answer(body),
+        Format::Chat | Format::Cohere => chat::read_answer(body),
         Format::Responses => responses::read_answer(body),
         Format::Messages => messages::read_answer(body),
         Format::Gemini => gemini::read_answer(body),
         Format::Converse => converse::read_answer(body),
-        Format::Cohere => cohere::read_answer(body),
     }
 }
 
-/// What a whole answer means: `body` is all of it, decoded from its transfer coding.
-pub fn outcome_of(format: Format, kind: ProviderKind, status: u16, body: &[u8]) -> Outcome {
+/// What a whole answer means: `body` is all of it, decoded from its transfer coding. `error` is the kind of error that the
+/// head names ([`error_field`]), `""` where it names none.
+pub fn outcome_of(
+    format: Format,
+    kind: ProviderKind,
+    status: u16,
+    error: &str,
+    body: &[u8],
+) -> Outcome {
     match format {
-        Format::Chat => openai::outcome_of(kind, status, body),
+        Format::Chat | Format::Cohere => openai::outcome_of(kind, status, body),
         Format::Responses => responses::outcome_of(kind, status, body),
         Format::Messages => messages::outcome_of(status, body),
         Format::Gemini => gemini::outcome_of(status, body),
-        Format::Converse => converse::outcome_of(status, None, body),
-        Format::Cohere => cohere::outcome_of(status, body),
+        Format::Converse => converse::outcome_of(status, Some(error).filter(|error| !error.is_empty()), body),
     }
 }
 
-/// What an error inside a stream means: `data` is that of its event.
-pub fn outcome_of_error(format: Format, kind: ProviderKind, data: &[u8]) -> Outcome {
+/// The header field in which answers name the kind of their error, in formats where they do.
+pub const fn error_field(format: Format) -> Option<&'static str> {
     match format {
-        Format::Chat => openai::outcome_of_error(kind, data),
+        Format::Converse => Some("x-amzn-errortype"),
+        _ => None,
+    }
+}
+
+/// What an error inside a stream means: `data` is that of its event, `name` its name in formats where errors go by names.
+pub fn outcome_of_error(format: Format, kind: ProviderKind, name: &str, data: &[u8]) -> Outcome {
+    match format {
+        Format::Chat | Format::Cohere => openai::outcome_of_error(kind, data),
         Format::Responses => responses::outcome_of_error(kind, data),
         Format::Messages => messages::outcome_of_error(data),
         Format::Gemini => gemini::outcome_of_error(data),
-        Format::Converse => converse::outcome_of_error(data),
-        Format::Cohere => cohere::outcome_of_error(data),
+        Format::Converse => converse::outcome_of_exception(name, data),
     }
 }
 
 /// How a provider ends a stream.
 pub const fn stream_end(format: Format, kind: ProviderKind) -> StreamEnd {
     match format {
-        Format::Chat => openai::stream_end(kind),
+        Format::Chat | Format::Cohere => openai::stream_end(kind),
         // No mark of its own; Bedrock's last event only tells the usage.
         Format::Gemini | Format::Converse => StreamEnd::Finish,
         Format::Responses | Format::Messages | Format::Cohere => StreamEnd::Done,
@@ -146,18 +153,16 @@ pub(super) enum StreamReader {
     Messages(messages::Reader),
     Gemini(gemini::Reader),
     Converse(converse::Reader),
-    Cohere(cohere::Reader),
 }
 
 impl StreamReader {
     pub(super) fn new(format: Format) -> Self {
         match format {
-            Format::Chat => Self::Chat(chat::Reader::default()),
+            Format::Chat | Format::Cohere => Self::Chat(chat::Reader::default()),
             Format::Responses => Self::Responses(responses::Reader::default()),
             Format::Messages => Self::Messages(messages::Reader::default()),
             Format::Gemini => Self::Gemini(gemini::Reader::default()),
             Format::Converse => Self::Converse(converse::Reader::default()),
-            Format::Cohere => Self::Cohere(cohere::Reader::default()),
         }
     }
 
@@ -174,7 +179,6 @@ impl StreamReader {
             Self::Messages(reader) => reader.read(name, data, take),
             Self::Gemini(reader) => reader.read(name, data, take),
             Self::Converse(reader) => reader.read(name, data, take),
-            Self::Cohere(reader) => reader.read(name, data, take),
         }
     }
 }

@@ -182,12 +182,14 @@ pub struct Translator {
     seen: Seen,
     /// The data of the event that reports an error.
     error: Vec<u8>,
+    /// And its name, where its format names errors by that.
+    error_name: String,
 }
 
 #[derive(Debug)]
 enum Framing {
     Sse(sse::Splitter),
-    EventStream(eventstream::Splitter),
+    EventStream,
 }
 
 /// The stream's framing is broken, or an event of it is too long.
@@ -199,7 +201,7 @@ impl Translator {
     pub fn new(provider: Format, client: Format, reply: Reply) -> Self {
         Self {
             framing: match provider {
-                Format::Converse => Framing::EventStream(eventstream::Splitter::default()),
+                Format::Converse => Framing::EventStream,
                 _ => Framing::Sse(sse::Splitter::new()),
             },
             reader: StreamReader::new(provider),
@@ -209,6 +211,7 @@ impl Translator {
             several: Vec::new(),
             seen: Seen::default(),
             error: Vec::new(),
+            error_name: String::new(),
         }
     }
 
@@ -263,7 +266,8 @@ impl Translator {
                 if let Some(data) = event.data(unread, &mut self.several) {
                     self.data.clear();
                     self.data.extend_from_slice(data);
-                    self.take(event.name(unread), out);
+                    let name = std::str::from_utf8(event.name(unread)).unwrap_or_default();
+                    self.take(name, out);
                     if self.seen.error {
                         let data = event.data(unread, &mut self.several);
                         self.error = data.unwrap_or_default().to_vec();
@@ -271,16 +275,21 @@ impl Translator {
                 }
                 Ok(Some(event.len))
             }
-            Framing::EventStream(splitter) => {
-                let message = splitter.next(unread).map_err(|_| BrokenFraming)?;
+            Framing::EventStream => {
+                let message = eventstream::message_at_front(unread).map_err(|_| BrokenFraming)?;
                 let Some(message) = message else {
                     return Ok(None);
                 };
-                self.data.clear();
-                self.data.extend_from_slice(message.payload(unread));
-                self.take(message.name(unread), out);
+                let (name, payload) = (message.name(unread), message.payload(unread));
+                self.seen.error |= message.kind != eventstream::Kind::Event;
+                if !self.seen.error {
+                    self.data.clear();
+                    self.data.extend_from_slice(payload);
+                    self.take(name, out);
+                }
                 if self.seen.error {
-                    self.error = message.payload(unread).to_vec();
+                    self.error = payload.to_vec();
+                    name.clone_into(&mut self.error_name);
                 }
                 Ok(Some(message.len))
             }
@@ -288,8 +297,7 @@ impl Translator {
     }
 
     /// Takes the event whose data was copied.
-    fn take(&mut self, name: &[u8], out: &mut Vec<u8>) {
-        let name = std::str::from_utf8(name).unwrap_or_default();
+    fn take(&mut self, name: &str, out: &mut Vec<u8>) {
         let (seen, writer) = (&mut self.seen, &mut self.writer);
         self.reader.read(name, &mut self.data, &mut |event| {
             if !seen.error {
@@ -307,8 +315,8 @@ impl Translator {
         }
     }
 
-    /// The data of the event that reported an error.
-    pub fn error(&self) -> &[u8] {
-        &self.error
+    /// The name, where errors go by names, and the data of the event that reported an error.
+    pub fn error(&self) -> (&str, &[u8]) {
+        (&self.error_name, &self.error)
     }
 }

@@ -13,7 +13,7 @@ use crate::base::{Moment, Outcome, Span};
 use crate::dialect::openai::{
     ClientError, is_of_model, is_wrong_path, reclassify, response_field_passes, retry_after,
 };
-use crate::dialect::provider::outcome_of;
+use crate::dialect::provider::{error_field, outcome_of};
 use crate::dialect::translation;
 use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
@@ -43,6 +43,8 @@ pub(super) struct Answer {
     /// Body bytes that came, also those that have been passed on.
     pub(super) bytes: u64,
     retry_after: Option<Span>,
+    /// The kind of error that the head names, in formats where it does.
+    error: Box<str>,
     memory: Memory,
     /// Field lines for the client.
     pub(super) fields: Vec<u8>,
@@ -193,6 +195,10 @@ impl Exchange {
             }
         } else if !is_success(head.status) {
             answer.retry_after = retry_after(fields.iter(unread), head.status, &[], context.unix);
+            if let Some(name) = error_field(self.upstream.format) {
+                let named = fields.value(unread, name).unwrap_or_default();
+                answer.error = String::from_utf8_lossy(named).into();
+            }
         }
         if head.encoded {
             return self.judge_unread(now, context);
@@ -309,7 +315,13 @@ impl Exchange {
             .unwrap_or_default();
         let status = self.answer.status;
         let format = self.upstream.format;
-        let outcome = outcome_of(format, self.provider_kind(context), status, body);
+        let outcome = outcome_of(
+            format,
+            self.provider_kind(context),
+            status,
+            &self.answer.error,
+            body,
+        );
         let outcome = reclassify(self.own_rules(context), outcome, status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
@@ -386,6 +398,7 @@ impl Exchange {
                 self.upstream.format,
                 self.provider_kind(context),
                 status,
+                &self.answer.error,
                 &[],
             )
         };

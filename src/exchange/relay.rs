@@ -302,11 +302,12 @@ impl Exchange {
             .all()
             .get(from..self.answer.body.end)
             .unwrap_or_default();
-        let data = match &self.answer.stream.reading {
+        let (name, data) = match &self.answer.stream.reading {
             Reading::Translated(translator) => translator.error(),
-            Reading::Chat | Reading::Watched(_) => error_data(event),
+            Reading::Chat | Reading::Watched(_) => ("", error_data(event)),
         };
-        let outcome = outcome_of_error(self.upstream.format, self.provider_kind(context), data);
+        let kind = self.provider_kind(context);
+        let outcome = outcome_of_error(self.upstream.format, kind, name, data);
         let outcome = reclassify(self.own_rules(context), outcome, self.answer.status, data);
         Failure {
             outcome,

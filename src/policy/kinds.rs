@@ -121,13 +121,7 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
         "/v1",
         "MISTRAL_API_KEY",
     ),
-    bearer(
-        "cohere",
-        ProviderKind::Cohere,
-        "https://api.cohere.com/v2",
-        "/v2",
-        "CO_API_KEY",
-    ),
+    unbuilt("cohere", ProviderKind::Cohere),
     bearer(
         "groq",
         ProviderKind::Groq,
