@@ -1,5 +1,9 @@
 //! The format against what Anthropic really sent, and the shapes that nobody records.
 
+mod answers;
+mod models;
+mod outcomes;
+mod random;
 mod recordings;
 mod requests;
 mod streams;
