@@ -2,6 +2,7 @@
 
 mod answers;
 mod outcomes;
+mod provenance;
 mod readers;
 mod requests;
 mod streams;
