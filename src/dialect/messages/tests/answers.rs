@@ -109,7 +109,7 @@ fn why_an_answer_of_anthropic_ends() {
     assert_eq!(said.pieces("refusal"), ["not that"]);
 }
 
-/// litellm_11789, litellm_13207, any-llm_622, Kong's driver: the cache is counted once.
+// litellm_11789, litellm_13207, any-llm_622, Kong's driver: the cache is counted once.
 #[test]
 fn litellm_11789_the_cache_is_of_the_prompt() {
     let said = read(&json!({"type": "message", "content": [], "usage": {
@@ -147,7 +147,7 @@ fn what_is_no_answer() {
     }
 }
 
-/// An answer in one piece and the same one as a stream say the same to a client.
+// An answer in one piece and the same one as a stream say the same to a client.
 #[test]
 fn a_stream_says_what_the_whole_says() {
     let answer = of(
@@ -180,7 +180,7 @@ fn a_stream_says_what_the_whole_says() {
         match part {
             Part::Text(text) => write(&Event::Text(&text.text)),
             Part::Reasoning(it) if it.redacted => {
-                write(&Event::Redacted(it.signature.as_deref().unwrap()))
+                write(&Event::Redacted(it.signature.as_deref().unwrap()));
             }
             Part::Reasoning(it) => {
                 write(&Event::Reasoning(&it.text));
@@ -201,7 +201,7 @@ fn a_stream_says_what_the_whole_says() {
                 write(&Event::ToolArguments { at, text });
                 at += 1;
             }
-            _ => unreachable!(),
+            _ => panic!("not of this answer"),
         }
     }
     write(&Event::Usage(answer.usage.unwrap()));

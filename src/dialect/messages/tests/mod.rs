@@ -7,6 +7,7 @@ mod random;
 mod recordings;
 mod requests;
 mod streams;
+mod thinking;
 
 use serde_json::Value;
 

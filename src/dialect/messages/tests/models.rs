@@ -1,5 +1,7 @@
 //! Names of models.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use crate::dialect::messages::model::{Claude, Silence, Thinks};
 use crate::dialect::turn::Effort;
 

@@ -29,7 +29,7 @@ const fn arguments(at: u32, text: &str) -> Event<'_> {
     Event::ToolArguments { at, text }
 }
 
-/// The events of a stream as a client's SDK takes them: `message_start` first, blocks numbered from 0 without a gap, one
+// The events of a stream as a client's SDK takes them: `message_start` first, blocks numbered from 0 without a gap, one
 /// open at a time, no empty text. One line each.
 fn outline(events: &[Event<'_>]) -> Vec<String> {
     let events = written(events);
@@ -117,7 +117,7 @@ fn a_stream_to_the_letter() {
     );
 }
 
-/// claude-code_88536, litellm_34692, litellm_27442: no empty leading text, no index but the next.
+// claude-code_88536, litellm_34692, litellm_27442: no empty leading text, no index but the next.
 #[test]
 fn claude_code_88536_no_text_without_a_word() {
     assert_eq!(
@@ -136,7 +136,7 @@ fn claude_code_88536_no_text_without_a_word() {
     assert_eq!(outline(&[START, Text(""), STOP, End]), ["= end_turn", "."]);
 }
 
-/// litellm_34701: thoughts and words are blocks of their own.
+// litellm_34701: thoughts and words are blocks of their own.
 #[test]
 fn litellm_34701_thoughts_and_words_are_apart() {
     assert_eq!(
@@ -167,7 +167,7 @@ fn litellm_34701_thoughts_and_words_are_apart() {
     );
 }
 
-/// litellm_25836, litellm_25561: a call that comes whole keeps its arguments.
+// litellm_25836, litellm_25561: a call that comes whole keeps its arguments.
 #[test]
 fn litellm_25836_whole_calls_keep_their_arguments() {
     assert_eq!(
@@ -279,7 +279,7 @@ fn said(events: &[&str]) -> super::Said {
     folded(&events)
 }
 
-/// litellm_11407: calls are numbered among calls, not among blocks.
+// litellm_11407: calls are numbered among calls, not among blocks.
 #[test]
 fn litellm_11407_calls_are_numbered_among_calls() {
     let said = said(&[
