@@ -23,10 +23,10 @@ fn litellm_37852_recorded_streams_of_others_keep_the_rules() {
         );
         count += u32::from(match recorded.folder {
             "anthropic" => check(&recorded, &mut |name, data, take| {
-                messages.read(name, data, take)
+                messages.read(name, data, take);
             }),
             "gemini" | "vertex" => check(&recorded, &mut |name, data, take| {
-                gemini.read(name, data, take)
+                gemini.read(name, data, take);
             }),
             _ => false,
         });
