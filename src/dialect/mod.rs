@@ -14,6 +14,7 @@ mod recorded;
 mod route;
 
 pub mod codec;
+pub mod embeddings;
 pub mod format;
 pub mod gemini;
 pub mod ids;
