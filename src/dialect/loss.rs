@@ -32,6 +32,28 @@ impl Losses {
         self.0.is_empty()
     }
 
+    /// As a list for a header field: names are the client's own words, so that only those that are plain and short are told
+    /// as they are, and no more than [`LISTED_MAX`].
+    pub fn listed(&self) -> String {
+        let is_plain = |name: &&str| {
+            name.len() <= NAME_BYTES_MAX
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b',')
+        };
+        let mut list = String::new();
+        for name in self.iter().take(LISTED_MAX) {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            list.push_str(Some(name).filter(is_plain).unwrap_or("*"));
+        }
+        if self.0.len() > LISTED_MAX {
+            list.push_str(", ...");
+        }
+        list
+    }
+
     /// In order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(Cow::as_ref)
@@ -64,3 +86,27 @@ impl fmt::Display for Unsupported {
 }
 
 impl core::error::Error for Unsupported {}
+
+/// Names in a header field.
+const LISTED_MAX: usize = 24;
+/// Bytes of a name in a header field.
+const NAME_BYTES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::Losses;
+
+    #[test]
+    fn a_list_is_fit_for_a_header() {
+        let mut losses = Losses::default();
+        for name in ["seed", "seed", "top_k", "x\r\nset-cookie: a", "a,b", "é"] {
+            losses.add(name.to_owned());
+        }
+        losses.add("y".repeat(65));
+        assert_eq!(losses.listed(), "seed, top_k, *, *, *, *");
+        for number in 0..30 {
+            losses.add(format!("f{number}"));
+        }
+        assert!(losses.listed().ends_with("f17, ..."));
+    }
+}

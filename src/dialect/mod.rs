@@ -21,6 +21,7 @@ pub mod claude;
 pub mod client;
 pub mod codec;
 pub mod converse;
+pub mod embeddings;
 pub mod format;
 pub mod gemini;
 pub mod ids;

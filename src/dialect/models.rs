@@ -6,7 +6,7 @@ use crate::wire::json::Writer;
 /// Appends the list of `names`, for a client that speaks `format`.
 pub fn models_body<'a>(
     format: Format,
-    names: impl IntoIterator<Item = &'a str> + Clone,
+    names: &(impl IntoIterator<Item = &'a str> + Clone),
     out: &mut Vec<u8>,
 ) {
     let list = |it: &mut Writer<'_>| {
@@ -93,7 +93,7 @@ mod tests {
             ),
         ] {
             let mut out = Vec::new();
-            models_body(format, ["a/b"], &mut out);
+            models_body(format, &["a/b"], &mut out);
             assert_eq!(String::from_utf8_lossy(&out), text);
         }
         let mut out = Vec::new();

@@ -8,7 +8,7 @@ use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::openai::{self, StreamEnd};
 use crate::dialect::route::Operation;
 use crate::dialect::turn::{Answer, Event, Turn};
-use crate::dialect::{chat, cohere, converse, gemini, messages, responses};
+use crate::dialect::{chat, converse, gemini, messages, responses};
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
 use crate::wire::json::{Node, Tree, Writer};
 
@@ -112,7 +112,9 @@ pub fn outcome_of(
         Format::Responses => responses::outcome_of(kind, status, body),
         Format::Messages => messages::outcome_of(status, body),
         Format::Gemini => gemini::outcome_of(status, body),
-        Format::Converse => converse::outcome_of(status, Some(error).filter(|error| !error.is_empty()), body),
+        Format::Converse => {
+            converse::outcome_of(status, Some(error).filter(|error| !error.is_empty()), body)
+        }
     }
 }
 
@@ -141,7 +143,7 @@ pub const fn stream_end(format: Format, kind: ProviderKind) -> StreamEnd {
         Format::Chat | Format::Cohere => openai::stream_end(kind),
         // No mark of its own; Bedrock's last event only tells the usage.
         Format::Gemini | Format::Converse => StreamEnd::Finish,
-        Format::Responses | Format::Messages | Format::Cohere => StreamEnd::Done,
+        Format::Responses | Format::Messages => StreamEnd::Done,
     }
 }
 

@@ -23,12 +23,11 @@ impl Exchange {
             .get(self.request.body.clone())
             .unwrap_or_default();
         let scan = self.request.scan();
-        let (place, asked) = match &self.request.path_model {
-            Some(model) => (Extent::default(), Some(Cow::Owned(model.to_string()))),
-            None => {
-                let place = scan.value(Key::Model).unwrap_or_default();
-                (place, value::string(body, place))
-            }
+        let (place, asked) = if let Some(model) = &self.request.path_model {
+            (Extent::default(), Some(Cow::Owned(model.to_string())))
+        } else {
+            let place = scan.value(Key::Model).unwrap_or_default();
+            (place, value::string(body, place))
         };
         let Some(asked) = asked.filter(|model| !model.is_empty()) else {
             return self.refuse(now, Refusal::ModelMissing, context);

@@ -302,7 +302,7 @@ impl Exchange {
             }
             other => {
                 // Copied, because the body behind the path is about to be decoded.
-                let local = LocalRoute::of(other, speaks);
+                let local = LocalRoute::of(&other, speaks);
                 self.skip_body();
                 self.answer_locally(now, local, context);
             }
@@ -442,12 +442,12 @@ pub(super) enum LocalRoute {
 
 impl LocalRoute {
     /// `speaks`: what the client's fields say of its format. Lists of models are at the same path for all.
-    fn of(route: ClientRoute<'_>, speaks: Format) -> Self {
+    fn of(route: &ClientRoute<'_>, speaks: Format) -> Self {
         let form = |format| match format {
             Format::Chat => speaks,
             other => other,
         };
-        match route {
+        match *route {
             ClientRoute::Models(format) => Self::Models(form(format)),
             ClientRoute::Model(format, id) => Self::Model(form(format), id.to_owned()),
             ClientRoute::MethodNotAllowed { allow } => {

@@ -268,12 +268,7 @@ impl Exchange {
                 "cannot be said in the provider's format, and the route is `strict`",
             )));
         }
-        for field in said.dropped.iter() {
-            if !own.dropped.is_empty() {
-                own.dropped.push_str(", ");
-            }
-            own.dropped.push_str(field);
-        }
+        own.dropped = said.dropped.listed();
         own.reply = Reply {
             id: self.request.id.to_string(),
             created: context.unix,

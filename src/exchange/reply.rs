@@ -209,7 +209,7 @@ impl Exchange {
         let names = context.plan.policy.model_names();
         let mut body = Vec::new();
         match route {
-            LocalRoute::Models(format) => models_body(format, names.iter().copied(), &mut body),
+            LocalRoute::Models(format) => models_body(format, &names.iter().copied(), &mut body),
             LocalRoute::Model(format, id) => match names.iter().find(|name| is_model(&id, name)) {
                 Some(name) => model_body(format, name, &mut body),
                 None => return self.refuse(now, Refusal::UnknownModel, context),

@@ -214,18 +214,23 @@ fn write_message(answer: &Answer<'_>, reply: &Reply, it: &mut Writer<'_>) {
     if calls().next().is_some() {
         it.key("tool_calls").array(|it| {
             for (at, call) in (0..).zip(calls()) {
-                it.object(|it| {
-                    it.key("id").string(&id_of(&call.id, at, reply));
-                    it.key("type").string("function");
-                    it.key("function").object(|it| {
-                        it.key("name").string(&call.name);
-                        it.key("arguments");
-                        call.arguments.write_text(it);
-                    });
-                });
+                write_call(&id_of(&call.id, at, reply), call, it);
             }
         });
     }
+}
+
+/// A call in one piece, under the name that it goes by.
+pub(super) fn write_call(id: &str, call: &ToolCall<'_>, it: &mut Writer<'_>) {
+    it.object(|it| {
+        it.key("id").string(id);
+        it.key("type").string("function");
+        it.key("function").object(|it| {
+            it.key("name").string(&call.name);
+            it.key("arguments");
+            call.arguments.write_text(it);
+        });
+    });
 }
 
 /// The call's own name, or one for it.

@@ -7,6 +7,10 @@ use crate::policy::model::ProviderKind;
 
 /// What a provider takes of a request.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row of a table: each member is taken or not, by itself"
+)]
 pub(super) struct Takes {
     /// The member that bounds the answer.
     pub(super) max_tokens: MaxTokens,

@@ -54,7 +54,8 @@ impl Reader {
     fn read_start(&mut self, chunk: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
         let text = |key| chunk.text(key).unwrap_or_default();
         let (id, model) = (text("id"), text("model"));
-        if !self.started && !(id.is_empty() && model.is_empty()) {
+        let says_something = !id.is_empty() || !model.is_empty();
+        if !self.started && says_something {
             self.started = true;
             take(Event::Start { id, model });
         }
@@ -228,10 +229,7 @@ impl Writer {
                     it.key("index").number(at.into());
                     it.key("id").string(&id);
                     it.key("type").string("function");
-                    it.key("function").object(|it| {
-                        it.key("name").string(name);
-                        it.key("arguments").string("");
-                    });
+                    write_function(name, it);
                 });
             });
         });
@@ -286,4 +284,12 @@ impl Writer {
         }
         out.extend_from_slice(b"}\n\n");
     }
+}
+
+/// A function whose arguments follow.
+fn write_function(name: &str, it: &mut Json<'_>) {
+    it.key("function").object(|it| {
+        it.key("name").string(name);
+        it.key("arguments").string("");
+    });
 }

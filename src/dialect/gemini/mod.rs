@@ -17,6 +17,7 @@
 //!   read it. Pictures in answers are not carried either: no request that is written here asks for them.
 
 mod answer;
+pub mod embeddings;
 mod error;
 mod field;
 mod generation;
@@ -39,15 +40,27 @@ use crate::wire::percent;
 /// `/v1/projects/{project}/locations/{location}/publishers/google` at Vertex AI. A model may be named with its
 /// collection, as Google's lists have it (`models/…`, `tunedModels/…`).
 pub fn path(base: &str, model: &str, stream: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(base.trim_end_matches('/').as_bytes());
-    out.push(b'/');
-    if !model.starts_with("models/") && !model.starts_with("tunedModels/") {
-        out.extend_from_slice(b"models/");
-    }
-    percent::encode(model, b"/@", out);
+    model_path(base, model, out);
     out.extend_from_slice(if stream {
         b":streamGenerateContent?alt=sse".as_slice()
     } else {
         b":generateContent"
     });
+}
+
+/// Appends the path of a model.
+fn model_path(base: &str, model: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(base.trim_end_matches('/').as_bytes());
+    out.push(b'/');
+    let mut name = String::new();
+    model_name(model, &mut name);
+    percent::encode(&name, b"/@", out);
+}
+
+/// Appends the name of a model with its collection.
+fn model_name(model: &str, out: &mut String) {
+    if !model.starts_with("models/") && !model.starts_with("tunedModels/") {
+        out.push_str("models/");
+    }
+    out.push_str(model);
 }

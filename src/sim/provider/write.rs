@@ -117,7 +117,7 @@ fn plain(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act) {
         Wanted::Embeddings { inputs, dimensions } => {
             embeddings(&mut body, asked, timing.draw, inputs, dimensions);
         }
-        Wanted::Models => models_body(Format::Chat, ["simulated"], &mut body),
+        Wanted::Models => models_body(Format::Chat, &["simulated"], &mut body),
         _ => {
             let count = completion(&mut body, asked, timing);
             delay = delay.saturating_add(

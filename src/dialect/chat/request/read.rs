@@ -74,12 +74,13 @@ fn take_field<'a>(turn: &mut Turn<'a>, key: &str, value: Node<'a>) -> Result<(),
 fn take_untold(dropped: &mut Losses, key: &str, value: Node<'_>) -> Result<(), Unsupported> {
     let only_here = "is known to providers of this format only";
     match key {
+        // As if they were not there.
+        "logprobs" | "store" if value.as_bool() == Some(false) => Ok(()),
         "n" if value.as_u64() == Some(1) => Ok(()),
         "n" => Err(Unsupported::new(
             "n",
             "asks for several answers, which the provider does not give",
         )),
-        "logprobs" if value.as_bool() == Some(false) => Ok(()),
         "logprobs" | "top_logprobs" => Err(Unsupported::new(
             key.to_owned(),
             "asks for probabilities, which the provider does not give",
@@ -92,8 +93,6 @@ fn take_untold(dropped: &mut Losses, key: &str, value: Node<'_>) -> Result<(), U
         "web_search_options" | "functions" | "function_call" => {
             Err(Unsupported::new(key.to_owned(), only_here))
         }
-        // As if it were not there.
-        "store" if value.as_bool() == Some(false) => Ok(()),
         "service_tier" if matches!(value.as_str(), Some("auto" | "default")) => Ok(()),
         "metadata" | "logit_bias" if value.members().next().is_none() => Ok(()),
         _ => {
@@ -282,7 +281,7 @@ fn read_assistant<'a>(
     Ok(parts)
 }
 
-/// COMPAT: thoughts, in the members that clients send back: `reasoning_content` (DeepSeek, vLLM, LiteLLM), `reasoning`
+/// COMPAT: thoughts, in the members that clients send back: `reasoning_content` (DeepSeek, vLLM, `LiteLLM`), `reasoning`
 /// (OpenRouter, Groq).
 fn read_thoughts<'a>(message: Node<'a>, parts: &mut Vec<Part<'a>>) {
     let text = message

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::chat::answer::write_call;
 use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes, thinks};
 use crate::dialect::codec::Destination;
 use crate::dialect::ids::{IdForm, fitted};
@@ -96,10 +97,9 @@ fn write_sampling(
     } else if !turn.stop.is_empty() {
         losses.add_if(turn.stop.len() > STOP_MAX, "stop");
         it.key("stop").array(|it| {
-            turn.stop
-                .iter()
-                .take(STOP_MAX)
-                .for_each(|text| it.string(text))
+            for text in turn.stop.iter().take(STOP_MAX) {
+                it.string(text);
+            }
         });
     }
 }
@@ -142,7 +142,9 @@ fn write_thinking(
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) {
-    let effort = thinking.effort.or(thinking.budget.map(Effort::of_budget));
+    let effort = thinking
+        .effort
+        .or_else(|| thinking.budget.map(Effort::of_budget));
     let Some(effort) = effort else { return };
     let word = match takes.thinking {
         ThinkingForm::OpenAi if !thinks(to.model) => None,
@@ -385,21 +387,12 @@ fn write_assistant(
             it.key("content").string(&text);
         }
         if !calls.is_empty() {
-            it.key("tool_calls")
-                .array(|it| calls.iter().for_each(|call| write_call(call, to, it)));
+            it.key("tool_calls").array(|it| {
+                for call in &calls {
+                    write_call(&fitted(&call.id, id_form(to.kind)), call, it);
+                }
+            });
         }
-    });
-}
-
-fn write_call(call: &ToolCall<'_>, to: &Destination<'_>, it: &mut Writer<'_>) {
-    it.object(|it| {
-        it.key("id").string(&fitted(&call.id, id_form(to.kind)));
-        it.key("type").string("function");
-        it.key("function").object(|it| {
-            it.key("name").string(&call.name);
-            it.key("arguments");
-            call.arguments.write_text(it);
-        });
     });
 }
 
@@ -460,7 +453,12 @@ fn write_part(
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let cache = match part {
-        Part::Text(Text { text, cache }) => {
+        Part::Text(Text { text, cache })
+        | Part::Document(Media {
+            source: Source::Text(text),
+            cache,
+            ..
+        }) => {
             it.key("type").string("text");
             it.key("text").string(text);
             *cache
@@ -473,15 +471,6 @@ fn write_part(
             it.key("type").string("image_url");
             it.key("image_url").object(|it| it.key("url").string(&url));
             media.cache
-        }
-        Part::Document(Media {
-            source: Source::Text(text),
-            cache,
-            ..
-        }) => {
-            it.key("type").string("text");
-            it.key("text").string(text);
-            *cache
         }
         Part::Document(media) if takes.files => {
             write_file(media, it)?;
