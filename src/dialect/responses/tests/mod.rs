@@ -1,6 +1,7 @@
 //! The format against the recordings, against itself, and against what is known to go wrong.
 
 mod answers;
+mod crossed;
 mod outcomes;
 mod provenance;
 mod readers;
