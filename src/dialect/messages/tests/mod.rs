@@ -1,8 +1,13 @@
 //! The format against what Anthropic really sent, and the shapes that nobody records.
 
+mod answers;
+mod models;
+mod outcomes;
+mod random;
 mod recordings;
 mod requests;
 mod streams;
+mod thinking;
 
 use serde_json::Value;
 
