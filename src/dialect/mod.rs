@@ -16,6 +16,7 @@ mod route;
 pub mod claude;
 pub mod codec;
 pub mod converse;
+pub mod embeddings;
 pub mod format;
 pub mod gemini;
 pub mod ids;
