@@ -155,27 +155,15 @@ pub fn is_model(id: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClientRoute, Operation, client_route, is_model};
+    use super::{ClientRoute, Operation, ask, client_route, is_model};
     use crate::dialect::format::Format;
 
     #[test]
     fn paths_that_are_served() {
         for (method, path, route) in [
-            (
-                "POST",
-                "/v1/chat/completions",
-                ClientRoute::Ask(Operation::Generate(Format::Chat)),
-            ),
-            (
-                "POST",
-                "/v1/messages",
-                ClientRoute::Ask(Operation::Generate(Format::Messages)),
-            ),
-            (
-                "POST",
-                "/v1/responses",
-                ClientRoute::Ask(Operation::Generate(Format::Responses)),
-            ),
+            ("POST", "/v1/chat/completions", ask(Format::Chat)),
+            ("POST", "/v1/messages", ask(Format::Messages)),
+            ("POST", "/v1/responses", ask(Format::Responses)),
             (
                 "POST",
                 "/v1/messages/count_tokens",

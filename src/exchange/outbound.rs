@@ -201,9 +201,9 @@ impl Exchange {
         self.outbox.stock(context.scratch);
         self.state = State::Dial;
         if (self.upstream.format != client || self.is_resuming())
-            && let Err(failure) = self.write_own_request(&attempt, context)
+            && let Err(unsupported) = self.write_own_request(&attempt, context)
         {
-            self.attempt_failed(now, failure, context);
+            self.attempt_failed(now, Failure::unsupported(&unsupported), context);
         }
     }
 
@@ -212,8 +212,8 @@ impl Exchange {
     fn write_own_request(
         &mut self,
         attempt: &Attempt,
-        context: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+        context: &Context<'_>,
+    ) -> Result<(), Unsupported> {
         let Some(asked) = self.asked(attempt, context.plan) else {
             return Ok(());
         };
@@ -234,12 +234,12 @@ impl Exchange {
     }
 
     /// The client's request, said in the provider's format.
-    fn translated(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Own, Failure> {
+    fn translated(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Own, Unsupported> {
         let Operation::Generate(client) = self.request.operation else {
-            return Err(Failure::unsupported(&Unsupported::new(
+            return Err(Unsupported::new(
                 "path",
                 "asks for what the provider's format does not have",
-            )));
+            ));
         };
         let to = Destination {
             kind: asked.provider.kind,
@@ -257,16 +257,16 @@ impl Exchange {
             &mut own.bytes,
         );
         let said = said.map_err(|untold| match untold {
-            Untold::Unsupported(unsupported) => Failure::unsupported(&unsupported),
-            Untold::Json(_) => Failure::of(Outcome::Unsupported),
+            Untold::Unsupported(unsupported) => unsupported,
+            Untold::Json(_) => Unsupported::new("body", "is not valid JSON throughout"),
         })?;
         if let Some(field) = said.dropped.iter().next()
             && self.is_strict(context.plan)
         {
-            return Err(Failure::unsupported(&Unsupported::new(
+            return Err(Unsupported::new(
                 field.to_owned(),
                 "cannot be said in the provider's format, and the route is `strict`",
-            )));
+            ));
         }
         own.dropped = said.dropped.listed();
         own.reply = Reply {
@@ -369,22 +369,18 @@ impl Exchange {
         let mut name = std::mem::take(&mut context.scratch.name);
         let (head, head_bytes) = self.write_request(&attempt, head, &mut name, context);
         context.scratch.name = name;
-        match &mut self.upstream.own {
-            Some(own) => {
-                own.bytes
-                    .splice(self.upstream.head.clone(), head.iter().copied());
-                context.scratch.head = head;
-                self.upstream.head = 0..head_bytes;
-                self.sending = 0..own.bytes.len();
-            }
-            None => {
-                let put = self.inbox.put_before(self.request.tail.start, &head);
-                context.scratch.head = head;
-                self.request.shift(put.moved);
-                self.upstream.head = put.start..put.start + head_bytes;
-                self.sending = put.start..self.request.tail.end;
-            }
+        if let Some(own) = &mut self.upstream.own {
+            own.bytes
+                .splice(self.upstream.head.clone(), head.iter().copied());
+            self.upstream.head = 0..head_bytes;
+            self.sending = 0..own.bytes.len();
+        } else {
+            let put = self.inbox.put_before(self.request.tail.start, &head);
+            self.request.shift(put.moved);
+            self.upstream.head = put.start..put.start + head_bytes;
+            self.sending = put.start..self.request.tail.end;
         }
+        context.scratch.head = head;
         let until = if self.request.stream {
             attempt.head_by
         } else {
