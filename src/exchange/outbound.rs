@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
 use crate::dialect::openai::{ClientError, Passage, model_in_body, path, request_field_passage};
-use crate::engine::{Attempt, Bound, End, Step};
+use crate::engine::{Attempt, AttemptRecord, Bound, Chain, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::notes::name_of;
@@ -37,8 +37,9 @@ pub(super) struct Upstream {
     pub(super) reused: bool,
     /// Dial past the pool.
     fresh: bool,
-    /// How long a connect may take.
+    /// How long connecting may take, at all endpoints together, and when it must be over.
     connect: Span,
+    connect_by: Moment,
     /// When the request began to go out.
     pub(super) sent: Moment,
     /// Where the head lies in the inbox, credential and all, until it has been sent.
@@ -50,6 +51,18 @@ impl Upstream {
     pub(super) fn let_go(&mut self) -> Option<bool> {
         let reuse = self.release.take().unwrap_or_default();
         std::mem::take(&mut self.open).then_some(reuse)
+    }
+
+    /// Until when the endpoint at hand is waited for: it has its part of the time, so that one which is silent leaves
+    /// its neighbours theirs.
+    fn dial_until(&self, now: Moment) -> Moment {
+        let left = u64::from(self.endpoints.saturating_sub(self.endpoints_tried));
+        if left <= 1 {
+            return self.connect_by;
+        }
+        let share = self.connect_by.since(now).as_nanos() / left;
+        let share = Span::from_nanos(share).max(ENDPOINT_TIME_MIN);
+        self.connect_by.min(now + share)
     }
 
     /// The credential does not stay in memory that the next request reads into.
@@ -109,24 +122,49 @@ impl Exchange {
             .map(|target| target.provider);
         let provider = provider.unwrap_or_default();
         let endpoints = context.outlets.endpoints(provider);
-        // Another endpoint for each request, without a counter that cores would have to share.
-        let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
-        let first = u16::try_from(first).unwrap_or_default();
+        let first = self.first_endpoint(provider, endpoints, &attempt, context);
         let board = context.core.board();
         self.upstream = Upstream {
             provider,
             endpoint: board.endpoint_from(provider, first, endpoints),
             endpoints,
             connect: attempt.connect_by.since(now),
+            connect_by: attempt.connect_by,
             open: self.upstream.open,
             release: self.upstream.release,
             ..Upstream::default()
         };
-        self.until = attempt.connect_by;
+        self.until = self.upstream.dial_until(now);
         self.attempt = Some(attempt);
         self.answer.reset();
         self.outbox.stock(context.scratch);
         self.state = State::Dial;
+    }
+
+    /// Another endpoint for each request, without a counter that cores would have to share; and of one request, another
+    /// one for each attempt at the same provider.
+    fn first_endpoint(
+        &self,
+        provider: ProviderId,
+        endpoints: u16,
+        attempt: &Attempt,
+        context: &Context<'_>,
+    ) -> u16 {
+        let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        let first = u16::try_from(first).unwrap_or_default();
+        if attempt.index == 0 || endpoints <= 1 {
+            return first;
+        }
+        let targets = &context.plan.policy.targets;
+        let is_its = |it: &AttemptRecord| {
+            let target = targets.get(it.target.index());
+            target.is_some_and(|target| target.provider == provider)
+        };
+        let attempts = self.chain.iter().flat_map(Chain::attempts);
+        // The last one of them is the one that begins.
+        let before = attempts.filter(is_its).count().saturating_sub(1);
+        let before = u16::try_from(before).unwrap_or_default();
+        first.saturating_add(before) % endpoints
     }
 
     pub(super) const fn dial(&self) -> Action {
@@ -162,8 +200,11 @@ impl Exchange {
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
         self.upstream.endpoints_tried += 1;
-        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.until {
+        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.upstream.connect_by
+        {
             self.upstream.endpoint = (self.upstream.endpoint + 1) % self.upstream.endpoints;
+            self.upstream.fresh = false;
+            self.until = self.upstream.dial_until(now);
             return;
         }
         let outcome = match failure {
@@ -306,7 +347,8 @@ impl Exchange {
         self.upstream.release = Some(false);
         self.upstream.reused = false;
         self.upstream.fresh = true;
-        self.until = deadline.min(now + self.upstream.connect);
+        self.upstream.connect_by = deadline.min(now + self.upstream.connect);
+        self.until = self.upstream.dial_until(now);
         self.answer.reset();
         self.outbox.clear();
         self.state = State::Dial;
@@ -379,6 +421,8 @@ impl Exchange {
     }
 }
 
+/// Each endpoint gets at least this long before the next is tried, as each of its addresses does.
+const ENDPOINT_TIME_MIN: Span = Span::from_millis(250);
 /// What every request head says behind its path.
 const FIXED_FIELDS: &[u8] = b" HTTP/1.1\r\ncontent-type: application/json\r\n\
     accept-encoding: identity\r\nvia: 1.1 switchover\r\n";

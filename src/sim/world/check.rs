@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::base::limits::{HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
+use crate::base::limits::{DEADLINE_RESERVE, HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
 use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
 use crate::engine::{AttemptRecord, Order, PassedOver, State};
 use crate::exchange::DialFailure;
@@ -223,6 +223,10 @@ impl Ledger {
             same_place(attempt, &sighting, seen.generation)?;
             right_secret(&sighting, seen.chosen)?;
             right_outcome(attempt, &sighting, seen.streams)?;
+            if let Some(serve) = serve {
+                let left = (seen.began + serve.deadline).since(at);
+                right_endpoints(attempt, &sighting, serve, left, seen.generation)?;
+            }
             // A probe is waited for until its deadline and ten ticks more; a slow reader may hold it for longer.
             let end = record
                 .ended
@@ -533,6 +537,41 @@ fn right_secret(sighting: &Sighting, chosen: Moment) -> Result<(), Broken> {
     Err(Broken::new(Rule::Key, seen))
 }
 
+/// An attempt that found nobody has dialed every endpoint of its provider, each for its part of the time to connect. Where
+/// that is short, or the deadline near, the least time of each is too long for all of them.
+fn right_endpoints(
+    attempt: &AttemptRecord,
+    sighting: &Sighting,
+    serve: &Serve,
+    left: Span,
+    generation: &Generation<'_>,
+) -> Result<(), Broken> {
+    let unmet = matches!(attempt.outcome, Some(Outcome::Connect | Outcome::Tls));
+    let policy = &generation.law.policy;
+    let settings = policy.targets.get(attempt.target.index());
+    let provider = settings.and_then(|it| policy.providers.get(it.provider.index()));
+    let Some((settings, provider)) = settings
+        .zip(provider)
+        .filter(|_| unmet && sighting.dial.is_err())
+    else {
+        return Ok(());
+    };
+    let all = || (0_u16..).take(provider.endpoints.len());
+    let places = all().map(|own| generation.endpoint(settings.provider, own).unwrap_or(own));
+    let connect = serve.timeouts.connect.unwrap_or(settings.timeouts.connect);
+    let left = left.saturating_sub(DEADLINE_RESERVE).min(connect);
+    let took = attempt
+        .ended
+        .map(|ended| ended.saturating_sub(attempt.started));
+    let at_least = all().fold(Span::ZERO, |sum, _| sum.saturating_add(ENDPOINT_TIME));
+    let over = took.is_some_and(|took| took.saturating_add(SLACK) >= left) && left < at_least;
+    if over || sighting.missed_all(places) {
+        return Ok(());
+    }
+    let seen = format!("{attempt:?} is over after {sighting:?}");
+    Err(Broken::new(Rule::Endpoint, seen))
+}
+
 /// The attempt ended as its fault wants, or by a timer.
 fn right_outcome(
     attempt: &AttemptRecord,
@@ -561,5 +600,7 @@ fn right_outcome(
 
 /// What one core may have saved at most.
 const SAVED_REPEATS: u64 = 10;
+/// What an endpoint has at least, and a beat of the sweeper.
+const ENDPOINT_TIME: Span = Span::from_millis(255);
 /// A beat of the sweeper, and what comes after the last attempt's deadline.
 const SLACK: Span = Span::from_millis(20);
