@@ -1,9 +1,23 @@
-//! Layer 2: provider formats. This release speaks the OpenAI format on both sides.
+//! Layer 2: the formats that clients and providers speak.
 //!
-//! `route` says what a client asks for; [`openai`] what its bytes and a provider's mean. Neither touches a socket.
+//! * `route` says what a client asks for.
+//! * [`format`] says which format a provider is asked in. Where it is the client's, bytes pass untouched.
+//! * [`turn`] is what all formats say, in none of their words; [`loss`] what is lost between two of them; [`ids`] keeps
+//!   calls and results together.
+//! * [`chat`], `responses`, `messages`, `gemini`, `converse` and `cohere` each read and write one format.
+//! * [`openai`] is what the gateway must know of an OpenAI-like provider whose bytes it passes.
+//!
+//! Nothing here touches a socket.
 
+#[cfg(test)]
+mod recorded;
 mod route;
 
+pub mod codec;
+pub mod format;
+pub mod ids;
+pub mod loss;
 pub mod openai;
+pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};

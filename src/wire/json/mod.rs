@@ -5,6 +5,7 @@
 //! * [`value`] reads what was found.
 //! * [`document`] parses the whole body, for the few facts that need it.
 //! * [`patch`] writes what takes the place of a value.
+//! * [`Tree`] and [`Writer`] read and write whole documents, where one format is said in another.
 //! * [`walk`] looks into small texts from providers, once per event of a stream, and believes what it sees.
 
 pub mod document;
@@ -13,14 +14,18 @@ mod nesting;
 pub mod patch;
 pub mod scan;
 mod text;
+mod tree;
 pub mod value;
 pub mod walk;
+mod write;
 
 use core::fmt;
 
 pub use self::document::{DocumentFacts, Inspector};
 pub use self::key::{Key, KeySet};
 pub use self::scan::{Progress, TopLevel, is_plain_answer};
+pub use self::tree::{Elements, Members, Node, Tree};
+pub use self::write::Writer;
 
 /// Why a body is not the JSON object that it has to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
