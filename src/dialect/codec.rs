@@ -41,6 +41,13 @@ pub struct Echo {
     pub custom_tools: Vec<String>,
 }
 
+impl Echo {
+    /// Whether a tool takes a text, where all others take JSON.
+    pub fn is_custom(&self, tool: &str) -> bool {
+        self.custom_tools.iter().any(|name| name == tool)
+    }
+}
+
 impl fmt::Debug for Echo {
     /// Without the contents: they are of a prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,9 +15,11 @@ mod route;
 
 pub mod codec;
 pub mod format;
+pub mod gemini;
 pub mod ids;
 pub mod loss;
 pub mod openai;
+pub mod responses;
 pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};

@@ -11,7 +11,7 @@
 //! ```
 
 mod classify;
-mod complaint;
+pub(super) mod complaint;
 mod continuation;
 mod error;
 mod event;

@@ -340,7 +340,17 @@ fn status_of_kind(kind: &[u8], code: &[u8]) -> u16 {
         429
     } else if either(b"overloaded") {
         529
-    } else if either(b"invalid_request") || either(b"badrequest") || either(b"bad_request") {
+    } else if [
+        &b"invalid_request"[..],
+        b"invalid_prompt", // Responses, as the two below
+        b"invalid_image",
+        b"image_",
+        b"badrequest",
+        b"bad_request",
+    ]
+    .into_iter()
+    .any(either)
+    {
         400
     } else if either(b"authentication") || either(b"permission") {
         403

@@ -109,7 +109,7 @@ impl<'a> Node<'a> {
     #[expect(clippy::cast_precision_loss, reason = "settings, not identifiers")]
     pub fn as_f64(self) -> Option<f64> {
         match self.0.first() {
-            Some(Token::Static(StaticNode::F64(number))) => Some((*number).into()),
+            Some(Token::Static(StaticNode::F64(number))) => Some(*number),
             Some(Token::Static(StaticNode::U64(number))) => Some(*number as f64),
             Some(Token::Static(StaticNode::I64(number))) => Some(*number as f64),
             _ => None,

@@ -1,0 +1,60 @@
+//! Gemini `generateContent` and `streamGenerateContent`: of clients, of Gemini and of Vertex AI.
+//!
+//! Sources: ai.google.dev, "Generating content", "Function calling", "Thought signatures", "Thinking" and "Structured
+//! output" (November 2025), and the recordings of `tests/fixtures/gemini` and `tests/fixtures/vertex`.
+//!
+//! * The model, and whether to stream, stand in the path ([`path`]), not in the body.
+//! * Proto JSON: every name may be spelt in camel case or in snake case, a list of one may stand without its brackets,
+//!   bytes may be in base64url, whole numbers may be strings or end in `.0`. Readers take all of it.
+//! * A client's schemas are in a subset of `OpenAPI` (`"type":"OBJECT"`, `nullable`) or in JSON Schema. A turn holds JSON
+//!   Schema only: a body with the former is said again by [`request::in_json_schema`] before it is read.
+//! * Calls have no names, or have since 2025: a call and its response meet by name and order.
+//! * A call comes whole, and `STOP` is said of an answer that ends in calls. A stream has no event of its own at its end.
+//! * Gemini 3 refuses a call of the current turn without its `thoughtSignature`, where it is the first of a step; one
+//!   that it did not make goes with a word that says so.
+//! * `promptTokenCount` holds what came from the cache; `candidatesTokenCount` does not hold the thoughts.
+//! * A proof (`thoughtSignature`) on words that are no thoughts is not asked back, and not carried: only Gemini could
+//!   read it. Pictures in answers are not carried either: no request that is written here asks for them.
+
+mod field;
+mod generation;
+mod parts;
+
+pub mod answer;
+pub mod error;
+pub mod outcome;
+pub mod request;
+pub mod stream;
+
+#[cfg(test)]
+mod tests;
+
+/// Appends the path at which `model` is asked. `base` is what stands before `/models/`: `/v1beta` at Gemini,
+/// `/v1/projects/{project}/locations/{location}/publishers/google` at Vertex AI. A model may be named with its
+/// collection, as Google's lists have it (`models/…`, `tunedModels/…`).
+pub fn path(base: &str, model: &str, stream: bool, out: &mut String) {
+    out.push_str(base.trim_end_matches('/'));
+    out.push('/');
+    if !model.starts_with("models/") && !model.starts_with("tunedModels/") {
+        out.push_str("models/");
+    }
+    for character in model.chars() {
+        if character.is_ascii_alphanumeric() || "-._~/@".contains(character) {
+            out.push(character);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                out.push('%');
+                for nibble in [byte >> 4, byte & 15] {
+                    let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
+                    out.push(digit.to_ascii_uppercase());
+                }
+            }
+        }
+    }
+    out.push_str(if stream {
+        ":streamGenerateContent?alt=sse"
+    } else {
+        ":generateContent"
+    });
+}
