@@ -3,6 +3,7 @@
 //! the same bytes (prompt caches), and two names with a common beginning stay two.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::base::hash;
 
@@ -50,18 +51,18 @@ pub fn made_up(answer: &str, at: u32, form: IdForm) -> String {
 
 /// The calls of a conversation so far: formats whose results do not say what was called are read with its help.
 #[derive(Debug, Default)]
-pub struct Calls<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Calls<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Calls<'a> {
     /// One more.
     pub fn add(&mut self, id: impl Into<Cow<'a, str>>, name: impl Into<Cow<'a, str>>) {
-        self.0.push((id.into(), name.into()));
+        self.0.insert(id.into(), name.into());
     }
 
     /// What was called by the last call of that name; `""` if there is none.
     pub fn tool_of(&self, id: &str) -> Cow<'a, str> {
-        let found = self.0.iter().rev().find(|(call, _)| call == id);
-        found.map_or(Cow::Borrowed(""), |(_, tool)| tool.clone())
+        let tool = self.0.get(id);
+        tool.map_or(Cow::Borrowed(""), Cow::clone)
     }
 }
 

@@ -260,6 +260,10 @@ fn by_words(status: u16, complaint: &Complaint<'_>) -> Option<Outcome> {
     if tells(&FILTER) {
         return Some(Outcome::ContentFilter);
     }
+    // Anthropic names the model, and nothing else: `model: claude-3-opus-20240229`.
+    if complaint.kind == b"not_found_error" && complaint.message.starts_with(b"model:") {
+        return Some(Outcome::ModelGone);
+    }
     let about_model =
         complaint.param == b"model" || tells(&[b"model", b"endpoints found", b"deployment"]);
     (matches!(status, 400 | 404) && about_model && tells(&GONE)).then_some(Outcome::ModelGone)
@@ -278,19 +282,20 @@ const QUOTA: [&[u8]; 10] = [
     b"billing details",            // OpenAI, where a broker drops the code
 ];
 
-const CONTEXT: [&[u8]; 9] = [
+const CONTEXT: [&[u8]; 10] = [
     b"maximum context length", // OpenAI, vLLM, DeepSeek, OpenRouter
     b"max context length",     // Ollama
     b"context window",
     b"available context size", // llama.cpp
     b"prompt is too long",
+    b"exceed context limit", // Anthropic, of the prompt and `max_tokens` together
     b"prompt too long",
     b"too large for model with", // Mistral
     b"exceeds the maximum number of tokens",
     b"maximum prompt length", // xAI
 ];
 
-const KEY: [&[u8]; 8] = [
+const KEY: [&[u8]; 9] = [
     b"incorrect api key", // OpenAI, xAI (with 400)
     b"invalid api key",
     b"invalid api_key",
@@ -299,10 +304,12 @@ const KEY: [&[u8]; 8] = [
     b"api key expired",
     b"invalid subscription key", // Azure
     b"no api key",
+    b"organization has been disabled", // Anthropic (with 400)
 ];
 
-const FILTER: [&[u8]; 3] = [
+const FILTER: [&[u8]; 4] = [
     b"content management policy", // Azure
+    b"content filtering policy",  // Anthropic
     b"flagged as potentially violating",
     b"requires moderation", // OpenRouter
 ];
@@ -352,6 +359,8 @@ fn status_of_kind(kind: &[u8], code: &[u8]) -> u16 {
     .any(either)
     {
         400
+    } else if either(b"too_large") {
+        413
     } else if either(b"authentication") || either(b"permission") {
         403
     } else if either(b"not_found") || either(b"notfound") {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::dialect::codec::Reply;
 use crate::dialect::ids::{IdForm, fitted, made_up};
+use crate::dialect::responses::provenance;
 use crate::dialect::turn::{Arguments, Reasoning};
 use crate::wire::json::{Node, Writer};
 
@@ -109,7 +110,7 @@ impl Item<'_> {
     pub(super) const fn prefix(&self) -> &'static str {
         match self {
             Self::Message(_) => "msg",
-            Self::Reasoning(_) => "rs",
+            Self::Reasoning(_) => provenance::THOUGHTS,
             Self::Call(..) => "fc",
             Self::Custom(..) => "ctc",
         }

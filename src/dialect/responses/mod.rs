@@ -17,7 +17,8 @@
 //! * Names of items that are made here are `msg_`, `rs_`, `fc_` and `ctc_` with the answer's own name: OpenAI refuses
 //!   others when the conversation comes back, and those beyond 64 characters.
 //! * Sealed thoughts (`encrypted_content`) are never written: those of another provider would be refused by OpenAI when
-//!   the client sends them there.
+//!   the client sends them there. Readable ones are, under names by which they are known when they come back:
+//!   [`without_own_thoughts`].
 //! * A custom tool takes a text where functions take JSON. Elsewhere it is a function of one string, `input`.
 //!
 //! Sources: the API reference of Responses (platform.openai.com, October 2026), the recordings in
@@ -28,6 +29,7 @@ mod custom;
 mod error;
 mod item;
 mod outcome;
+mod provenance;
 mod request;
 mod response;
 mod stream;
@@ -37,5 +39,6 @@ mod tests;
 pub use self::answer::{read as read_answer, write as write_answer};
 pub use self::error::{body as error_body, event as error_event};
 pub use self::outcome::{outcome_of, outcome_of_error};
+pub use self::provenance::without_own_thoughts;
 pub use self::request::{echo, read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};

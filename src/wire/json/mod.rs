@@ -6,6 +6,7 @@
 //! * [`document`] parses the whole body, for the few facts that need it.
 //! * [`patch`] writes what takes the place of a value.
 //! * [`Tree`] and [`Writer`] read and write whole documents, where one format is said in another.
+//! * [`Surrogates`] joins characters that a stream was cut in the middle of.
 //! * [`walk`] looks into small texts from providers, once per event of a stream, and believes what it sees.
 
 pub mod document;
@@ -13,6 +14,7 @@ pub mod key;
 mod nesting;
 pub mod patch;
 pub mod scan;
+mod surrogates;
 mod text;
 mod tree;
 pub mod value;
@@ -24,6 +26,7 @@ use core::fmt;
 pub use self::document::{DocumentFacts, Inspector};
 pub use self::key::{Key, KeySet};
 pub use self::scan::{Progress, TopLevel, is_plain_answer};
+pub use self::surrogates::Surrogates;
 pub use self::tree::{Elements, Members, Node, Tree};
 pub use self::write::Writer;
 

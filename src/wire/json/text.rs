@@ -106,7 +106,8 @@ fn code_point(rest: &mut &[u8]) -> Option<char> {
     char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
 }
 
-fn code_unit(rest: &mut &[u8]) -> Option<u32> {
+/// Takes the four digits behind `\u` off the front.
+pub(super) fn code_unit(rest: &mut &[u8]) -> Option<u32> {
     let (digits, behind) = rest.split_first_chunk::<4>()?;
     let unit = digits.iter().try_fold(0, |unit, &digit| {
         Some(unit << 4 | char::from(digit).to_digit(16)?)

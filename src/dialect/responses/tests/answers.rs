@@ -201,7 +201,7 @@ fn an_answer_as_it_is_written() {
             "id": "resp_0k7q", "object": "response", "created_at": 1_790_000_000, "status": "completed", "background": false,
             "error": null, "incomplete_details": null, "model": "m-1",
             "output": [
-                {"id": "rs_0k7q_0", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm.\n\nAh."}]},
+                {"id": "rs_sw_0k7q_0", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm.\n\nAh."}]},
                 {"id": "msg_0k7q_1", "type": "message", "status": "completed", "role": "assistant", "content": [
                     {"type": "output_text", "annotations": [], "logprobs": [], "text": "Hello"},
                     {"type": "refusal", "refusal": "but no"}]},

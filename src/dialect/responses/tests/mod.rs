@@ -1,7 +1,9 @@
 //! The format against the recordings, against itself, and against what is known to go wrong.
 
 mod answers;
+mod crossed;
 mod outcomes;
+mod provenance;
 mod readers;
 mod requests;
 mod streams;

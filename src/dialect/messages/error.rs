@@ -1,0 +1,66 @@
+//! Errors as Anthropic's clients read them. Their SDKs go by the status; Claude Code also reads the sentence.
+
+use std::borrow::Cow;
+
+use crate::dialect::openai::ClientError;
+use crate::wire::json::Writer;
+
+/// The status that a client of this format expects where another one than [`ClientError::status`].
+pub fn status(error: &ClientError<'_>) -> u16 {
+    match kind(error) {
+        "overloaded_error" => 529,
+        _ => error.status,
+    }
+}
+
+/// Appends the envelope, for a body of its own. `request` is the request's name, `""` for none.
+pub fn body(error: &ClientError<'_>, request: &str, out: &mut Vec<u8>) {
+    Writer::new(out).object(|it| {
+        members(error, it);
+        if !request.is_empty() {
+            it.key("request_id").string(request);
+        }
+    });
+}
+
+/// Appends the envelope as one event of a stream. Nothing may follow it.
+pub fn event(error: &ClientError<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: error\ndata: ");
+    Writer::new(out).object(|it| members(error, it));
+    out.extend_from_slice(b"\n\n");
+}
+
+fn members(error: &ClientError<'_>, out: &mut Writer<'_>) {
+    out.key("type").string("error");
+    out.key("error").object(|it| {
+        it.key("type").string(kind(error));
+        it.key("message").string(&message(error));
+    });
+}
+
+/// The class: of platform.claude.com, *Errors*, November 2026.
+fn kind(error: &ClientError<'_>) -> &'static str {
+    match (error.status, error.code.as_deref()) {
+        (503, Some("overloaded")) | (529, _) => "overloaded_error",
+        (401, _) => "authentication_error",
+        (402, _) => "billing_error",
+        (403, _) => "permission_error",
+        (404, _) => "not_found_error",
+        (413, _) => "request_too_large",
+        (429, _) => "rate_limit_error",
+        (408 | 504, _) => "timeout_error",
+        (500.., _) => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// Claude Code makes a conversation shorter where it reads these words, and only there.
+fn message<'a>(error: &'a ClientError<'_>) -> Cow<'a, str> {
+    const WORDS: &str = "prompt is too long";
+    let is_too_long = error.code.as_deref() == Some("context_length_exceeded");
+    if is_too_long && !error.message.to_ascii_lowercase().contains(WORDS) {
+        Cow::Owned(format!("{WORDS}: {}", error.message))
+    } else {
+        Cow::Borrowed(&error.message)
+    }
+}

@@ -1,0 +1,158 @@
+//! What a model of Anthropic takes, by its name. Names are read, not listed, so that tomorrow's model of a generation is
+//! asked like today's:
+//!
+//! ```text
+//!   claude-3-5-sonnet-20241022   claude-opus-4-1   claude-sonnet-4-5@20250929   us.anthropic.claude-opus-4-6-v1:0
+//!                                        before 3.7   3.7 – 4.5   4.6        4.7 – 5.0    5.1 fable, 5.5 opus and sonnet
+//!   thinking                             none         budget      both       adaptive     adaptive
+//!   switched off by                      omission     omission    omission   disabled ¹   never (sonnet: between_tools)
+//!   temperature, top_p, top_k            yes          yes ²       yes ²      no           no
+//!   forced tools                         yes          not with a budget      yes          no
+//!
+//!   ¹ from 5.0 on models think unless told not to; fable and mythos always do
+//!   ² from 4.1 on temperature or top_p, not both
+//! ```
+//! A name that says no version (an alias of a proxy) is taken for a model of 4.5, whose rules are the least strict.
+//!
+//! Sources: the models list in `tests/fixtures/anthropic/models-list-models-smoke.json`; platform.claude.com, *Troubleshooting
+//! thinking* and the migration guides of Opus 4.7, Opus 5, Opus 5.5, Sonnet 5.5 and Fable 5.1, November 2026.
+
+use crate::dialect::turn::Effort;
+
+/// A model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::dialect) struct Claude {
+    family: Family,
+    /// 405 is 4.5
+    version: u16,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    Opus,
+    Sonnet,
+    Haiku,
+    /// Fable and Mythos: one model under two names.
+    Fable,
+}
+
+/// How a model is told to think.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::dialect) enum Thinks {
+    /// It cannot.
+    Never,
+    /// By a number of tokens.
+    Budget,
+    /// By a number of tokens, or as it likes.
+    Either,
+    /// As it likes.
+    Adaptive,
+}
+
+/// How a model is told not to think.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::dialect) enum Silence {
+    /// By saying nothing.
+    Unsaid,
+    /// By a `thinking.type`.
+    Said(&'static str),
+    /// It cannot be told.
+    Impossible,
+}
+
+impl Claude {
+    /// By its name, in any provider's spelling.
+    pub(in crate::dialect) fn of(model: &str) -> Self {
+        let mut words = model.split(|c: char| !c.is_ascii_alphanumeric());
+        let is = |word: &str, name: &str| word.eq_ignore_ascii_case(name);
+        let mut family = Family::Sonnet;
+        let mut version = None;
+        if words.by_ref().any(|word| is(word, "claude")) {
+            while let Some(word) = words.next() {
+                match word {
+                    _ if is(word, "opus") => family = Family::Opus,
+                    _ if is(word, "haiku") => family = Family::Haiku,
+                    _ if is(word, "fable") || is(word, "mythos") => family = Family::Fable,
+                    _ => {}
+                }
+                if version.is_none()
+                    && let Some(major) = number(word)
+                {
+                    let minor = words.clone().next().and_then(number);
+                    version = Some(major * 100 + minor.unwrap_or(0));
+                }
+            }
+        }
+        let unsaid = if family == Family::Fable { 500 } else { 405 };
+        Self {
+            family,
+            version: version.unwrap_or(unsaid),
+        }
+    }
+
+    /// Whether `temperature`, `top_p` and `top_k` may be given.
+    pub(in crate::dialect) fn takes_sampling(self) -> bool {
+        self.version < 407
+    }
+
+    /// Whether `temperature` and `top_p` may be given at once.
+    pub(in crate::dialect) fn takes_both_samplings(self) -> bool {
+        self.version < 401
+    }
+
+    /// Whether an answer, or the arguments of a call, can be held to a schema.
+    pub(in crate::dialect) fn takes_schemas(self) -> bool {
+        self.version >= 401
+    }
+
+    /// Whether a tool may be forced while the model thinks as it likes.
+    pub(in crate::dialect) fn takes_forced_tools(self) -> bool {
+        match self.family {
+            Family::Fable => self.version < 501,
+            Family::Opus | Family::Sonnet => self.version < 505,
+            Family::Haiku => true,
+        }
+    }
+
+    /// How it is told to think.
+    pub(in crate::dialect) fn thinks(self) -> Thinks {
+        match self.version {
+            ..307 => Thinks::Never,
+            307..406 => Thinks::Budget,
+            406..407 => Thinks::Either,
+            _ => Thinks::Adaptive,
+        }
+    }
+
+    /// How it is told not to.
+    pub(in crate::dialect) fn silence(self) -> Silence {
+        match (self.family, self.version) {
+            (Family::Fable, _) | (Family::Opus, 505..) => Silence::Impossible,
+            (_, ..500) => Silence::Unsaid,
+            (Family::Sonnet, 505..) => Silence::Said("between_tools"),
+            _ => Silence::Said("disabled"),
+        }
+    }
+
+    /// `output_config.effort` that comes nearest, never above what is asked unless that is less than all it knows; `None`
+    /// where there is none.
+    pub(in crate::dialect) fn effort(self, asked: Effort) -> Option<&'static str> {
+        let highest = match (self.family, self.version) {
+            (Family::Opus, 405) => Effort::High,
+            (_, ..406) => return None,
+            _ => Effort::Max,
+        };
+        Some(match asked.min(highest) {
+            Effort::None | Effort::Minimal | Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::XHigh if self.version >= 407 => "xhigh",
+            Effort::High | Effort::XHigh => "high",
+            Effort::Max => "max",
+        })
+    }
+}
+
+/// A part of a version; dates are longer.
+fn number(word: &str) -> Option<u16> {
+    (word.len() <= 2).then(|| word.parse().ok())?
+}

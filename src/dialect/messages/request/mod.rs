@@ -1,0 +1,12 @@
+//! A request: read from a client, written to Anthropic.
+
+mod blocks;
+mod parts;
+mod read;
+mod schema;
+mod thinking;
+mod tools;
+mod write;
+
+pub use self::read::read;
+pub use self::write::write;
