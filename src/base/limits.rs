@@ -22,6 +22,8 @@ pub const ERROR_BYTES_MAX: usize = 64 * 1024;
 pub const HELD_BYTES_MAX: usize = 64 * 1024;
 /// One server-sent event: image data and signatures come in one line.
 pub const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// One message of a binary event stream: AWS allows no longer ones.
+pub const EVENT_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One line that frames a chunk: its size and extensions.
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// Trailer fields after a chunked body, together.

@@ -2,16 +2,19 @@
 //!
 //! Everything here is a function over bytes that somebody else read: no socket, no clock, no policy. Decoders are
 //! resumable at every byte and refuse whatever could be read in two ways. This folder is the only door to `httparse`,
-//! `memchr` and `simd-json`.
+//! `memchr`, `crc32fast` and `simd-json`.
 //!
 //! ```text
 //!   client → h1::request → h1::chunked → json::scan ─ (json::document) ─ json::patch → h1::write → provider
 //!   client ← h1::write   ←──── bytes as they came ──── sse  ← h1::chunked ← h1::response        ← provider
 //! ```
 
+pub mod base64;
+pub mod eventstream;
 pub mod extent;
 pub mod h1;
 pub mod json;
+pub mod percent;
 pub mod sse;
 
 pub use self::extent::Extent;

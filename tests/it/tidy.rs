@@ -18,6 +18,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("annotate-snippets", &["policy"]),
     ("bytes", &["wire", "exchange", "runtime"]),
     ("clap", &["cli"]),
+    ("crc32fast", &["wire"]),
     ("httparse", &["wire"]),
     ("io-uring", &["runtime"]),
     ("jiff", &["runtime"]),

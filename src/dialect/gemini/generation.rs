@@ -22,8 +22,10 @@ pub(super) struct Model {
     pub(super) is_pro: bool,
     /// It is of the smallest kind.
     pub(super) is_lite: bool,
-    /// It is Gemini 3.0 Pro, which knows two levels of thinking only.
+    /// It is Gemini 3.0 Pro, which knows `low` and `high` only.
     pub(super) is_first_pro: bool,
+    /// It takes `minimal` thinking (docs.cloud.google.com, "Thinking", 2026): smaller models from 3.0 to 3.6.
+    pub(super) is_minimal: bool,
 }
 
 impl Model {
@@ -31,9 +33,11 @@ impl Model {
     pub(super) fn of(name: &str) -> Self {
         let name = name.rsplit('/').next().unwrap_or(name);
         let is_pro = name.contains("-pro");
+        let version = version(name);
         Self {
-            generation: generation(name),
+            generation: generation(name, version),
             is_pro,
+            is_minimal: !is_pro && matches!(version, Some((3, 0..=6))),
             is_lite: name.contains("-lite"),
             is_first_pro: name.starts_with("gemini-3-pro"),
         }
@@ -51,20 +55,20 @@ impl Model {
     }
 }
 
-fn generation(name: &str) -> Generation {
-    let Some(rest) = name.strip_prefix("gemini-") else {
-        return Generation::Unnamed;
-    };
-    // `gemini-flash-latest` and its like: recorded as 3.6 in 2026.
-    if rest.ends_with("-latest") && !rest.starts_with(|first: char| first.is_ascii_digit()) {
-        return Generation::V3;
+fn generation(name: &str, version: Option<(u32, u32)>) -> Generation {
+    match version {
+        Some((3.., _)) => Generation::V3,
+        Some((2, 5..)) => Generation::V2_5,
+        Some(_) => Generation::V2,
+        // `gemini-flash-latest` and its like: recorded as 3.6 in 2026.
+        None if name.starts_with("gemini-") && name.ends_with("-latest") => Generation::V3,
+        None => Generation::Unnamed,
     }
-    let version = rest.split('-').next().unwrap_or_default();
+}
+
+/// `gemini-2.5-flash`, `gemini-3-pro-preview`: its number.
+fn version(name: &str) -> Option<(u32, u32)> {
+    let version = name.strip_prefix("gemini-")?.split('-').next()?;
     let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
-    match (major.parse::<u32>(), minor.parse::<u32>()) {
-        (Ok(3..), _) => Generation::V3,
-        (Ok(2), Ok(5..)) => Generation::V2_5,
-        (Ok(_), _) => Generation::V2,
-        _ => Generation::Unnamed,
-    }
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }

@@ -21,6 +21,7 @@ mod generation;
 mod parts;
 
 pub mod answer;
+pub mod embeddings;
 pub mod error;
 pub mod outcome;
 pub mod request;
@@ -33,28 +34,37 @@ mod tests;
 /// `/v1/projects/{project}/locations/{location}/publishers/google` at Vertex AI. A model may be named with its
 /// collection, as Google's lists have it (`models/…`, `tunedModels/…`).
 pub fn path(base: &str, model: &str, stream: bool, out: &mut String) {
-    out.push_str(base.trim_end_matches('/'));
-    out.push('/');
-    if !model.starts_with("models/") && !model.starts_with("tunedModels/") {
-        out.push_str("models/");
-    }
-    for character in model.chars() {
-        if character.is_ascii_alphanumeric() || "-._~/@".contains(character) {
-            out.push(character);
-        } else {
-            let mut bytes = [0; 4];
-            for byte in character.encode_utf8(&mut bytes).bytes() {
-                out.push('%');
-                for nibble in [byte >> 4, byte & 15] {
-                    let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
-                    out.push(digit.to_ascii_uppercase());
-                }
-            }
-        }
-    }
+    model_path(base, model, out);
     out.push_str(if stream {
         ":streamGenerateContent?alt=sse"
     } else {
         ":generateContent"
     });
+}
+
+/// Appends the path of a model.
+fn model_path(base: &str, model: &str, out: &mut String) {
+    out.push_str(base.trim_end_matches('/'));
+    out.push('/');
+    let mut name = String::new();
+    model_name(model, &mut name);
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
+                out.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+}
+
+/// Appends the name of a model with its collection.
+fn model_name(model: &str, out: &mut String) {
+    if !model.starts_with("models/") && !model.starts_with("tunedModels/") {
+        out.push_str("models/");
+    }
+    out.push_str(model);
 }

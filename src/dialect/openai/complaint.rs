@@ -85,7 +85,7 @@ impl<'a> Complaint<'a> {
         }
         let text = unquoted(value);
         match key {
-            b"message" if value.starts_with(b"\"") => self.message = text,
+            b"message" | b"Message" if value.starts_with(b"\"") => self.message = text,
             b"type" => self.kind = text,
             b"code" => self.code = text,
             b"error_code" if self.code.is_empty() => self.code = text,

@@ -34,6 +34,7 @@ pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};
 pub use self::health::{Finding, health_finding, health_request};
 pub use self::models::{model_body, models_body};
+pub(in crate::dialect) use self::outcome::says;
 pub use self::outcome::{is_of_model, is_wrong_path, outcome_of, outcome_of_error};
 pub use self::patience::Patience;
 pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};

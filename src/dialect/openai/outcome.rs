@@ -282,7 +282,7 @@ const QUOTA: [&[u8]; 10] = [
     b"billing details",            // OpenAI, where a broker drops the code
 ];
 
-const CONTEXT: [&[u8]; 10] = [
+const CONTEXT: [&[u8]; 13] = [
     b"maximum context length", // OpenAI, vLLM, DeepSeek, OpenRouter
     b"max context length",     // Ollama
     b"context window",
@@ -293,6 +293,9 @@ const CONTEXT: [&[u8]; 10] = [
     b"too large for model with", // Mistral
     b"exceeds the maximum number of tokens",
     b"maximum prompt length", // xAI
+    b"input is too long",     // Bedrock
+    b"input tokens exceeded", // Bedrock
+    b"too many input tokens", // Bedrock
 ];
 
 const KEY: [&[u8]; 9] = [
@@ -314,7 +317,7 @@ const FILTER: [&[u8]; 4] = [
     b"requires moderation", // OpenRouter
 ];
 
-const GONE: [&[u8]; 9] = [
+const GONE: [&[u8]; 11] = [
     b"not found",
     b"not exist",
     b"not a valid model", // OpenRouter (with 400)
@@ -323,7 +326,9 @@ const GONE: [&[u8]; 9] = [
     b"decommissioned",
     b"has been deprecated",
     b"no longer available",
-    b"no endpoints found", // OpenRouter
+    b"no endpoints found",    // OpenRouter
+    b"identifier is invalid", // Bedrock
+    b"end of its life",       // Bedrock
 ];
 
 fn tells_overload(complaint: &Complaint<'_>) -> bool {
@@ -372,7 +377,7 @@ fn status_of_kind(kind: &[u8], code: &[u8]) -> u16 {
 
 /// Whether `text` contains `word` (lower case), in any case. Looks at the first 4 KiB: sentences are short, and a body
 /// that is long repeats the prompt.
-fn says(text: &[u8], word: &[u8]) -> bool {
+pub(in crate::dialect) fn says(text: &[u8], word: &[u8]) -> bool {
     text.get(..4096)
         .unwrap_or(text)
         .windows(word.len())

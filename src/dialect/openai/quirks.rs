@@ -12,6 +12,7 @@
 
 use crate::dialect::Operation;
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
+use crate::wire::percent;
 
 /// How a stream that went well ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,7 +74,7 @@ pub fn path(
                 out.extend_from_slice(b"/openai");
             }
             out.extend_from_slice(b"/deployments/");
-            percent_encode(model, out);
+            percent::encode(model, out);
         }
     }
     out.extend_from_slice(match operation {
@@ -84,7 +85,7 @@ pub fn path(
         && let Some(version) = &provider.api_version
     {
         out.extend_from_slice(b"?api-version=");
-        percent_encode(version, out);
+        percent::encode(version, out);
     }
 }
 
@@ -110,17 +111,4 @@ fn azure_form(provider: &Provider, endpoint: &Endpoint) -> Option<AzureForm> {
     } else {
         AzureForm::V1
     })
-}
-
-/// Appends `text` as one path segment or query value: all but unreserved characters become `%XX` (RFC 3986 §2.3).
-fn percent_encode(text: &str, out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(byte);
-        } else {
-            let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or(b'0');
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
 }

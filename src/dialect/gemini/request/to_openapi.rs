@@ -4,6 +4,7 @@
 //! becomes `anyOf`; `enum` is for strings only. What the subset cannot say is left out and told; `additionalProperties:
 //! false` and what only describes (`$schema`, `examples`, …) is left out.
 
+use crate::base::limits::JSON_DEPTH_MAX;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::wire::json::{Node, Writer};
 
@@ -33,6 +34,7 @@ pub(super) fn write(
         losses,
         open: Vec::new(),
         schemas: 0,
+        depth: 0,
     };
     conversion.schema(schema, out)
 }
@@ -44,16 +46,24 @@ struct Conversion<'a, 's> {
     /// References that are being written out.
     open: Vec<&'a str>,
     schemas: usize,
+    /// Schemas around the one that is being written: a chain of references is deeper than the document.
+    depth: u32,
 }
 
 impl<'a> Conversion<'a, '_> {
     fn schema(&mut self, schema: Node<'a>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
         self.schemas += 1;
-        if self.schemas > SCHEMAS_MAX {
-            let why =
-                "is too large once its references are written out, as this Gemini model needs it";
+        self.depth += 1;
+        if self.schemas > SCHEMAS_MAX || self.depth > JSON_DEPTH_MAX {
+            let why = "is too large once its references are written out, as this model needs it";
             return Err(Unsupported::new(self.place.to_owned(), why));
         }
+        let written = self.bounded(schema, out);
+        self.depth -= 1;
+        written
+    }
+
+    fn bounded(&mut self, schema: Node<'a>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
         if let Some(name) = schema.text("$ref") {
             return self.reference(name, schema, out);
         }

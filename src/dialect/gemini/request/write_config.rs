@@ -155,16 +155,14 @@ fn budget(thinking: Thinking, model: Model, losses: &mut Losses) -> u64 {
     tokens.clamp(min, max)
 }
 
-/// The word for Gemini 3: it cannot be told not to think; the large models know `minimal` not, the first of them
-/// `medium` not either.
+/// The word for Gemini 3, which cannot be told not to think: the least that the model knows stands for it.
 fn level(thinking: Thinking, model: Model, losses: &mut Losses) -> &'static str {
     let by_budget = || thinking.budget.map(Effort::of_budget);
     let effort = thinking.effort.or_else(by_budget).unwrap_or(Effort::High);
     losses.add_if(effort == Effort::None, "reasoning_effort");
     match effort {
-        Effort::None | Effort::Minimal if model.is_pro => "low",
-        Effort::None | Effort::Minimal => "minimal",
-        Effort::Low => "low",
+        Effort::None | Effort::Minimal if model.is_minimal => "minimal",
+        Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium if !model.is_first_pro => "medium",
         Effort::Medium | Effort::High | Effort::XHigh | Effort::Max => "high",
     }

@@ -1,10 +1,16 @@
 //! Tests of the format: what was recorded, what is written, and what cannot be read.
 
 mod answers;
+mod embeddings;
+mod errors;
+mod hostile;
 mod outcomes;
+mod readers;
 mod recordings;
 mod requests;
+mod schemas;
 mod streams;
+mod thinking;
 
 use serde_json::Value;
 
