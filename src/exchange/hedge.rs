@@ -83,6 +83,16 @@ impl Exchange {
             .then_some(attempt.hedge_at)
     }
 
+    /// Which attempt of its request is at hand, from 0: the hedge's, or that of the other side.
+    pub fn attempt_index(&self, of_hedge: bool) -> Option<u8> {
+        let attempt = if of_hedge {
+            self.hedge.as_ref()?.side.attempt.as_ref()
+        } else {
+            self.attempt.as_ref()
+        };
+        attempt.map(|attempt| attempt.index)
+    }
+
     /// It is time for a hedge; tells whether one begins. It must then be driven by [`Exchange::poll_hedge`] and
     /// [`Exchange::handle_hedge`] until [`Action::Close`], beside the operation that is under way.
     #[cold]

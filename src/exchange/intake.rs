@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::base::{Moment, RequestId, RouteId};
+use crate::base::{Moment, RequestId, RouteId, hash};
 use crate::dialect::format::Format;
 use crate::dialect::openai::{Patience, Refusal};
 use crate::dialect::{ClientRoute, Operation, client_route};
@@ -145,8 +145,11 @@ impl Request {
 
     /// A number of its own: where chance decides, it decides by this.
     pub(super) fn pick_seed(&self) -> u64 {
-        let low = self.id.0 & u128::from(u64::MAX);
-        u64::try_from(low).unwrap_or_default()
+        let half = |part: u128| u64::try_from(part).unwrap_or_default();
+        hash::mix(
+            half(self.id.0 & u128::from(u64::MAX)),
+            half(self.id.0 >> 64),
+        )
     }
 
     /// Bytes of the body.

@@ -18,7 +18,7 @@ use crate::dialect::loss::Unsupported;
 use crate::dialect::openai::{ClientError, Passage, request_field_passage};
 use crate::dialect::provider::Asked;
 use crate::dialect::translation::{self, Untold};
-use crate::engine::{Attempt, Bound, End, Step};
+use crate::engine::{Attempt, AttemptRecord, Bound, Chain, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::notes::name_of;
@@ -44,8 +44,9 @@ pub(super) struct Upstream {
     pub(super) reused: bool,
     /// Dial past the pool.
     fresh: bool,
-    /// How long a connect may take.
+    /// How long connecting may take, at all endpoints together, and when it must be over.
     connect: Span,
+    connect_by: Moment,
     /// When the request began to go out.
     pub(super) sent: Moment,
     /// Where the head lies in the inbox or in `own`, credential and all, until it has been sent.
@@ -73,6 +74,18 @@ impl Upstream {
     pub(super) fn let_go(&mut self) -> Option<bool> {
         let reuse = self.release.take().unwrap_or_default();
         std::mem::take(&mut self.open).then_some(reuse)
+    }
+
+    /// Until when the endpoint at hand is waited for: it has its part of the time, so that one which is silent leaves
+    /// its neighbours theirs.
+    fn dial_until(&self, now: Moment) -> Moment {
+        let left = u64::from(self.endpoints.saturating_sub(self.endpoints_tried));
+        if left <= 1 {
+            return self.connect_by;
+        }
+        let share = self.connect_by.since(now).as_nanos() / left;
+        let share = Span::from_nanos(share).max(ENDPOINT_TIME_MIN);
+        self.connect_by.min(now + share)
     }
 
     /// The credential does not stay in memory that the next request reads into.
@@ -181,9 +194,7 @@ impl Exchange {
         let kind = policy.providers.get(provider.index()).map(|it| it.kind);
         let client = self.request.operation.format();
         let endpoints = context.outlets.endpoints(provider);
-        // Another endpoint for each request, without a counter that cores would have to share.
-        let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
-        let first = u16::try_from(first).unwrap_or_default();
+        let first = self.first_endpoint(provider, endpoints, &attempt, context);
         let board = context.core.board();
         self.upstream = Upstream {
             provider,
@@ -191,11 +202,12 @@ impl Exchange {
             endpoints,
             connect: attempt.connect_by.since(now),
             format: kind.map_or(client, |kind| Format::of_provider(kind, client)),
+            connect_by: attempt.connect_by,
             open: self.upstream.open,
             release: self.upstream.release,
             ..Upstream::default()
         };
-        self.until = attempt.connect_by;
+        self.until = self.upstream.dial_until(now);
         self.attempt = Some(attempt);
         self.answer.reset();
         self.outbox.stock(context.scratch);
@@ -319,6 +331,32 @@ impl Exchange {
         name
     }
 
+    /// Another endpoint for each request, without a counter that cores would have to share; and of one request, another
+    /// one for each attempt at the same provider.
+    fn first_endpoint(
+        &self,
+        provider: ProviderId,
+        endpoints: u16,
+        attempt: &Attempt,
+        context: &Context<'_>,
+    ) -> u16 {
+        let first = hash::scale(self.request.pick_seed(), u64::from(endpoints));
+        let first = u16::try_from(first).unwrap_or_default();
+        if attempt.index == 0 || endpoints <= 1 {
+            return first;
+        }
+        let targets = &context.plan.policy.targets;
+        let is_its = |it: &AttemptRecord| {
+            let target = targets.get(it.target.index());
+            target.is_some_and(|target| target.provider == provider)
+        };
+        let attempts = self.chain.iter().flat_map(Chain::attempts);
+        // The last one of them is the one that begins.
+        let before = attempts.filter(is_its).count().saturating_sub(1);
+        let before = u16::try_from(before).unwrap_or_default();
+        first.saturating_add(before) % endpoints
+    }
+
     pub(super) const fn dial(&self) -> Action {
         Action::Dial {
             provider: self.upstream.provider,
@@ -352,8 +390,11 @@ impl Exchange {
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
         self.upstream.endpoints_tried += 1;
-        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.until {
+        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.upstream.connect_by
+        {
             self.upstream.endpoint = (self.upstream.endpoint + 1) % self.upstream.endpoints;
+            self.upstream.fresh = false;
+            self.until = self.upstream.dial_until(now);
             return;
         }
         let outcome = match failure {
@@ -474,7 +515,8 @@ impl Exchange {
         self.upstream.release = Some(false);
         self.upstream.reused = false;
         self.upstream.fresh = true;
-        self.until = deadline.min(now + self.upstream.connect);
+        self.upstream.connect_by = deadline.min(now + self.upstream.connect);
+        self.until = self.upstream.dial_until(now);
         self.answer.reset();
         self.outbox.clear();
         self.state = State::Dial;
@@ -547,6 +589,8 @@ impl Exchange {
     }
 }
 
+/// Each endpoint gets at least this long before the next is tried, as each of its addresses does.
+const ENDPOINT_TIME_MIN: Span = Span::from_millis(250);
 /// What every request head says behind its path.
 const FIXED_FIELDS: &[u8] = b" HTTP/1.1\r\ncontent-type: application/json\r\n\
     accept-encoding: identity\r\nvia: 1.1 switchover\r\n";

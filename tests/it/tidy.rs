@@ -73,7 +73,9 @@ impl Source {
     fn product(&self) -> &str {
         if self.path.contains("/tests/")
             || self.path.ends_with("/tests.rs")
-            || self.path.ends_with("/recorded.rs")
+            || ["/recorded.rs", "/told.rs"]
+                .iter()
+                .any(|name| self.path.ends_with(name))
         {
             return "";
         }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use crate::base::limits::{HISTORY_ATTEMPTS_MAX, KEY_TRIES_MAX, TICK};
-use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
+use crate::base::{Moment, Span, TargetId};
 use crate::engine::{AttemptRecord, Order, PassedOver, State};
-use crate::exchange::DialFailure;
 use crate::ops::{Count, Ending, Record, Totals};
 use crate::policy::model::{Action, HedgeDelay, MidStream, Serve};
-use crate::sim::world::generation::{CARE, Generation, Generations, Roster};
+use crate::sim::world::attempt::{right_endpoints, right_outcome, right_secret, same_place};
+use crate::sim::world::generation::{Generation, Generations, Roster};
 use crate::sim::world::network::Sighting;
 use crate::sim::world::orders::Orders;
 use crate::sim::world::reader::Answer;
@@ -223,6 +223,10 @@ impl Ledger {
             same_place(attempt, &sighting, seen.generation)?;
             right_secret(&sighting, seen.chosen)?;
             right_outcome(attempt, &sighting, seen.streams)?;
+            if let Some(serve) = serve {
+                let left = (seen.began + serve.deadline).since(at);
+                right_endpoints(attempt, &sighting, serve, left, seen.generation)?;
+            }
             // A probe is waited for until its deadline and ten ticks more; a slow reader may hold it for longer.
             let end = record
                 .ended
@@ -505,61 +509,7 @@ fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> 
     }
 }
 
-fn same_place(
-    attempt: &AttemptRecord,
-    sighting: &Sighting,
-    generation: &Generation<'_>,
-) -> Result<(), Broken> {
-    let policy = &generation.plan.policy;
-    let own = policy.targets.get(attempt.target.index());
-    let own = own.map(|target| target.provider);
-    let place = generation.target(attempt.target);
-    let place = place.zip(own.and_then(|own| generation.key(own, attempt.key)));
-    let right = own.and_then(|own| generation.provider(own)) == Some(sighting.provider)
-        && sighting.target.is_none_or(|asked| Some(asked) == place);
-    if right {
-        return Ok(());
-    }
-    let seen = format!("{attempt:?} went to {sighting:?}");
-    Err(Broken::new(Rule::Request, seen))
-}
-
-/// A request that began when every worker must have known of a new secret never uses the old one.
-fn right_secret(sighting: &Sighting, chosen: Moment) -> Result<(), Broken> {
-    if sighting.replaced.is_none_or(|since| chosen <= since + CARE) {
-        return Ok(());
-    }
-    let seen = format!("begun at {chosen:?}: {sighting:?}");
-    Err(Broken::new(Rule::Key, seen))
-}
-
-/// The attempt ended as its fault wants, or by a timer.
-fn right_outcome(
-    attempt: &AttemptRecord,
-    sighting: &Sighting,
-    streams: bool,
-) -> Result<(), Broken> {
-    let Some(outcome) = attempt.outcome else {
-        return Ok(());
-    };
-    let timers = OutcomeSet::EMPTY.with(Outcome::Timeout).with(Outcome::Ttft);
-    let allowed = match (sighting.dial, sighting.fault) {
-        (Err(DialFailure::Tls), _) => OutcomeSet::EMPTY.with(Outcome::Tls),
-        (Err(_), _) => OutcomeSet::EMPTY.with(Outcome::Connect),
-        (Ok(()), Some(fault)) => timers.union(fault.outcomes(streams)),
-        (Ok(()), None) => timers.with(Outcome::Ok),
-    };
-    let vanished = OutcomeSet::EMPTY
-        .with(Outcome::Connect)
-        .with(Outcome::StreamAbort);
-    if allowed.has(outcome) || (sighting.cut && vanished.has(outcome)) {
-        return Ok(());
-    }
-    let seen = format!("{outcome} under {sighting:?}");
-    Err(Broken::new(Rule::Outcome, seen))
-}
-
 /// What one core may have saved at most.
 const SAVED_REPEATS: u64 = 10;
 /// A beat of the sweeper, and what comes after the last attempt's deadline.
-const SLACK: Span = Span::from_millis(20);
+pub(super) const SLACK: Span = Span::from_millis(20);

@@ -244,12 +244,28 @@ pub struct Spell {
 pub enum Who {
     /// One provider.
     Provider(ProviderId),
+    /// One endpoint of a provider, from 0.
+    Endpoint(ProviderId, u16),
     /// One model of a provider; a fault of connecting never strikes.
     Target(TargetId),
     /// One key of a provider, from 0; a fault of connecting never strikes.
     Key(ProviderId, u8),
     /// All of them.
     Everyone,
+}
+
+impl Who {
+    /// Whether it is this endpoint of a provider, or the target and key that it is asked for and with, once they are known.
+    pub(super) fn holds(self, place: (ProviderId, u16), asked: Option<(TargetId, u8)>) -> bool {
+        let (provider, endpoint) = place;
+        match self {
+            Self::Everyone => true,
+            Self::Provider(id) => id == provider,
+            Self::Endpoint(id, of) => (id, of) == (provider, endpoint),
+            Self::Target(id) => asked.is_some_and(|(target, _)| id == target),
+            Self::Key(id, held) => id == provider && asked.is_some_and(|(_, key)| held == key),
+        }
+    }
 }
 
 impl Spell {

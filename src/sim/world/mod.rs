@@ -14,6 +14,7 @@
 //! thread stands still. The live fault suite has those.
 
 mod agenda;
+mod attempt;
 mod bounds;
 mod chance;
 mod check;

@@ -9,7 +9,7 @@ use crate::base::{Moment, ProviderId, Span, TargetId};
 use crate::exchange::DialFailure;
 use crate::policy::model::ModelName;
 use crate::sim::world::chance::{Dice, Latency};
-use crate::sim::world::fault::{Fault, Phase, Spell, Who};
+use crate::sim::world::fault::{Fault, Phase, Spell};
 use crate::sim::world::generation::{Generation, Roster};
 use crate::sim::world::keyring::Keyring;
 use crate::sim::world::letter::Letter;
@@ -72,6 +72,9 @@ pub(super) struct Link {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sighting {
     pub(super) provider: ProviderId,
+    /// The endpoint that was dialed last, and those at which nobody was found, as bits.
+    pub(super) endpoint: u16,
+    pub(super) missed: u64,
     /// Known once the request has arrived: the target, and which of the provider's keys it came with.
     pub(super) target: Option<(TargetId, u8)>,
     /// When the secret that it came with was replaced by another one.
@@ -98,6 +101,39 @@ pub(super) enum Sent {
     Stuck,
     /// The connection was reset.
     Reset,
+}
+
+impl Link {
+    /// Whose endpoint it leads to, and which.
+    const fn place(&self) -> (ProviderId, u16) {
+        (self.provider, self.endpoint)
+    }
+}
+
+impl Sighting {
+    /// What became of the dial.
+    pub(super) fn dialed(&mut self, result: Result<(), DialFailure>) {
+        self.dial = result;
+        if matches!(
+            result,
+            Err(DialFailure::Connect | DialFailure::Tls | DialFailure::TimedOut)
+        ) {
+            self.missed |= bit(self.endpoint);
+        }
+    }
+
+    /// Whether the same attempt may dial once more: the same endpoint, if its connection rested before and was dead; or
+    /// another one, if nobody was found here, and nobody was missed there.
+    pub(super) fn dials_again_at(&self, provider: ProviderId, endpoint: u16) -> bool {
+        let walks = self.dial.is_err() && self.missed & bit(self.endpoint) != 0;
+        let again = self.dial.is_ok() && endpoint == self.endpoint;
+        self.provider == provider && (again || walks && self.missed & bit(endpoint) == 0)
+    }
+
+    /// Whether nobody was found at any of these endpoints.
+    pub(super) fn missed_all(&self, mut endpoints: impl Iterator<Item = u16>) -> bool {
+        endpoints.all(|endpoint| self.missed & bit(endpoint) != 0)
+    }
 }
 
 impl Network {
@@ -128,7 +164,7 @@ impl Network {
         provider: ProviderId,
         endpoint: u16,
     ) -> (Moment, Result<Link, DialFailure>) {
-        let fault = self.strikes(now, provider, None, Phase::Connect);
+        let fault = self.strikes(now, (provider, endpoint), None, Phase::Connect);
         let nature = self.nature(provider);
         let usual = now + nature.connect.draw(&mut self.dice);
         match fault {
@@ -163,7 +199,7 @@ impl Network {
         (asked, generation): (u64, &Generation<'_>),
         sighting: &mut Sighting,
     ) -> Result<Sent, Broken> {
-        let (target, (key, version), letter) = self.read(link.provider, bytes, generation)?;
+        let (target, (key, version), letter) = self.read(link, bytes, generation)?;
         if letter.number != asked {
             return Err(Broken::new(
                 Rule::Request,
@@ -189,7 +225,7 @@ impl Network {
         }
         let fault = match replaced {
             Some((_, revoked)) if now >= revoked => Some(Fault::BadKey),
-            _ => self.strikes(now, link.provider, sighting.target, Phase::Answer),
+            _ => self.strikes(now, link.place(), sighting.target, Phase::Answer),
         };
         self.answer(now, link, letter, fault, sighting);
         Ok(match fault {
@@ -201,7 +237,7 @@ impl Network {
 
     /// A connection that was there before its provider vanished is dead as well.
     fn cut_off(&mut self, now: Moment, link: &mut Link) -> Option<Sent> {
-        match self.strikes(now, link.provider, None, Phase::Connect)? {
+        match self.strikes(now, link.place(), None, Phase::Connect)? {
             Fault::Gone | Fault::Refused | Fault::NoAddress => {
                 link.pipe.end(now, Ending::Reset);
                 Some(Sent::Gone)
@@ -236,7 +272,7 @@ impl Network {
         // Whoever meant to close a connection that rested does not do it inside an answer.
         link.pipe.stay_open();
         link.pipe.play(now, &self.script);
-        if let Some(at) = self.vanishes(now, link.provider) {
+        if let Some(at) = self.vanishes(now, link.place()) {
             link.pipe.end(at, Ending::Reset);
             sighting.cut = true;
         }
@@ -246,11 +282,12 @@ impl Network {
     }
 
     /// When the provider will be gone for good, for the first time from now on.
-    fn vanishes(&self, now: Moment, provider: ProviderId) -> Option<Moment> {
+    fn vanishes(&self, now: Moment, place: (ProviderId, u16)) -> Option<Moment> {
         let takes = |spell: &&Spell| {
-            let who = matches!(spell.who, Who::Everyone)
-                || matches!(spell.who, Who::Provider(id) if id == provider);
-            who && spell.fault == Fault::Gone && spell.share >= 1_000_000 && spell.from > now
+            spell.who.holds(place, None)
+                && spell.fault == Fault::Gone
+                && spell.share >= 1_000_000
+                && spell.from > now
         };
         let spells = self.spells.iter().filter(takes);
         spells.map(|spell| spell.from).min()
@@ -259,17 +296,21 @@ impl Network {
     /// Takes a request apart as strictly as a provider may.
     fn read<'a>(
         &self,
-        provider: ProviderId,
+        link: &Link,
         bytes: &'a [u8],
         generation: &Generation<'_>,
     ) -> Result<(TargetId, (u8, u32), Letter<'a>), Broken> {
         let wrong = |what: &str| Broken::new(Rule::Request, what.to_owned());
+        let (provider, endpoint) = link.place();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let (head, body) = end
             .and_then(|end| bytes.split_at_checked(end + 4))
             .ok_or_else(|| wrong("a request's head has no end"))?;
         let head = std::str::from_utf8(head).map_err(|_| wrong("a head is not text"))?;
-        let name = self.roster.provider(provider).map(|known| &*known.name);
+        let known = self.roster.provider(provider);
+        let name = known.map(|known| &*known.name);
+        let address = known.and_then(|known| known.endpoints.get(usize::from(endpoint)));
+        let mut host = None;
         let mut length = None;
         let mut keys = Vec::new();
         for line in head.lines() {
@@ -277,8 +318,12 @@ impl Network {
             match field {
                 "authorization" => keys.push(self.keyring.read(provider, value)),
                 "content-length" => length = value.parse().ok(),
+                "host" => host = Some(value),
                 _ => {}
             }
+        }
+        if host.is_none() || host != address.map(|address| &*address.host) {
+            return Err(wrong("an endpoint was asked by another's name"));
         }
         let [Some(key)] = keys.as_slice() else {
             return Err(Broken::new(Rule::Key, format!("{name:?} got {keys:?}")));
@@ -302,22 +347,16 @@ impl Network {
     fn strikes(
         &mut self,
         now: Moment,
-        provider: ProviderId,
+        place: (ProviderId, u16),
         asked: Option<(TargetId, u8)>,
         phase: Phase,
     ) -> Option<Fault> {
         let Self { spells, dice, .. } = self;
-        let holds = |who| match who {
-            Who::Everyone => true,
-            Who::Provider(id) => id == provider,
-            Who::Target(id) => asked.is_some_and(|(target, _)| id == target),
-            Who::Key(id, held) => id == provider && asked.is_some_and(|(_, key)| held == key),
-        };
         spells
             .iter()
             .find(|spell| {
                 spell.fault.phase() == phase
-                    && holds(spell.who)
+                    && spell.who.holds(place, asked)
                     && spell.holds(now)
                     && dice.happens(spell.share)
             })
@@ -344,6 +383,10 @@ fn target_of(provider: ProviderId, model: &str, generation: &Generation<'_>) -> 
             }
     })?;
     generation.target(TargetId(u16::try_from(index).ok()?))
+}
+
+const fn bit(endpoint: u16) -> u64 {
+    1 << (endpoint % 64)
 }
 
 /// The idle connections of one worker; the one used last is reused first.

@@ -139,7 +139,7 @@ impl World<'_> {
             } => {
                 let (provider, endpoint) = self.known(it, *provider, *endpoint)?;
                 let (at, link) = self.dial(it.core, provider, endpoint, *fresh);
-                sight(now, it, side, provider, *fresh);
+                sight(now, it, side, (provider, endpoint), of)?;
                 if of == Of::First {
                     it.request.at_hand = side.attempt;
                 }
@@ -430,15 +430,26 @@ fn dialed(
     if side.request == it.request.number
         && let Some((_, sighting)) = it.request.attempts.get_mut(side.attempt)
     {
-        sighting.dial = result.map(drop);
+        sighting.dialed(result.map(drop));
     }
     Some(result)
 }
 
-/// Notes an attempt. A connection that replaces a dead one of the pool is of the same attempt.
-fn sight(now: Moment, it: &mut Connection, side: &mut Side, provider: ProviderId, fresh: bool) {
-    let sighting = Sighting {
+/// Notes an attempt, or another dial of one.
+fn sight(
+    now: Moment,
+    it: &mut Connection,
+    side: &mut Side,
+    (provider, endpoint): (ProviderId, u16),
+    of: Of,
+) -> Result<(), Broken> {
+    let index = it.attempt_index(of);
+    let attempts = &mut it.request.attempts;
+    let begun = attempts.len();
+    let mut sighting = Sighting {
         provider,
+        endpoint,
+        missed: 0,
         target: None,
         replaced: None,
         resumes: it.client.reader.begun().is_some(),
@@ -449,15 +460,24 @@ fn sight(now: Moment, it: &mut Connection, side: &mut Side, provider: ProviderId
         words: 0,
         cut: false,
     };
+    side.attempt = index.map_or(usize::MAX, usize::from);
     side.request = it.request.number;
-    let attempts = &mut it.request.attempts;
     match attempts.get_mut(side.attempt) {
-        Some((_, same)) if fresh => *same = sighting,
-        _ => {
-            side.attempt = attempts.len();
-            attempts.push((now, sighting));
+        Some((_, same)) => {
+            sighting.missed = same.missed;
+            if !same.dials_again_at(provider, endpoint) {
+                let seen = format!("{same:?} is dialed again as {sighting:?}");
+                return Err(Broken::new(Rule::Endpoint, seen));
+            }
+            *same = sighting;
+        }
+        None if side.attempt == begun => attempts.push((now, sighting)),
+        None => {
+            let seen = format!("attempt {index:?} behind {attempts:?}");
+            return Err(Broken::new(Rule::Attempts, seen));
         }
     }
+    Ok(())
 }
 
 fn read_of(found: Found, now: Moment, late: Moment) -> Option<Result<usize, Ended>> {

@@ -28,6 +28,8 @@ pub enum Rule {
     Key,
     /// Attempts are bounded, and the record has those that providers saw.
     Attempts,
+    /// A dead endpoint costs time and no attempt, while another one of its provider has not been dialed.
+    Endpoint,
     /// An attempt ends in the outcome that its fault is.
     Outcome,
     /// The client has an answer by its deadline.

@@ -99,6 +99,7 @@ fn spell(policy: &Policy, to: Moment, dice: &mut Dice) -> Spell {
         who,
         fault: match who {
             Who::Key(..) => fault_of_key(dice),
+            Who::Endpoint(..) => fault_of_endpoint(dice),
             Who::Everyone | Who::Provider(_) | Who::Target(_) => fault(dice),
         },
         from,
@@ -122,6 +123,11 @@ fn who(policy: &Policy, dice: &mut Dice) -> Who {
     let provider = dice.index(policy.providers.len());
     let keys = keys_of(policy, provider);
     let key = u8::try_from(dice.below(u64::from(keys))).unwrap_or_default();
+    let endpoints = policy.providers.get(provider);
+    let endpoints = endpoints.map_or(1, |provider| provider.endpoints.len());
+    if endpoints > 1 && dice.happens(600_000) {
+        return Who::Endpoint(ProviderId(id(provider)), id(dice.index(endpoints)));
+    }
     match dice.below(8) {
         0 => Who::Everyone,
         1..4 => Who::Target(TargetId(id(dice.index(policy.targets.len())))),
@@ -192,6 +198,27 @@ fn fault_of_key(dice: &mut Dice) -> Fault {
         Fault::NoQuota,
     ];
     dice.one_of(&faults).unwrap_or(Fault::BadKey)
+}
+
+/// What becomes of one endpoint among others: mostly it is not there.
+fn fault_of_endpoint(dice: &mut Dice) -> Fault {
+    let late = Latency::HeavyTail(Span::from_millis(300), 1_500).draw(dice);
+    let faults = [
+        Fault::Gone,
+        Fault::Gone,
+        Fault::Refused,
+        Fault::Refused,
+        Fault::BlackHole,
+        Fault::BlackHole,
+        Fault::NoAddress,
+        Fault::Tls,
+        Fault::SlowConnect(late),
+        Fault::CloseAtOnce,
+        Fault::ResetAtOnce,
+        Fault::Hang,
+        Fault::Status(503),
+    ];
+    dice.one_of(&faults).unwrap_or(Fault::Refused)
 }
 
 /// Any fault.

@@ -184,6 +184,64 @@ fn a_mistake_in_attempts_is_found() {
     assert_eq!(broken_by(probes), Some(Rule::Breaker));
 }
 
+/// `main` has two endpoints, the first of which nobody reaches.
+const ENDPOINTS: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, auth = bearer(env("MAIN")), tls = off
+  endpoints = ["http://main-a.test/v1", "http://main-b.test/v1"]
+  model m = "model"
+}
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 900ms, connect_timeout = 600ms }
+route default {
+  tier 1 { main.m }
+  tier 2 { backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn an_attempt_that_leaves_an_endpoint_out_is_found() {
+    let end = Moment::START + Span::from_secs(9);
+    let broken = |plant: fn(&mut World<'_>)| {
+        let first = Who::Endpoint(ProviderId(0), 0);
+        let silent = Spell::always(first, Fault::BlackHole, Moment::START, end);
+        broken_in(ENDPOINTS, vec![silent], plant)
+    };
+    assert_eq!(broken(|_| ()), None);
+    // There is a third one by the law, and nobody dials it.
+    let left_out = |world: &mut World<'_>| {
+        let three = r#""http://main-b.test/v1", "http://main-c.test/v1""#;
+        let three = ENDPOINTS.replace(r#""http://main-b.test/v1""#, three);
+        world.generations.newest.law = Box::leak(Box::new(plan(&three)));
+        let all = Who::Provider(ProviderId(0));
+        let (now, end) = (world.now, world.now + Span::from_secs(9));
+        world.network.spells = vec![Spell::always(all, Fault::Refused, now, end)];
+    };
+    assert_eq!(broken(left_out), Some(Rule::Endpoint));
+    let dialed_twice = |world: &mut World<'_>| {
+        let connections = world.connections.iter_mut().flatten();
+        let mut dials = connections.filter_map(|it| it.request.attempts.last_mut());
+        let (_, dials) = dials
+            .find(|(_, it)| it.serial == 0 && it.dial.is_ok())
+            .unwrap();
+        dials.missed = 0b11;
+    };
+    assert_eq!(broken(dialed_twice), Some(Rule::Endpoint));
+    let by_anothers_name = |world: &mut World<'_>| {
+        let other = ENDPOINTS.replace("main-b", "main-c");
+        let other: &Plan = Box::leak(Box::new(plan(&other)));
+        let roster = Arc::new(Roster::of([other].into_iter()));
+        let other = Generation::first(other, &roster, &vec![vec![0]; 2], 2, 1);
+        world.generations.newest.outlets = other.outlets;
+    };
+    assert_eq!(broken(by_anothers_name), Some(Rule::Request));
+}
+
 #[test]
 fn a_mistake_in_the_books_is_found() {
     let counters = |world: &mut World<'_>| world.ledger.report.clients.answers += 1;

@@ -167,6 +167,11 @@ impl Connection {
         }
     }
 
+    /// Which attempt of its request a side is at.
+    pub(super) fn attempt_index(&self, of: Of) -> Option<u8> {
+        self.exchange.attempt_index(of == Of::Hedge)
+    }
+
     /// The operation that is about to begin may be hedged.
     pub(super) fn expect_hedge(&mut self, action: &Action) {
         if matches!(action, Action::Dial { .. } | Action::ReadUpstream { .. }) {

@@ -10,6 +10,8 @@
 //! once it is understood.
 
 mod canary;
+mod endpoints;
+mod incident;
 mod named;
 mod seeds;
 
