@@ -24,6 +24,7 @@ pub mod converse;
 pub mod embeddings;
 pub mod format;
 pub mod gemini;
+pub mod health;
 pub mod ids;
 pub mod loss;
 pub mod messages;

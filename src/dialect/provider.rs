@@ -36,6 +36,9 @@ impl Asked<'_> {
                 out.extend_from_slice(base.as_bytes());
                 out.extend_from_slice(b"/messages/count_tokens");
             }
+            (Operation::Embeddings, Format::Gemini) => {
+                gemini::embeddings::path(base, &self.destination(), out);
+            }
             (Operation::Embeddings, _) | (_, Format::Chat | Format::Cohere) => {
                 openai::path(self.provider, self.endpoint, operation, self.model, out);
             }
@@ -49,6 +52,15 @@ impl Asked<'_> {
             }
             (_, Format::Gemini) => gemini::path(base, self.model, self.stream, out),
             (_, Format::Converse) => converse::path(base, self.model, self.stream, out),
+        }
+    }
+
+    /// The same for whoever writes the body.
+    pub const fn destination(&self) -> Destination<'_> {
+        Destination {
+            kind: self.provider.kind,
+            model: self.model,
+            max_output: None,
         }
     }
 
@@ -67,6 +79,16 @@ impl Asked<'_> {
             Format::Chat | Format::Responses => openai::model_in_body(self.provider, self.endpoint),
             Format::Messages | Format::Cohere => true,
         }
+    }
+}
+
+/// A request that passes as it is but for what an answer of another provider left in it, and this one refuses: thoughts.
+/// `None`, as a rule, where there is nothing of that.
+pub fn without_foreign_thoughts(format: Format, body: &[u8]) -> Option<Vec<u8>> {
+    match format {
+        Format::Responses => responses::without_own_thoughts(body),
+        Format::Messages => messages::without_unsigned_thoughts(body),
+        Format::Chat | Format::Gemini | Format::Converse | Format::Cohere => None,
     }
 }
 

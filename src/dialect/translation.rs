@@ -6,9 +6,61 @@ use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::provider::{StreamReader, read_answer, write_request};
 use crate::dialect::turn::{Event, Finish};
+use crate::dialect::{embeddings, gemini};
 use crate::wire::eventstream;
-use crate::wire::json::{BadJson, Node, Tree, Writer};
+use crate::wire::json::{BadJson, Node, Surrogates, Tree, Writer};
 use crate::wire::sse;
+
+/// What was asked of embeddings, as far as their answer hangs on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AskedEmbeddings {
+    /// How many there have to be.
+    count: usize,
+    /// In base64 rather than as numbers.
+    base64: bool,
+}
+
+/// Says a request for embeddings in a provider's format, as [`request`] does. Only Gemini's has them beside OpenAI's.
+///
+/// # Errors
+/// As [`request`].
+pub fn embeddings_request(
+    body: &mut [u8],
+    to: &Destination<'_>,
+    provider: Format,
+    out: &mut Vec<u8>,
+) -> Result<(Losses, AskedEmbeddings), Untold> {
+    if provider != Format::Gemini {
+        let why = "asks for embeddings, which the provider's format does not have";
+        return Err(Unsupported::new("path", why).into());
+    }
+    let tree = Tree::parse(body)?;
+    let asked = embeddings::read(tree.root())?;
+    gemini::embeddings::write(&asked, to, &mut Writer::new(out));
+    let kept = AskedEmbeddings {
+        count: asked.texts.len(),
+        base64: asked.base64,
+    };
+    Ok((asked.dropped, kept))
+}
+
+/// Says a provider's embeddings as OpenAI's clients read them.
+///
+/// # Errors
+/// They are not what was asked for.
+pub fn embeddings_answer(
+    body: &mut [u8],
+    asked: AskedEmbeddings,
+    model: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), BadAnswer> {
+    let tree = Tree::parse(body).map_err(|_| BadAnswer {
+        reason: "it is not JSON",
+    })?;
+    let embedded = gemini::embeddings::read(tree.root(), asked.count)?;
+    embeddings::write(&embedded, asked.base64, model, &mut Writer::new(out));
+    Ok(())
+}
 
 /// Why a request cannot be said in another format.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -177,6 +229,8 @@ pub struct Translator {
     rest: Vec<u8>,
     /// Data of one event, which reading uses up.
     data: Vec<u8>,
+    /// Characters that the provider cuts in two.
+    surrogates: Surrogates,
     /// Room to join data of several lines.
     several: Vec<u8>,
     seen: Seen,
@@ -208,6 +262,7 @@ impl Translator {
             writer: StreamWriter::new(client, reply),
             rest: Vec::new(),
             data: Vec::new(),
+            surrogates: Surrogates::default(),
             several: Vec::new(),
             seen: Seen::default(),
             error: Vec::new(),
@@ -266,6 +321,7 @@ impl Translator {
                 if let Some(data) = event.data(unread, &mut self.several) {
                     self.data.clear();
                     self.data.extend_from_slice(data);
+                    self.surrogates.mend(&mut self.data);
                     let name = std::str::from_utf8(event.name(unread)).unwrap_or_default();
                     self.take(name, out);
                     if self.seen.error {

@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
+use crate::dialect::Operation;
 use crate::dialect::openai::{
     ClientError, is_of_model, is_wrong_path, reclassify, response_field_passes, retry_after,
 };
 use crate::dialect::provider::{error_field, outcome_of};
-use crate::dialect::translation;
 use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -315,13 +315,19 @@ impl Exchange {
             .unwrap_or_default();
         let status = self.answer.status;
         let format = self.upstream.format;
-        let outcome = outcome_of(
-            format,
-            self.provider_kind(context),
-            status,
-            &self.answer.error,
-            body,
-        );
+        let embeds = self.request.operation == Operation::Embeddings;
+        let outcome = if is_success(status) && embeds && self.translates() {
+            // Judged where they are read.
+            Outcome::Ok
+        } else {
+            outcome_of(
+                format,
+                self.provider_kind(context),
+                status,
+                &self.answer.error,
+                body,
+            )
+        };
         let outcome = reclassify(self.own_rules(context), outcome, status, body);
         if outcome != Outcome::Ok {
             let hint = self.answer.retry_after;
@@ -359,31 +365,6 @@ impl Exchange {
     /// Whether the provider answers in a format that the client does not speak.
     pub(super) fn translates(&self) -> bool {
         self.upstream.format != self.request.operation.format()
-    }
-
-    /// Says the answer in the client's format; tells whether it is one.
-    #[cold]
-    fn translate_answer(&mut self) -> bool {
-        let Some(reply) = self.upstream.reply() else {
-            return false;
-        };
-        let client = self.request.operation.format();
-        let place = self.answer.body.clone();
-        let body = self.outbox.all_mut().get_mut(place).unwrap_or_default();
-        let mut said = Vec::new();
-        let format = self.upstream.format;
-        if translation::answer(body, format, client, reply, &mut said).is_err() {
-            return false;
-        }
-        self.outbox.truncate(self.answer.body.start);
-        self.outbox.push(&said);
-        self.answer.body.end = self.outbox.end();
-        write::field(
-            b"content-type",
-            b"application/json",
-            &mut self.answer.fields,
-        );
-        true
     }
 
     /// We asked for `identity` and got something else. Bytes that cannot be judged are not passed on; what the status

@@ -29,6 +29,7 @@ mod relay;
 mod reply;
 mod resume;
 mod shadow;
+mod wording;
 
 use std::ops::Range;
 

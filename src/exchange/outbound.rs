@@ -11,21 +11,19 @@
 use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
-use crate::dialect::Operation;
-use crate::dialect::codec::{Destination, Reply};
 use crate::dialect::format::Format;
 use crate::dialect::loss::Unsupported;
 use crate::dialect::openai::{ClientError, Passage, request_field_passage};
 use crate::dialect::provider::Asked;
-use crate::dialect::translation::{self, Untold};
 use crate::engine::{Attempt, AttemptRecord, Bound, Chain, End, Step};
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::notes::name_of;
+use crate::exchange::wording::Own;
 use crate::exchange::{Action, Broken, DialFailure, Exchange, Reused, State};
 use crate::ops::Ending;
 use crate::policy::Plan;
-use crate::policy::model::{self, ModelName};
+use crate::policy::model::ModelName;
 use crate::wire::h1::write;
 use crate::wire::json::patch;
 
@@ -55,18 +53,7 @@ pub(super) struct Upstream {
     pub(super) format: Format,
     /// A request that is not the client's bytes, head and all: one that goes on with a stream, or is said in another
     /// format.
-    own: Option<Box<Own>>,
-}
-
-/// A request that is not the client's bytes.
-#[derive(Clone, Debug, Default)]
-struct Own {
-    /// Its head, once there is one, and its body.
-    bytes: Vec<u8>,
-    /// What could not be said in the provider's format: a list of fields.
-    dropped: String,
-    /// What its answer is written with.
-    reply: Reply,
+    pub(super) own: Option<Box<Own>>,
 }
 
 impl Upstream {
@@ -116,17 +103,6 @@ impl Upstream {
         }
         self.wipe_head(inbox);
     }
-
-    /// What an answer is written with that is said in another format; `None` where bytes pass.
-    pub(super) fn reply(&self) -> Option<&Reply> {
-        self.own.as_ref().map(|own| &own.reply)
-    }
-
-    /// What of the request could not be said in the provider's format: a list of fields, if there are any.
-    pub(super) fn dropped(&self) -> Option<&str> {
-        let own = self.own.as_deref()?;
-        (!own.dropped.is_empty()).then_some(&*own.dropped)
-    }
 }
 
 /// How an attempt failed.
@@ -153,7 +129,7 @@ impl Failure {
     }
 
     /// The request says something that the target's format cannot say.
-    fn unsupported(unsupported: &Unsupported) -> Self {
+    pub(super) fn unsupported(unsupported: &Unsupported) -> Self {
         Self {
             error: ClientError {
                 param: Some(unsupported.field.clone()),
@@ -212,96 +188,13 @@ impl Exchange {
         self.answer.reset();
         self.outbox.stock(context.scratch);
         self.state = State::Dial;
-        if (self.upstream.format != client || self.is_resuming())
-            && let Err(unsupported) = self.write_own_request(&attempt, context)
-        {
-            self.attempt_failed(now, Failure::unsupported(&unsupported), context);
+        if client != Format::Chat || self.upstream.format != client || self.is_resuming() {
+            self.word_request(now, &attempt, context);
         }
-    }
-
-    /// The running attempt's request is not the client's bytes.
-    #[cold]
-    fn write_own_request(
-        &mut self,
-        attempt: &Attempt,
-        context: &Context<'_>,
-    ) -> Result<(), Unsupported> {
-        let Some(asked) = self.asked(attempt, context.plan) else {
-            return Ok(());
-        };
-        let own = if self.is_resuming() {
-            let mut name = Vec::new();
-            let token = self.model_token(&asked, &mut name);
-            Own {
-                bytes: self.resumed_body(token, attempt.target, context.plan),
-                ..Own::default()
-            }
-        } else {
-            self.translated(&asked, context)?
-        };
-        // Else it goes out uncounted: refusing it now would punish the client for the gateway's own copy.
-        let _ = self.hold.memory(own.bytes.len() as u64, context.core);
-        self.upstream.own = Some(Box::new(own));
-        Ok(())
-    }
-
-    /// The client's request, said in the provider's format.
-    fn translated(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Own, Unsupported> {
-        let Operation::Generate(client) = self.request.operation else {
-            return Err(Unsupported::new(
-                "path",
-                "asks for what the provider's format does not have",
-            ));
-        };
-        let to = Destination {
-            kind: asked.provider.kind,
-            model: asked.model,
-            max_output: None,
-        };
-        let mut own = Own::default();
-        let mut body = self.whole_body(&[]);
-        let said = translation::request(
-            &mut body,
-            client,
-            &to,
-            asked.format,
-            self.request.stream,
-            &mut own.bytes,
-        );
-        let said = said.map_err(|untold| match untold {
-            Untold::Unsupported(unsupported) => unsupported,
-            Untold::Json(_) => Unsupported::new("body", "is not valid JSON throughout"),
-        })?;
-        if let Some(field) = said.dropped.iter().next()
-            && self.is_strict(context.plan)
-        {
-            return Err(Unsupported::new(
-                field.to_owned(),
-                "cannot be said in the provider's format, and the route is `strict`",
-            ));
-        }
-        own.dropped = said.dropped.listed();
-        own.reply = Reply {
-            id: self.request.id.to_string(),
-            created: context.unix,
-            model: self.request.notes.model().to_owned(),
-            stream_usage: said.stream_usage,
-            echo: said.echo,
-        };
-        Ok(own)
-    }
-
-    /// Whether the route says everything or nothing.
-    fn is_strict(&self, plan: &Plan) -> bool {
-        let route = self
-            .request
-            .route
-            .and_then(|id| plan.policy.routes.get(id.index()));
-        matches!(route.map(|route| &route.action), Some(model::Action::Serve(serve)) if serve.strict)
     }
 
     /// Where the running attempt goes, and what it is asked in.
-    fn asked<'c>(&'c self, attempt: &Attempt, plan: &'c Plan) -> Option<Asked<'c>> {
+    pub(super) fn asked<'c>(&'c self, attempt: &Attempt, plan: &'c Plan) -> Option<Asked<'c>> {
         let policy = &plan.policy;
         let target = policy.targets.get(attempt.target.index())?;
         let provider = policy.provider_of(attempt.target)?;
@@ -321,7 +214,7 @@ impl Exchange {
     }
 
     /// What stands for the model in the client's body: as it was spelt, where it means the same or does not matter.
-    fn model_token<'n>(&'n self, asked: &Asked<'_>, name: &'n mut Vec<u8>) -> &'n [u8] {
+    pub(super) fn model_token<'n>(&'n self, asked: &Asked<'_>, name: &'n mut Vec<u8>) -> &'n [u8] {
         let notes = &self.request.notes;
         if notes.spells(asked.model) || !asked.model_in_body() {
             return notes.token();

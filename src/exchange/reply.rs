@@ -6,6 +6,7 @@ use crate::base::{Moment, Outcome, Span};
 use crate::dialect::client::{error_body, error_status};
 use crate::dialect::format::Format;
 use crate::dialect::is_model;
+use crate::dialect::messages::count_tokens;
 use crate::dialect::models::{model_body, models_body};
 use crate::dialect::openai::{ClientError, Refusal};
 use crate::engine::{Chain, Finish, Reason};
@@ -227,6 +228,16 @@ impl Exchange {
         write::status_line(200, &mut head);
         self.finish_reply(now, head, &body, context);
         self.reply(now, 200, Ending::Answered, !self.request.is_complete());
+    }
+
+    /// How many tokens a request has, by the gateway's own estimate.
+    pub(super) fn answer_count(&mut self, now: Moment, tokens: u64, context: &mut Context<'_>) {
+        let mut body = Vec::new();
+        count_tokens(tokens, &mut body);
+        let mut head = Vec::new();
+        write::status_line(200, &mut head);
+        self.finish_reply(now, head, &body, context);
+        self.reply(now, 200, Ending::Answered, false);
     }
 
     fn reply_with_error(

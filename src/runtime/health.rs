@@ -10,7 +10,7 @@ use std::sync::Arc;
 use monoio::net::TcpStream;
 
 use crate::base::{ProviderId, Span, hash};
-use crate::dialect::openai::{Finding, health_finding, health_request};
+use crate::dialect::health::{Finding, health_finding, health_request};
 use crate::engine::Checkup;
 use crate::policy::model::{Endpoint, HealthCheck, Question};
 use crate::runtime::generation::Generation;

@@ -6,7 +6,6 @@
 //!   answer:    outcome, classify, retry (how did it go?)   event (one of a stream)
 //!   broken:    continuation (what to go on from, and how to ask for it)
 //!   to client: error, refusal (one envelope)   forward (fields)
-//!   health:    what endpoints are asked between requests
 //!   below:     complaint (members of an error body)   redact (no secrets in sentences)
 //! ```
 
@@ -16,7 +15,6 @@ mod continuation;
 mod error;
 mod event;
 mod forward;
-mod health;
 mod outcome;
 mod patience;
 mod quirks;
@@ -31,7 +29,6 @@ pub use self::continuation::{SENT_BYTES_MAX, SentText, blank_role, continued};
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};
-pub use self::health::{Finding, health_finding, health_request};
 pub(in crate::dialect) use self::outcome::says;
 pub use self::outcome::{is_of_model, is_wrong_path, outcome_of, outcome_of_error};
 pub use self::patience::Patience;

@@ -1,13 +1,13 @@
 //! Health checks as bytes: what an endpoint is asked, and what its answer says about it.
 
 use crate::base::Outcome;
-use crate::dialect::Operation;
+use crate::dialect::codec::Destination;
 use crate::dialect::format::Format;
-use crate::dialect::openai::outcome::outcome_of;
-use crate::dialect::openai::quirks::{model_in_body, path};
+use crate::dialect::provider::{Asked, outcome_of};
+use crate::dialect::{Operation, translation};
 use crate::policy::model::{Endpoint, Provider, ProviderKind, Question};
 use crate::wire::h1::write;
-use crate::wire::json::patch;
+use crate::wire::json::Writer;
 
 /// What an answer says about the endpoint that gave it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,17 +34,19 @@ pub fn health_request(
             write::request_line(if *head { "HEAD" } else { "GET" }, path.as_bytes(), out);
         }
         Question::Token { model, .. } => {
-            token_question(provider, endpoint, model, &mut body);
-            let mut target = Vec::new();
-            path(
+            let asked = Asked {
                 provider,
                 endpoint,
-                Operation::Generate(Format::Chat),
+                format: Format::own_of(provider.kind),
                 model,
-                &mut target,
-            );
+                stream: false,
+            };
+            token_question(&asked, &mut body);
+            let mut target = Vec::new();
+            asked.path(Operation::Generate(asked.format), &mut target);
             write::request_line("POST", &target, out);
             out.extend_from_slice(b"content-type: application/json\r\n");
+            asked.fields(false, out);
         }
     }
     out.extend_from_slice(outlet);
@@ -70,7 +72,7 @@ pub fn health_finding(
             _ => Finding::Bad,
         };
     }
-    match outcome_of(kind, status, body) {
+    match outcome_of(Format::own_of(kind), kind, status, "", body) {
         Outcome::Ok => Finding::Good,
         Outcome::S429
         | Outcome::S4xx
@@ -86,20 +88,26 @@ pub fn health_finding(
     }
 }
 
-/// The smallest request that makes a model generate. `max_tokens` is what all servers know; OpenAI's own newer models
-/// refuse it for `max_completion_tokens` (API reference, "Create chat completion", read 2026-11-25).
-fn token_question(provider: &Provider, endpoint: &Endpoint, model: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"model\":");
-    if model_in_body(provider, endpoint) {
-        patch::string(model, out);
-    } else {
-        out.extend_from_slice(b"\"\"");
-    }
-    out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"ping\"}],");
-    out.extend_from_slice(match provider.kind {
-        ProviderKind::OpenAi | ProviderKind::AzureOpenAi => {
-            b"\"max_completion_tokens\":1}".as_slice()
-        }
-        _ => b"\"max_tokens\":1}",
+/// The smallest request that makes a model generate, in the provider's own format.
+fn token_question(asked: &Asked<'_>, out: &mut Vec<u8>) {
+    let mut chat = Vec::new();
+    Writer::new(&mut chat).object(|it| {
+        it.key("messages").array(|it| {
+            it.object(|it| {
+                it.key("role").string("user");
+                it.key("content").string("ping");
+            });
+        });
+        it.key("max_tokens").number(1);
     });
+    let to = Destination {
+        model: if asked.model_in_body() {
+            asked.model
+        } else {
+            ""
+        },
+        ..asked.destination()
+    };
+    let said = translation::request(&mut chat, Format::Chat, &to, asked.format, false, out);
+    debug_assert!(said.is_ok(), "every format can say this");
 }
