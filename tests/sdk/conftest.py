@@ -211,13 +211,13 @@ class Gateway:
 class Dialects(Gateway):
     """A running gateway with a provider of each of these kinds."""
 
-    def __init__(self, folder, providers, kinds):
+    def __init__(self, folder, providers, kinds, extra=""):
         key = "env(\"FIRST_KEY\")"
         written = [KIND.format(kind=kind, url=providers["first"].url, path=PATHS.get(kind, "/v1"),
                                auth=STYLES.get(kind, "bearer({key})").format(key=key)) for kind in kinds]
         routes = [f"route {kind} when req.model == \"{kind}\" {{ tier 1 {{ p_{kind}.m }}, fallback {{ else -> stop }} }}"
                   for kind in kinds]
-        self.begin(folder, BY_KIND, dict(providers="".join(written), routes="\n".join(routes)))
+        self.begin(folder, BY_KIND, dict(providers="".join(written), routes="\n".join([*routes, extra])))
 
 
 @pytest.fixture(scope="session")
