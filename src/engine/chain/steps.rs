@@ -147,9 +147,17 @@ impl Chain {
         Step::Finish(reject(now, view.plan, by, reason, blocked))
     }
 
-    /// `else -> stop`, and there is an answer to stop at.
+    /// `else -> stop`, and there is an answer to stop at. Or nobody's format can say what the request says: the client has to
+    /// learn what that is, and a `reject(503)` would invite the same request again.
     fn stops_with_its_last_answer(&self, by: By, serve: &Serve) -> bool {
         let ended = self.history.last().and_then(|last| last.outcome);
-        by == By::Otherwise && serve.otherwise == Otherwise::Stop && ended.is_some()
+        let unsupported = Some(Outcome::Unsupported);
+        let by_nobody = ended == unsupported
+            && self
+                .history
+                .iter()
+                .all(|attempt| attempt.outcome == unsupported);
+        by == By::Otherwise
+            && (by_nobody || (serve.otherwise == Otherwise::Stop && ended.is_some()))
     }
 }

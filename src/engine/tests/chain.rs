@@ -116,6 +116,10 @@ fn failover_walks_the_tiers() {
         "a s4xx => stop",
         "a s5xx, b context_exceeded => stop",
         "a content_filter => stop",
+        // What nobody's format can say as well; one that failed otherwise may have been able to.
+        "a unsupported, b unsupported, c unsupported => stop",
+        "a unsupported, b ok => stop",
+        "a unsupported, b s5xx, c unsupported => reject 503 unsupported",
     ] {
         check(&mut chain_of(3).build(), script);
     }
