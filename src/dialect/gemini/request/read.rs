@@ -33,6 +33,13 @@ pub fn read(body: Node<'_>) -> Result<Turn<'_>, Unsupported> {
             "toolConfig" => choice = Some(value),
             "generationConfig" => read_config::read(value, &mut turn)?,
             "model" => {}
+            // What it names is a part of the question.
+            "cachedContent" => {
+                return Err(Unsupported::new(
+                    "cachedContent",
+                    "names a text that only Gemini keeps",
+                ));
+            }
             name => turn.dropped.add(name.to_owned()),
         }
     }

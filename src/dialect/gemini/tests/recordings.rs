@@ -7,7 +7,11 @@ use crate::dialect::recorded::RecordedBody;
 use super::{all, parse, with_turn, written};
 
 /// What cannot be carried to another provider, and the field that says so.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
+    (
+        "gemini/cached-content-matrix-use-streaming-1",
+        "cachedContent",
+    ),
     (
         "gemini/google-model-mobile-youtube-video-url-input",
         "contents[0].parts[1]",
@@ -65,10 +69,6 @@ fn what_is_dropped_is_named() {
             turn.unwrap().dropped.iter().map(str::to_owned).collect()
         })
     };
-    assert_eq!(
-        dropped("/cached-content-matrix-use-streaming-1"),
-        ["cachedContent"]
-    );
     assert_eq!(dropped("/tools"), ["safetySettings"]);
     assert_eq!(
         dropped("/call-with-params-google-gemini-2-5-flash"),
@@ -96,7 +96,7 @@ fn model_of(body: &RecordedBody) -> Option<String> {
 fn normal(name: &str, request: &Value) -> Value {
     let mut request = plain(request);
     let members = request.as_object_mut().unwrap();
-    for dropped in ["safetySettings", "cachedContent", "model"] {
+    for dropped in ["safetySettings", "model"] {
         members.remove(dropped);
     }
     if let Some(system) = members.get_mut("systemInstruction") {

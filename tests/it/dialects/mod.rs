@@ -1,0 +1,91 @@
+//! Requests of every client's format said for every provider: whole ones that a person can read (`golden`), and what
+//! becomes of each feature (`coverage`), which is the table of docs/dialects.md.
+
+mod coverage;
+mod features;
+mod golden;
+mod layout;
+
+use switchover::dialect::codec::Destination;
+use switchover::dialect::format::Format;
+use switchover::dialect::translation::{self, Untold};
+use switchover::policy::model::ProviderKind;
+
+/// A provider that requests are said for.
+struct Target {
+    /// Its kind, as a policy has it.
+    name: &'static str,
+    kind: ProviderKind,
+    model: &'static str,
+}
+
+const fn target(name: &'static str, kind: ProviderKind, model: &'static str) -> Target {
+    Target { name, kind, model }
+}
+
+/// One for each way in which providers are asked.
+const TARGETS: [Target; 9] = [
+    target("openai", ProviderKind::OpenAi, "gpt-4.1"),
+    target("azure_openai", ProviderKind::AzureOpenAi, "gpt-5-mini"),
+    target("mistral", ProviderKind::Mistral, "mistral-medium-latest"),
+    target("deepseek", ProviderKind::DeepSeek, "deepseek-chat"),
+    target("openrouter", ProviderKind::OpenRouter, "qwen/qwen3-235b"),
+    target("anthropic", ProviderKind::Anthropic, "claude-sonnet-4-5"),
+    target("gemini", ProviderKind::Gemini, "gemini-3-pro-preview"),
+    target("vertex", ProviderKind::Vertex, "gemini-2.5-flash"),
+    target(
+        "bedrock",
+        ProviderKind::Bedrock,
+        "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ),
+];
+
+/// The formats that clients speak.
+const CLIENTS: [Format; 4] = [
+    Format::Chat,
+    Format::Responses,
+    Format::Messages,
+    Format::Gemini,
+];
+
+/// What became of a request.
+enum Said {
+    /// The provider's body, and what was dropped on the way.
+    Whole { body: Vec<u8>, dropped: Vec<String> },
+    /// The client is told why not.
+    Refused { field: String, why: String },
+}
+
+impl Target {
+    /// Whether a client's bytes pass as they are.
+    fn passes(&self, client: Format) -> bool {
+        self.format(client) == client
+    }
+
+    /// What the provider is asked in.
+    fn format(&self, client: Format) -> Format {
+        Format::of_provider(self.kind, client)
+    }
+
+    fn said(&self, client: Format, request: &[u8]) -> Said {
+        let to = Destination {
+            kind: self.kind,
+            model: self.model,
+            max_output: None,
+        };
+        let format = self.format(client);
+        let mut body = Vec::new();
+        let mut request = request.to_vec();
+        match translation::request(&mut request, client, &to, format, false, &mut body) {
+            Ok(said) => Said::Whole {
+                body,
+                dropped: said.dropped.iter().map(str::to_owned).collect(),
+            },
+            Err(Untold::Unsupported(unsupported)) => Said::Refused {
+                field: unsupported.field.into_owned(),
+                why: unsupported.why.into_owned(),
+            },
+            Err(Untold::Json(bad)) => panic!("the request is no JSON: {bad}"),
+        }
+    }
+}
