@@ -213,17 +213,15 @@ impl<'t> Resolver<'t> {
         let read = self.fact_in(fact, Scope::Request);
         self.key_facts_noted = noted;
         let count = self.whole(count, 1, REQUESTS_MAX);
-        match read? {
-            Read::Str(fact) => Some(Sample {
-                fact,
-                count: u32::try_from(count?).ok()?,
-            }),
-            _ => {
-                let text = self.files.slice(fact.place);
-                self.report(say::has_wants_string(fact.place, text));
-                None
-            }
-        }
+        let Read::Str(fact_read) = read? else {
+            let text = self.files.slice(fact.place);
+            self.report(say::has_wants_string(fact.place, text));
+            return None;
+        };
+        Some(Sample {
+            fact: fact_read,
+            count: u32::try_from(count?).ok()?,
+        })
     }
 
     fn expects(&mut self, stmt: &'t Stmt<'t>, trial: &mut Trial) {
@@ -407,12 +405,12 @@ impl<'t> Resolver<'t> {
         };
         let routes: Vec<_> = names
             .iter()
-            .map(|expr| match expr.name() {
-                Some(name) => self.route_named(name, expr.place),
-                None => {
+            .map(|expr| {
+                let Some(name) = expr.name() else {
                     self.report(say::not_written_so(expr.place, "route", shape_of("route")));
-                    None
-                }
+                    return None;
+                };
+                self.route_named(name, expr.place)
             })
             .collect();
         routes.into_iter().collect()

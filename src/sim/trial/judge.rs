@@ -201,7 +201,7 @@ impl Watch {
                 last: last.and_then(|(outcome, _)| outcome),
                 last_target: last.map(|(_, target)| target),
             };
-            if self.holds(&decision, &facts, visit.target) {
+            if self.holds(&decision, facts, visit.target) {
                 return Some(visit.target);
             }
             last = Some((visit.outcome, visit.target));
@@ -209,9 +209,9 @@ impl Watch {
         None
     }
 
-    fn holds(&self, decision: &Decision, facts: &AttemptFacts, target: TargetId) -> bool {
+    fn holds(&self, decision: &Decision, facts: AttemptFacts, target: TargetId) -> bool {
         let candidates = self.program.candidates(decision.route).iter();
-        let mask = self.program.forbidden(decision, facts);
+        let mask = self.program.forbidden(decision, &facts);
         candidates
             .enumerate()
             .any(|(index, candidate)| candidate.target == target && mask >> index & 1 == 1)

@@ -60,7 +60,7 @@ impl<'p> Stage<'p> {
             now: BEGINNING,
             visits: Vec::new(),
         };
-        let ending = play.to_the_end();
+        let ending = play.finish();
         let (visits, chain) = (play.visits, play.chain);
         let candidates = self.plan.program.candidates(decision.route).iter();
         let failed = visits
@@ -124,7 +124,7 @@ struct Play<'s, 'p> {
 }
 
 impl Play<'_, '_> {
-    fn to_the_end(&mut self) -> Ending {
+    fn finish(&mut self) -> Ending {
         loop {
             let plan = self.stage.plan;
             match self.chain.next(self.now, plan, &mut self.stage.core) {
