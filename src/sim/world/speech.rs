@@ -111,7 +111,7 @@ impl Speaker {
             out.extend_from_slice(br#"{"choices":[{"index":0,"delta":{"content":" "#);
             write_word(serial, place, out);
             if huge {
-                out.resize(out.len() + HUGE, b'x');
+                out.extend_from_slice(&[b'x'; HUGE]);
             }
             out.extend_from_slice(br#""},"finish_reason":null}]}"#);
         });
@@ -251,7 +251,7 @@ fn raw(fault: Fault, line: &Line, script: &mut Script) -> bool {
             head(script, line, 200, b"application/json");
             for _ in 0..ENDLESS_FIELDS {
                 script.bytes.extend_from_slice(b"x-more: ");
-                script.bytes.resize(script.bytes.len() + 1_000, b'y');
+                script.bytes.extend_from_slice(&[b'y'; 1_000]);
                 script.bytes.extend_from_slice(b"\r\n");
             }
         }
@@ -349,7 +349,7 @@ fn body_of(line: &Line, out: &mut Vec<u8>) -> usize {
             cut = cut.or(Some(out.len()));
         }
         if line.fault == Some(Fault::Huge) {
-            out.resize(out.len() + HUGE, b'x');
+            out.extend_from_slice(&[b'x'; HUGE]);
         }
         out.extend_from_slice(br#""},"finish_reason":"stop"}"#);
     }
