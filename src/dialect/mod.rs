@@ -13,6 +13,8 @@
 mod mark;
 mod media;
 #[cfg(test)]
+mod crossed;
+#[cfg(test)]
 mod recorded;
 mod route;
 #[cfg(test)]
