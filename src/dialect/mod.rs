@@ -10,10 +10,10 @@
 //!
 //! Nothing here touches a socket.
 
-mod mark;
-mod media;
 #[cfg(test)]
 mod crossed;
+mod mark;
+mod media;
 #[cfg(test)]
 mod recorded;
 mod route;
