@@ -6,6 +6,7 @@
 //! ```
 //! The only door to pest and to the diagnostics renderer.
 
+mod catalogue;
 mod discover;
 mod files;
 mod kinds;

@@ -405,9 +405,18 @@ pub(in crate::policy) const MODEL: Block = Block {
         open(
             "context",
             Type::Int(1, 1_000_000_000),
-            "tokens that it takes; not yet compared with the prompt",
+            "tokens that it takes; the catalogue's if not written; not yet compared with the prompt",
         ),
-        open("caps", Type::List(&CAP_WORDS), "what it can do"),
+        open(
+            "max_output",
+            Type::Int(1, 1_000_000_000),
+            "tokens of its longest answer; the catalogue's if not written",
+        ),
+        open(
+            "caps",
+            Type::List(&CAP_WORDS),
+            "what it can do, and all that it can; the catalogue's if not written",
+        ),
         row("price", Form::Block(&PRICE), "what it costs"),
         BREAKER_ROW,
         RETRIES_ROW,
@@ -422,8 +431,16 @@ pub(in crate::policy) const MODEL: Block = Block {
 pub(in crate::policy) const PRICE: Block = Block {
     word: "price",
     rows: &[
-        open("input", Type::Price, "of the prompt"),
-        open("output", Type::Price, "of the answer"),
+        open(
+            "input",
+            Type::Price,
+            "of the prompt; the catalogue's if not written",
+        ),
+        open(
+            "output",
+            Type::Price,
+            "of the answer; the catalogue's if not written",
+        ),
     ],
 };
 
