@@ -33,7 +33,7 @@ impl Losses {
     }
 
     /// As a list for a header field: names are the client's own words, so that only those that are plain and short are told
-    /// as they are, and no more than [`LISTED_MAX`].
+    /// as they are, and no more than two dozen.
     pub fn listed(&self) -> String {
         let is_plain = |name: &&str| {
             name.len() <= NAME_BYTES_MAX

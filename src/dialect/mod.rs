@@ -1,7 +1,7 @@
 //! Layer 2: the formats that clients and providers speak.
 //!
 //! * `route` says what a client asks for, [`models`] what it may ask.
-//! * [`format`] says which format a provider is asked in. Where it is the client's, bytes pass untouched.
+//! * [`mod@format`] says which format a provider is asked in. Where it is the client's, bytes pass untouched.
 //! * [`turn`] is what all formats say, in none of their words; [`loss`] what is lost between two of them; [`ids`] keeps
 //!   calls and results together.
 //! * [`chat`], [`responses`], [`messages`], [`gemini`], and [`converse`] each read and write one format and know

@@ -6,7 +6,7 @@ use crate::base::{ProviderId, RequestId, Secret};
 use crate::engine::Core;
 use crate::exchange::shadow::Shadowing;
 use crate::ops::Journal;
-use crate::policy::model::{AuthStyle, Provider};
+use crate::policy::model::{Auth, AuthStyle, Provider};
 use crate::policy::{Plan, WallTime};
 use crate::wire::h1::Fields;
 use crate::wire::json::Inspector;
@@ -76,6 +76,8 @@ pub struct Outlet {
     hosts: Vec<Bytes>,
     /// The whole field line of each key, in the policy's order.
     credentials: Vec<Secret>,
+    /// They are not written but sign each request.
+    signs: bool,
 }
 
 impl Outlets {
@@ -114,6 +116,20 @@ impl Outlets {
             .map_or(1, |outlet| u16::try_from(outlet.hosts.len()).unwrap_or(1))
     }
 
+    /// The name of one of the provider's endpoints and the key that signs requests to it; `None` where keys are written.
+    pub(super) fn signer(
+        &self,
+        provider: ProviderId,
+        endpoint: u16,
+        key: u8,
+    ) -> Option<(&str, &Secret)> {
+        let outlet = self.0.get(provider.index()).filter(|outlet| outlet.signs)?;
+        let host = outlet.hosts.get(usize::from(endpoint))?;
+        let host = std::str::from_utf8(host).ok()?.trim();
+        let host = host.strip_prefix("host: ").unwrap_or(host);
+        Some((host, outlet.credentials.get(usize::from(key))?))
+    }
+
     /// Appends the fields for one of the provider's endpoints, with one of the provider's keys.
     pub fn write_fields(&self, provider: ProviderId, endpoint: u16, key: u8, out: &mut Vec<u8>) {
         if let Some(outlet) = self.0.get(provider.index()) {
@@ -123,7 +139,9 @@ impl Outlets {
                     .get(usize::from(endpoint))
                     .map_or(b"", |host| host),
             );
-            if let Some(credential) = outlet.credentials.get(usize::from(key)) {
+            if let Some(credential) = outlet.credentials.get(usize::from(key))
+                && !outlet.signs
+            {
                 out.extend_from_slice(credential.expose());
             }
         }
@@ -152,6 +170,13 @@ impl Outlet {
         Self {
             hosts: hosts.collect(),
             credentials: credentials.into_iter().collect(),
+            signs: matches!(
+                provider.auth,
+                Auth::Key {
+                    style: AuthStyle::SigV4,
+                    ..
+                }
+            ),
         }
     }
 
@@ -163,6 +188,8 @@ impl Outlet {
 
 fn field_line(style: AuthStyle, secret: &Secret) -> Secret {
     let name = match style {
+        // Not written but used: each request has its own signature.
+        AuthStyle::SigV4 => return secret.clone(),
         AuthStyle::Bearer => b"authorization: Bearer ".as_slice(),
         AuthStyle::ApiKey => b"api-key: ",
         AuthStyle::XApiKey => b"x-api-key: ",

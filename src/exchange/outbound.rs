@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
+use crate::dialect::converse::{Signed, sign};
 use crate::dialect::format::Format;
 use crate::dialect::loss::Unsupported;
 use crate::dialect::openai::{ClientError, Passage, request_field_passage};
@@ -341,7 +342,9 @@ impl Exchange {
             return (out, 0);
         };
         out.extend_from_slice(b"POST ");
+        let path_at = out.len();
         asked.path(self.request.operation, &mut out);
+        let path = path_at..out.len();
         out.extend_from_slice(FIXED_FIELDS);
         context.outlets.write_fields(
             self.upstream.provider,
@@ -359,14 +362,20 @@ impl Exchange {
             }
         }
         asked.fields(versioned, &mut out);
-        out.extend_from_slice(b"content-length: ");
         if let Some(own) = &self.upstream.own {
-            let body_bytes = own.bytes.len() - self.upstream.head.len();
+            let body = own
+                .bytes
+                .get(self.upstream.head.len()..)
+                .unwrap_or_default();
+            self.sign(attempt, path, body, context, &mut out);
+            out.extend_from_slice(b"content-length: ");
+            let body_bytes = body.len();
             write::decimal(body_bytes as u64, &mut out);
             out.extend_from_slice(b"\r\n\r\n");
             let head_bytes = out.len();
             return (out, head_bytes);
         }
+        out.extend_from_slice(b"content-length: ");
         let token = self.model_token(&asked, name);
         let body_bytes = notes.prefix().len() + token.len() + self.request.tail.len();
         write::decimal(body_bytes as u64, &mut out);
@@ -375,6 +384,29 @@ impl Exchange {
         out.extend_from_slice(notes.prefix());
         out.extend_from_slice(token);
         (out, head_bytes)
+    }
+
+    /// Signs the request, where keys are not written but sign: `path` is its place in `out`.
+    fn sign(
+        &self,
+        attempt: &Attempt,
+        path: Range<usize>,
+        body: &[u8],
+        context: &Context<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let (provider, endpoint) = (self.upstream.provider, self.upstream.endpoint);
+        let Some((host, key)) = context.outlets.signer(provider, endpoint, attempt.key) else {
+            return;
+        };
+        let path = out.get(path).unwrap_or_default().to_vec();
+        let signed = Signed {
+            host,
+            path: std::str::from_utf8(&path).unwrap_or_default(),
+            body,
+            unix: context.unix,
+        };
+        sign(&signed, key, out);
     }
 
     pub(super) fn upstream_sent(

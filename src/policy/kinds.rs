@@ -113,7 +113,16 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
         style: AuthStyle::Bearer,
         env: None,
     },
-    unbuilt("bedrock", ProviderKind::Bedrock),
+    // Its address names the region: `https://bedrock-runtime.{region}.amazonaws.com`.
+    KindRow {
+        word: "bedrock",
+        kind: ProviderKind::Bedrock,
+        built: true,
+        base_url: None,
+        path: "",
+        style: AuthStyle::Bearer,
+        env: Some("AWS_BEARER_TOKEN_BEDROCK"),
+    },
     bearer(
         "mistral",
         ProviderKind::Mistral,

@@ -416,6 +416,8 @@ pub enum AuthStyle {
     XApiKey,
     /// `x-goog-api-key: …` (Gemini)
     XGoogApiKey,
+    /// `authorization: AWS4-HMAC-SHA256 …`: a signature of each request (Bedrock)
+    SigV4,
 }
 
 /// `tls { … }` of a provider.

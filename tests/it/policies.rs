@@ -535,3 +535,34 @@ route default { tier 1 { openai.mini } }
     assert_eq!(own.ramp.steps(), [100_000]);
     assert_eq!(own.step, Span::from_secs(2));
 }
+
+#[test]
+fn four_formats_are_one_chain() {
+    let (policy, diagnostics) = load_file("four_formats.policy");
+    assert_eq!(
+        diagnostics.render(false),
+        "",
+        "a clean policy gives no warning"
+    );
+    let styles: Vec<_> = policy
+        .providers
+        .iter()
+        .map(|provider| match &provider.auth {
+            Auth::Key { style, .. } => (&*provider.name, *style),
+            Auth::None => panic!("{} has no key", provider.name),
+        })
+        .collect();
+    assert_eq!(
+        styles,
+        [
+            ("openai", AuthStyle::Bearer),
+            ("anthropic", AuthStyle::XApiKey),
+            ("gemini", AuthStyle::XGoogApiKey),
+            ("bedrock", AuthStyle::SigV4),
+        ]
+    );
+    assert!(serve(&policy, 0).strict);
+    let last = serve(&policy, 1);
+    assert!(!last.strict);
+    assert_eq!(last.tiers.len(), 4);
+}

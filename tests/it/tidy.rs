@@ -26,6 +26,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("monoio", &["runtime"]),
     ("pest", &["policy"]),
     ("pest_derive", &["policy"]),
+    ("ring", &["dialect"]),
     ("rustix", &["runtime"]),
     ("rustls", &["runtime"]),
     ("rustls-native-certs", &["runtime"]),

@@ -153,6 +153,8 @@ def converse(found, fixture, body):
         for block in body["output"]["message"]["content"]:
             if "text" in block:
                 found.text += block["text"]
+            elif "citationsContent" in block:
+                found.text += "".join(part["text"] for part in block["citationsContent"]["content"])
             elif "toolUse" in block:
                 found.call(block["toolUse"]["name"], block["toolUse"]["input"])
         return found.ended(body["stopReason"])

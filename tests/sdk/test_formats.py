@@ -2,19 +2,29 @@
 import json
 
 import anthropic
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import openai
 import pytest
 
-from conftest import Dialects
+from conftest import Dialects, provider_key
 
 KINDS = ("anthropic", "gemini", "mistral", "openai")
 HELLO = [{"role": "user", "content": "Hello there, how are you today?"}]
 
 
+# The key stands for an access key id without a secret: the signature is made all the same.
+SIGNED = """provider signed {{ kind = bedrock, base_url = "{url}", auth = sigv4(env("FIRST_KEY")), tls = off, model m = "the:model" }}
+route signed when req.model == "signed" {{ tier 1 {{ signed.m }} }}
+"""
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, all_providers):
     gateway = Dialects(tmp_path_factory.mktemp("formats"), all_providers, KINDS,
-                       extra='route strict when req.model == "strict" { tier 1 { p_mistral.m }, strict = true }\n')
+                       extra=SIGNED.format(url=all_providers["first"].url) +
+                       'route strict when req.model == "strict" { tier 1 { p_mistral.m }, strict = true }\n')
     yield gateway
     gateway.end()
 
@@ -87,3 +97,22 @@ def test_same_format_passes_as_it_is(gateway, providers):
     [asked] = providers["first"].log()
     assert asked["body"] == {"model": "the-model", "messages": HELLO, "max_tokens": 9, "invented": {"a": [1, 2.5]}}
     assert asked["headers"]["anthropic-beta"] == "x-1"
+
+
+def test_signatures_are_amazons(gateway, providers):
+    """Amazon's own SDK signs the request that the provider saw in the same way."""
+    providers["first"].serve("bedrock/bedrock-native-output-minimax")
+    gateway.client().chat.completions.create(model="signed", messages=HELLO)
+    [asked] = providers["first"].log()
+    assert asked["path"] == "/model/the%3Amodel/converse"
+    headers, key = asked["headers"], provider_key("first")
+    request = botocore.awsrequest.AWSRequest(
+        "POST", f"http://{headers['host']}{asked['path']}", data=json.dumps(asked["body"], separators=(",", ":"), ensure_ascii=False).encode(),
+        headers={"host": headers["host"], "x-amz-date": headers["x-amz-date"]})
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, "", None), "bedrock", "us-east-1")
+    canonical = signer.canonical_request(request)
+    signature = signer.signature(signer.string_to_sign(request, canonical), request)
+    assert headers["authorization"] == (
+        f"AWS4-HMAC-SHA256 Credential={key}/{headers['x-amz-date'][:8]}/us-east-1/bedrock/aws4_request, "
+        f"SignedHeaders=host;x-amz-date, Signature={signature}")

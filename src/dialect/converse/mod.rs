@@ -26,6 +26,7 @@ mod family;
 mod outcome;
 mod path;
 mod request;
+mod sigv4;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -34,4 +35,5 @@ pub use self::answer::read as read_answer;
 pub use self::outcome::{outcome_of, outcome_of_exception};
 pub use self::path::path;
 pub use self::request::write as write_request;
+pub use self::sigv4::{Signed, sign};
 pub use self::stream::Reader;

@@ -166,12 +166,13 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `none`, `bearer(secret)`, `api_key(secret)`, `header("name", secret)`, `keys(secret, …)`
+    /// `none`, `bearer(secret)`, `api_key(secret)`, `sigv4(secret)`, `header("name", secret)`, `keys(secret, …)`
     pub(super) fn auth(&mut self, expr: &'t Expr<'t>) -> Option<Value<'t>> {
         let secret = match &expr.kind {
             Kind::Path("none") => return Some(Value::Auth(Auth::None)),
             Kind::Call("bearer", args) => (AuthStyle::Bearer, self.only_secret(expr, args)),
             Kind::Call("api_key", args) => (AuthStyle::ApiKey, self.only_secret(expr, args)),
+            Kind::Call("sigv4", args) => (AuthStyle::SigV4, self.only_secret(expr, args)),
             Kind::Call("header", args) => return self.header_auth(expr, args).map(Value::Auth),
             Kind::Call("keys", args) => return self.key_pool(expr, args),
             Kind::Call("env" | "file", _) => {

@@ -275,6 +275,7 @@ fn kinds() -> String {
                     AuthStyle::Bearer => "`bearer`",
                     AuthStyle::ApiKey => "`api_key`",
                     AuthStyle::XApiKey => "`header(\"x-api-key\", …)`",
+                    AuthStyle::SigV4 => "`sigv4`",
                     AuthStyle::XGoogApiKey => "`header(\"x-goog-api-key\", …)`",
                 },
                 kind.env,
