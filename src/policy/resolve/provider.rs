@@ -1,8 +1,8 @@
 //! Providers and their models, which are the targets.
 
 use crate::base::{ProviderId, TargetId};
-use crate::policy::diag::{naming as say, safety};
 use crate::policy::catalogue;
+use crate::policy::diag::{naming as say, safety};
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
 use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Queue, Target};

@@ -405,17 +405,17 @@ pub(in crate::policy) const MODEL: Block = Block {
         open(
             "context",
             Type::Int(1, 1_000_000_000),
-            "tokens that it takes; the catalogue's if not written; not yet compared with the prompt",
+            "tokens that it takes, or the catalogue's; not yet compared with the prompt",
         ),
         open(
             "max_output",
             Type::Int(1, 1_000_000_000),
-            "tokens of its longest answer; the catalogue's if not written",
+            "tokens of its longest answer, or the catalogue's",
         ),
         open(
             "caps",
             Type::List(&CAP_WORDS),
-            "what it can do, and all that it can; the catalogue's if not written",
+            "all that it can do, or the catalogue's",
         ),
         row("price", Form::Block(&PRICE), "what it costs"),
         BREAKER_ROW,
@@ -431,16 +431,8 @@ pub(in crate::policy) const MODEL: Block = Block {
 pub(in crate::policy) const PRICE: Block = Block {
     word: "price",
     rows: &[
-        open(
-            "input",
-            Type::Price,
-            "of the prompt; the catalogue's if not written",
-        ),
-        open(
-            "output",
-            Type::Price,
-            "of the answer; the catalogue's if not written",
-        ),
+        open("input", Type::Price, "of the prompt, or the catalogue's"),
+        open("output", Type::Price, "of the answer, or the catalogue's"),
     ],
 };
 
