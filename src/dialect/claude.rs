@@ -1,87 +1,171 @@
-//! What Claude models take, whoever serves them, told by their names: the settings differ by generation, and a model
-//! refuses those that it does not know. Sources: Anthropic's pages on extended and adaptive thinking, structured outputs
-//! and each model's migration guide, 2026-10.
+//! What a Claude model takes, whoever serves it, by its name. Names are read, not listed, so that tomorrow's model of a generation is
+//! asked like today's:
+//!
+//! ```text
+//!   claude-3-5-sonnet-20241022   claude-opus-4-1   claude-sonnet-4-5@20250929   us.anthropic.claude-opus-4-6-v1:0
+//!                                        before 3.7   3.7 – 4.5   4.6        4.7 – 5.0    5.1 fable, 5.5 opus and sonnet
+//!   thinking                             none         budget      both       adaptive     adaptive
+//!   switched off by                      omission     omission    omission   disabled ¹   never (sonnet: between_tools)
+//!   temperature, top_p, top_k            yes          yes ²       yes ²      no           no
+//!   forced tools                         yes          not with a budget      yes          no
+//!
+//!   ¹ from 5.0 on models think unless told not to; fable and mythos always do
+//!   ² from 4.1 on temperature or top_p, not both
+//! ```
+//! A name that says no version (an alias of a proxy) is taken for a model of 4.5, whose rules are the least strict.
+//!
+//! Sources: the models list in `tests/fixtures/anthropic/models-list-models-smoke.json`; platform.claude.com, *Troubleshooting
+//! thinking* and the migration guides of Opus 4.7, Opus 5, Opus 5.5, Sonnet 5.5 and Fable 5.1, November 2026.
 
-/// A model, by line and version.
+use crate::dialect::turn::Effort;
+
+/// A model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Claude {
-    line: Line,
-    /// 3.7 is `(3, 7)`; `(0, 0)` where the name has no version, as the oldest ones.
-    version: (u8, u8),
+    family: Family,
+    /// 405 is 4.5
+    version: u16,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Line {
+enum Family {
     Opus,
-    /// Sonnet, Haiku and the oldest.
-    Other,
-    /// Fable and Mythos: their first version is as new as Opus 4.7.
-    Newest,
+    Sonnet,
+    Haiku,
+    /// Fable and Mythos: one model under two names.
+    Fable,
+}
+
+/// How a model is told to think.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Thinks {
+    /// It cannot.
+    Never,
+    /// By a number of tokens.
+    Budget,
+    /// By a number of tokens, or as it likes.
+    Either,
+    /// As it likes.
+    Adaptive,
+}
+
+/// How a model is told not to think.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Silence {
+    /// By saying nothing.
+    Unsaid,
+    /// By a `thinking.type`.
+    Said(&'static str),
+    /// It cannot be told.
+    Impossible,
 }
 
 impl Claude {
-    /// By its name at any provider: `claude-sonnet-4-5-20250929`, `us.anthropic.claude-3-7-sonnet-20250219-v1:0`,
-    /// `claude-opus-4-7@20260401`. `None` if it is another model.
-    pub fn of(model: &str) -> Option<Self> {
-        let (_, name) = model.split_once("claude")?;
-        let (mut line, mut numbers) = (Line::Other, [0; 2]);
-        let mut count = 0;
-        for word in name.split(|c: char| !c.is_ascii_alphanumeric()) {
-            match word {
-                "" | "sonnet" | "haiku" => {}
-                "opus" => line = Line::Opus,
-                "fable" | "mythos" => line = Line::Newest,
-                _ => match word.parse::<u8>() {
-                    Ok(number) if count < 2 && word.len() <= 2 => {
-                        if let Some(slot) = numbers.get_mut(count) {
-                            *slot = number;
-                        }
-                        count += 1;
-                    }
-                    // A date, or the revision of a name: no part of the version follows.
-                    _ => break,
-                },
+    /// Whether a name is of one, in any provider's spelling.
+    pub fn is_one(model: &str) -> bool {
+        model.contains("claude")
+    }
+
+    /// By its name, in any provider's spelling.
+    pub fn of(model: &str) -> Self {
+        let mut words = model.split(|c: char| !c.is_ascii_alphanumeric());
+        let is = |word: &str, name: &str| word.eq_ignore_ascii_case(name);
+        let mut family = Family::Sonnet;
+        let mut version = None;
+        if words.by_ref().any(|word| is(word, "claude")) {
+            while let Some(word) = words.next() {
+                match word {
+                    _ if is(word, "opus") => family = Family::Opus,
+                    _ if is(word, "haiku") => family = Family::Haiku,
+                    _ if is(word, "fable") || is(word, "mythos") => family = Family::Fable,
+                    _ => {}
+                }
+                if version.is_none()
+                    && let Some(major) = number(word)
+                {
+                    let minor = words.clone().next().and_then(number);
+                    version = Some(major * 100 + minor.unwrap_or(0));
+                }
             }
         }
-        let [major, minor] = numbers;
-        Some(Self {
-            line,
-            version: (major, minor),
+        let unsaid = if family == Family::Fable { 500 } else { 405 };
+        Self {
+            family,
+            version: version.unwrap_or(unsaid),
+        }
+    }
+
+    /// Whether `temperature`, `top_p` and `top_k` may be given.
+    pub fn takes_sampling(self) -> bool {
+        self.version < 407 && self.family != Family::Fable
+    }
+
+    /// Whether `temperature` and `top_p` may be given at once.
+    pub fn takes_both_samplings(self) -> bool {
+        self.version < 401 && self.family != Family::Fable
+    }
+
+    /// Whether an answer, or the arguments of a call, can be held to a schema.
+    pub fn takes_schemas(self) -> bool {
+        self.version >= 401
+    }
+
+    /// Whether a tool may be forced while the model thinks as it likes.
+    pub fn takes_forced_tools(self) -> bool {
+        match self.family {
+            Family::Fable => self.version < 501,
+            Family::Opus | Family::Sonnet => self.version < 505,
+            Family::Haiku => true,
+        }
+    }
+
+    /// How it is told to think.
+    pub fn thinks(self) -> Thinks {
+        match (self.family, self.version) {
+            (Family::Fable, _) | (_, 407..) => Thinks::Adaptive,
+            (_, ..307) => Thinks::Never,
+            (_, 307..406) => Thinks::Budget,
+            (_, 406) => Thinks::Either,
+        }
+    }
+
+    /// How it is told not to.
+    pub fn silence(self) -> Silence {
+        match (self.family, self.version) {
+            (Family::Fable, _) | (Family::Opus, 505..) => Silence::Impossible,
+            (_, ..500) => Silence::Unsaid,
+            (Family::Sonnet, 505..) => Silence::Said("between_tools"),
+            _ => Silence::Said("disabled"),
+        }
+    }
+
+    /// `output_config.effort` that comes nearest, never above what is asked unless that is less than all it knows; `None`
+    /// where there is none.
+    pub fn effort(self, asked: Effort) -> Option<&'static str> {
+        let highest = match (self.family, self.version) {
+            (Family::Opus, 405) => Effort::High,
+            (_, ..406) => return None,
+            _ => Effort::Max,
+        };
+        Some(match asked.min(highest) {
+            Effort::None | Effort::Minimal | Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::XHigh if self.version >= 407 => "xhigh",
+            Effort::High | Effort::XHigh => "high",
+            Effort::Max => "max",
         })
     }
+}
 
-    /// Thinks where it is asked to.
-    pub fn thinks(self) -> bool {
-        self.measures_itself() || self.version >= (3, 7)
-    }
-
-    /// Thinks by its own measure: takes an effort but no budget, and no temperature, `top_p` or `top_k` at all.
-    pub fn measures_itself(self) -> bool {
-        match self.line {
-            Line::Newest => true,
-            Line::Opus => self.version >= (4, 7),
-            Line::Other => self.version >= (5, 0),
-        }
-    }
-
-    /// Takes temperature or `top_p`, but not both.
-    pub fn samples_by_one(self) -> bool {
-        match self.line {
-            Line::Newest => true,
-            Line::Opus => self.version >= (4, 1),
-            Line::Other => self.version >= (4, 5),
-        }
-    }
-
-    /// Answers in the form of a schema, and calls tools strictly by theirs.
-    pub fn takes_schemas(self) -> bool {
-        self.samples_by_one()
-    }
+/// A part of a version, as the oldest names have it with a `v`; dates are longer.
+fn number(word: &str) -> Option<u16> {
+    let digits = word.strip_prefix('v').unwrap_or(word);
+    (digits.len() <= 2).then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Claude;
+    use super::{Claude, Thinks};
 
     #[test]
     fn names_tell_generations() {
@@ -125,17 +209,18 @@ mod tests {
             ("claude-haiku-5-20270101", true, true, true),
             ("claude-fable-1", true, true, true),
         ] {
-            let model = Claude::of(name).unwrap();
+            assert!(Claude::is_one(name), "{name}");
+            let model = Claude::of(name);
             assert_eq!(
                 (
-                    model.thinks(),
-                    model.measures_itself(),
-                    model.samples_by_one()
+                    model.thinks() != Thinks::Never,
+                    !model.takes_sampling(),
+                    !model.takes_both_samplings()
                 ),
                 (thinks, measures, one),
                 "{name}"
             );
         }
-        assert_eq!(Claude::of("amazon.nova-lite-v1:0"), None);
+        assert!(!Claude::is_one("amazon.nova-lite-v1:0"));
     }
 }

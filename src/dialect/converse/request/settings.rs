@@ -3,7 +3,7 @@
 
 use super::messages::Conversation;
 use super::tools::Choice;
-use crate::dialect::claude::Claude;
+use crate::dialect::claude::{Claude, Thinks};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
@@ -95,7 +95,7 @@ impl<'t> Settings<'t> {
 
     /// Leaves out what a Claude model refuses.
     fn fit_sampling(&mut self, claude: Claude, losses: &mut Losses) {
-        if claude.measures_itself() || self.thinking.is_some() {
+        if !claude.takes_sampling() || self.thinking.is_some() {
             // 1 is what the model does by itself.
             let is_default = |value: Option<f64>| value.is_none_or(|value| value >= 1.0);
             losses.add_if(!is_default(self.temperature), "temperature");
@@ -108,7 +108,7 @@ impl<'t> Settings<'t> {
             losses.add("temperature");
             self.temperature = Some(1.0);
         }
-        if claude.samples_by_one() && self.temperature.is_some() && self.top_p.is_some() {
+        if !claude.takes_both_samplings() && self.temperature.is_some() && self.top_p.is_some() {
             losses.add_if(self.top_p.is_some_and(|value| value < 1.0), "top_p");
             self.top_p = None;
         }
@@ -193,10 +193,10 @@ fn claude_thought(
     let effort = thinking
         .effort
         .or_else(|| thinking.budget.map(Effort::of_budget));
-    if !claude.thinks() || effort == Some(Effort::None) {
+    if claude.thinks() == Thinks::Never || effort == Some(Effort::None) {
         return Ok(None);
     }
-    if claude.measures_itself() {
+    if claude.thinks() == Thinks::Adaptive {
         return Ok(Some(Thought::Adaptive(effort.map(|effort| match effort {
             Effort::None | Effort::Minimal | Effort::Low => "low",
             Effort::Medium => "medium",
