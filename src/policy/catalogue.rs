@@ -1,8 +1,8 @@
 //! What is known of well-known models: what a policy does not say of a model is taken from here.
 //!
-//! `catalogue.json` has a row for each model at each kind of provider, with the day on which the row was checked and the
-//! page that is its source. A fact that is not certain is not in its row. Nothing is known of a deployment (Azure) or of
-//! a server of one's own: there a model's name says little about what answers.
+//! `catalogue.json` has a row for each model at each kind of provider, made by `tools/catalogue.py` from two public lists.
+//! A fact on which they disagree is not in its row. Nothing is known of a deployment (Azure), of an aggregator (OpenRouter)
+//! or of a server of one's own: there a model's name says little about what answers.
 
 use std::sync::LazyLock;
 
@@ -13,26 +13,34 @@ use crate::policy::kinds;
 use crate::policy::model::ProviderKind;
 use crate::policy::syntax::literal::{Money, MoneyPer};
 
-/// What is known of one model. Prices are in micro-dollars per million tokens, without discounts for batches and before
-/// any surcharge for long prompts.
+/// What is known of one model. Prices are in micro-dollars per million tokens: without discounts for batches, before any
+/// surcharge for long prompts and, of Amazon's own models, as in us-east-1.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(in crate::policy) struct Known {
+pub struct Known {
     /// The context window, in tokens.
-    pub(in crate::policy) context: Option<u64>,
+    pub context: Option<u64>,
     /// Tokens of the longest answer.
-    pub(in crate::policy) max_output: Option<u64>,
+    pub max_output: Option<u64>,
     /// What it can do.
-    pub(in crate::policy) caps: Caps,
+    pub caps: Caps,
     /// What it cannot do. What is in neither set is not known.
-    pub(in crate::policy) lacks: Caps,
+    pub lacks: Caps,
     /// Of the prompt.
-    pub(in crate::policy) price_in: Option<u64>,
+    pub price_in: Option<u64>,
     /// Of the answer.
-    pub(in crate::policy) price_out: Option<u64>,
+    pub price_out: Option<u64>,
+    /// Of what is read from the provider's prompt cache.
+    pub price_cache_read: Option<u64>,
+    /// Of what is written to it, for its shortest time.
+    pub price_cache_write: Option<u64>,
+    /// The day on which the lists were compared: `2026-11-30`.
+    pub as_of: &'static str,
+    /// The page that the lists name for it.
+    pub source: &'static str,
 }
 
 /// What is known of the model that providers of this kind call `model`.
-pub(in crate::policy) fn known(kind: ProviderKind, model: &str) -> Option<Known> {
+pub fn known(kind: ProviderKind, model: &str) -> Option<Known> {
     let model = model.strip_prefix("models/").unwrap_or(model);
     if let Some(known) = find(kind, model) {
         return Some(known);
@@ -44,6 +52,8 @@ pub(in crate::policy) fn known(kind: ProviderKind, model: &str) -> Option<Known>
     Some(Known {
         price_in: None,
         price_out: None,
+        price_cache_read: None,
+        price_cache_write: None,
         ..known
     })
 }
@@ -100,16 +110,9 @@ const REGIONS: [&str; 8] = ["apac", "au", "ca", "eu", "global", "jp", "us", "us-
 /// One row of the file. Amounts are written as in policies.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "prices of cached tokens, days and sources are for people and for the test"
-    )
-)]
 struct Row {
     kind: String,
-    model: String,
+    model: &'static str,
     context: Option<u64>,
     max_output: Option<u64>,
     #[serde(default)]
@@ -120,27 +123,32 @@ struct Row {
     output: Option<String>,
     cache_read: Option<String>,
     cache_write: Option<String>,
-    checked: String,
-    source: String,
+    as_of: &'static str,
+    source: &'static str,
 }
 
 const TEXT: &str = include_str!("catalogue.json");
 
 /// Read when the first policy names a model. Empty if the file is broken, which a test does not let happen.
-static CATALOGUE: LazyLock<Vec<(ProviderKind, String, Known)>> = LazyLock::new(|| {
+static CATALOGUE: LazyLock<Vec<(ProviderKind, &'static str, Known)>> = LazyLock::new(|| {
     let rows: Vec<Row> = serde_json::from_str(TEXT).unwrap_or_default();
     rows.into_iter().filter_map(Row::read).collect()
 });
 
 impl Row {
-    fn read(self) -> Option<(ProviderKind, String, Known)> {
+    fn read(self) -> Option<(ProviderKind, &'static str, Known)> {
+        let price = |text: Option<String>| text.as_deref().and_then(price);
         let known = Known {
             context: self.context,
             max_output: self.max_output,
             caps: caps(&self.caps),
             lacks: caps(&self.lacks),
-            price_in: self.input.as_deref().and_then(price),
-            price_out: self.output.as_deref().and_then(price),
+            price_in: price(self.input),
+            price_out: price(self.output),
+            price_cache_read: price(self.cache_read),
+            price_cache_write: price(self.cache_write),
+            as_of: self.as_of,
+            source: self.source,
         };
         Some((kinds::by_word(&self.kind)?.kind, self.model, known))
     }
@@ -174,7 +182,7 @@ mod tests {
             let name = format!("{} {}", row.kind, row.model);
             assert!(kinds::by_word(&row.kind).is_some(), "{name}: kind");
             assert!(!row.model.is_empty(), "{name}: model");
-            assert!(is_iso_date(&row.checked), "{name}: {}", row.checked);
+            assert!(is_iso_date(row.as_of), "{name}: {}", row.as_of);
             assert!(row.source.starts_with("https://"), "{name}: {}", row.source);
             for tokens in [row.context, row.max_output].into_iter().flatten() {
                 assert!((1_000..=10_000_000).contains(&tokens), "{name}: {tokens}");
@@ -184,10 +192,11 @@ mod tests {
             }
             let word = |word: &String| Caps::WORDS.iter().any(|(name, _)| name == word);
             assert!(row.caps.iter().chain(&row.lacks).all(word), "{name}: caps");
-            assert!(
-                !row.caps.iter().any(|cap| row.lacks.contains(cap)),
-                "{name}"
-            );
+            let both = row.caps.iter().any(|cap| row.lacks.contains(cap));
+            assert!(!both, "{name}: can and cannot");
+            let caps = !row.caps.is_empty() || !row.lacks.is_empty();
+            let tokens = row.context.is_some() || row.max_output.is_some();
+            assert!(caps || tokens || row.input.is_some(), "{name}: no fact");
             assert_eq!(row.input.is_some(), row.output.is_some(), "{name}: prices");
             let prices = [&row.input, &row.output, &row.cache_read, &row.cache_write];
             for text in prices.into_iter().flatten() {
@@ -206,7 +215,7 @@ mod tests {
     #[test]
     fn rows_are_sorted_and_no_model_has_two() {
         let rows = rows();
-        let key = |row: &Row| (row.kind.clone(), row.model.clone());
+        let key = |row: &Row| (row.kind.clone(), row.model);
         assert!(rows.len() > 100);
         for pair in rows.windows(2) {
             assert!(key(&pair[0]) < key(&pair[1]), "{:?}", key(&pair[1]));
@@ -257,6 +266,10 @@ mod tests {
             lacks: Caps::AUDIO,
             price_in: Some(1_000_000),
             price_out: Some(5_000_000),
+            price_cache_read: Some(100_000),
+            price_cache_write: Some(1_250_000),
+            as_of: haiku.as_of,
+            source: haiku.source,
         };
         assert_eq!(haiku, expected);
         let dated = known(ProviderKind::Anthropic, "claude-haiku-4-5-20251001");
@@ -264,6 +277,11 @@ mod tests {
         let gemini = known(ProviderKind::Gemini, "models/gemini-2.5-pro");
         assert_eq!(gemini, known(ProviderKind::Gemini, "gemini-2.5-pro"));
         assert!(gemini.is_some());
+        let vertex = known(ProviderKind::Vertex, "gemini-2.5-flash@default");
+        assert!(vertex.is_some_and(|known| known.context.is_some()));
+        let profile = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+        let profile = known(ProviderKind::Bedrock, profile).unwrap();
+        assert_eq!(profile.context, Some(200_000));
         let bedrock = "amazon.nova-pro";
         let here = known(ProviderKind::Bedrock, bedrock).unwrap();
         let elsewhere = known(ProviderKind::Bedrock, &format!("ca.{bedrock}-v1:0")).unwrap();
@@ -284,6 +302,9 @@ mod tests {
             (ProviderKind::Anthropic, "us.claude-haiku-4-5"),
             (ProviderKind::AzureOpenAi, "gpt-5"),
             (ProviderKind::OpenAiCompatible, "gpt-5"),
+            (ProviderKind::OpenRouter, "anthropic/claude-haiku-4-5"),
+            (ProviderKind::OpenAi, "ft:gpt-4o-mini:acme::1"),
+            (ProviderKind::Bedrock, "eu.amazon.titan-text-express-v1"),
         ];
         for (kind, model) in none {
             assert_eq!(known(kind, model), None, "{model}");

@@ -6,7 +6,6 @@
 //! ```
 //! The only door to pest and to the diagnostics renderer.
 
-mod catalogue;
 mod discover;
 mod files;
 mod kinds;
@@ -15,6 +14,7 @@ mod resolve;
 mod schema;
 mod syntax;
 
+pub mod catalogue;
 pub mod diag;
 pub mod facts;
 pub mod model;
