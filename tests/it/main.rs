@@ -15,6 +15,8 @@ mod docs;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod formatting;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod hedging;
