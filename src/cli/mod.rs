@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod fmt;
+mod models;
 mod order;
 mod reload;
 mod serve;
@@ -89,6 +90,9 @@ struct CheckArgs {
     /// Findings that make the command fail
     #[arg(long, value_enum, value_name = "SEVERITY")]
     deny: Option<Deny>,
+    /// Print what is known of each model, and whether the policy or the catalogue says it
+    #[arg(long, conflicts_with = "format")]
+    models: bool,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,

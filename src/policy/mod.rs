@@ -15,6 +15,7 @@ mod resolve;
 mod schema;
 mod syntax;
 
+pub mod catalogue;
 pub mod diag;
 pub mod facts;
 pub mod model;
