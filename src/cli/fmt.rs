@@ -117,9 +117,8 @@ impl Fate {
     fn exit(&self) -> Exit {
         match self {
             Self::Unchanged(_) | Self::Wanted(_) | Self::Rewritten => Exit::Fine,
-            Self::Differs { .. } => Exit::Findings,
             Self::Unformatted(Unformatted::Changed) => Exit::Internal,
-            Self::Unformatted(_) => Exit::Findings,
+            Self::Differs { .. } | Self::Unformatted(_) => Exit::Findings,
             Self::Unwritten(_) => Exit::Usage,
         }
     }

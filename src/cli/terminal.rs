@@ -6,9 +6,10 @@ use std::io::{self, IsTerminal, Read, Write};
 use crate::base::limits::POLICY_BYTES_MAX;
 use crate::runtime::console::{self, Window};
 
-/// The two streams, and whether people look at them.
+/// The streams, and whether people look at them.
 #[derive(Debug)]
 pub(super) struct Terminal {
+    input: io::Stdin,
     out: io::Stdout,
     err: io::Stderr,
 }
@@ -17,6 +18,7 @@ impl Terminal {
     /// The process's own.
     pub(super) fn new() -> Self {
         Self {
+            input: io::stdin(),
             out: io::stdout(),
             err: io::stderr(),
         }
@@ -39,7 +41,7 @@ impl Terminal {
     pub(super) fn read(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let max = POLICY_BYTES_MAX as u64 + 1;
-        let read = io::stdin().take(max).read_to_end(&mut bytes);
+        let read = self.input.lock().take(max).read_to_end(&mut bytes);
         read.map_err(|error| error.to_string())?;
         Ok(bytes)
     }
