@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use crate::base::limits::POLICY_BYTES_MAX;
 use crate::policy::Sources;
@@ -24,6 +26,17 @@ impl Sources for Disk {
             .read_to_end(&mut bytes)
             .map_err(|error| error.to_string())?;
         Ok(bytes)
+    }
+}
+
+impl Disk {
+    /// Comes back once one of the files reads otherwise than now. For commands that watch: it blocks the thread.
+    pub fn await_change(self, paths: &[String]) {
+        let read = || -> Vec<_> { paths.iter().map(|path| self.read(path)).collect() };
+        let known = read();
+        while read() == known {
+            thread::park_timeout(LOOK_EVERY);
+        }
     }
 }
 
@@ -65,3 +78,6 @@ fn fill(new: &mut File, content: &[u8], old: &Metadata) -> io::Result<()> {
     new.write_all(content)?;
     new.sync_all()
 }
+
+/// Soon enough for whoever has just saved a file.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
