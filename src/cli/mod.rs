@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod fmt;
 mod models;
 mod order;
 mod reload;
@@ -35,6 +36,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies without running them
     Check(CheckArgs),
+    /// Write policies in the one style
+    Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
     /// Let a running gateway read its policy again
@@ -96,6 +99,25 @@ struct CheckArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct FmtArgs {
+    /// The policies, which are rewritten in place
+    #[arg(required_unless_present = "stdin")]
+    files: Vec<String>,
+    /// Rewrite nothing; name the files that are not in the style, and fail if there are any
+    #[arg(long)]
+    check: bool,
+    /// Rewrite nothing; show what would change, and fail if anything would
+    #[arg(long, conflicts_with = "check")]
+    diff: bool,
+    /// Read a policy from standard input and write it to standard output
+    #[arg(long, conflicts_with_all = ["files", "format"])]
+    stdin: bool,
+    /// How it is told what became of each file
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Args, Debug)]
@@ -222,8 +244,8 @@ impl From<IoArg> for Io {
     }
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// How a command ended, the worst last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Exit {
     Fine,
     Findings,
@@ -249,6 +271,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(&args, &mut terminal),
             Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),

@@ -76,6 +76,42 @@ pub fn load(
     }
 }
 
+/// One file by itself.
+pub(in crate::policy) struct Lone {
+    /// It.
+    pub(in crate::policy) files: Files,
+    /// What is wrong with its text, brackets and strings.
+    pub(in crate::policy) found: Vec<Diagnostic>,
+    chunks: Vec<Chunk>,
+}
+
+/// Reads the file at `path` and none that it imports.
+pub(in crate::policy) fn alone(sources: &dyn Sources, path: &str) -> Lone {
+    let mut reader = Reader::new(sources);
+    reader.imports = Imports::Left;
+    reader.file(path, None);
+    Lone {
+        files: reader.files,
+        found: reader.found,
+        chunks: reader.chunks,
+    }
+}
+
+impl Lone {
+    /// The items that parse, each with its place in the text, and what is wrong with those that do not.
+    pub(in crate::policy) fn parse(&self) -> (Vec<(Range<usize>, Item<'_>)>, Vec<Diagnostic>) {
+        let (mut items, mut misfits) = (Vec::with_capacity(self.chunks.len()), Vec::new());
+        for chunk in self.chunks.iter().filter(|chunk| chunk.sound) {
+            match parse_chunk(&self.files, chunk) {
+                Ok(Some(item)) => items.push((chunk.range.clone(), item)),
+                Ok(None) => {}
+                Err(misfit) => misfits.push(*misfit),
+            }
+        }
+        (items, misfits)
+    }
+}
+
 /// Imports may nest this deep.
 const IMPORT_DEPTH_MAX: usize = 64;
 
@@ -87,9 +123,19 @@ struct Chunk {
     sound: bool,
 }
 
+/// What becomes of the files that a file imports.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Imports {
+    /// Their items go where the import stands.
+    Followed,
+    /// The import is an item like others.
+    Left,
+}
+
 /// Reads files and cuts them into items.
 struct Reader<'s> {
     sources: &'s dyn Sources,
+    imports: Imports,
     files: Files,
     /// In the order in which they count.
     chunks: Vec<Chunk>,
@@ -104,6 +150,7 @@ impl<'s> Reader<'s> {
     fn new(sources: &'s dyn Sources) -> Self {
         Self {
             sources,
+            imports: Imports::Followed,
             files: Files::default(),
             chunks: Vec::new(),
             found: Vec::new(),
@@ -195,7 +242,7 @@ impl<'s> Reader<'s> {
                 self.found
                     .push(say::too_large(here, "item", parse::ITEM_BYTES_MAX));
             }
-            if sound && starts_with_word(item, "import") {
+            if sound && self.imports == Imports::Followed && starts_with_word(item, "import") {
                 self.import(path, file, &chunk.range, item);
             } else {
                 let range = chunk.range;

@@ -8,6 +8,7 @@
 
 mod discover;
 mod files;
+mod format;
 mod kinds;
 mod load;
 mod resolve;
@@ -25,6 +26,7 @@ pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};
 pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 pub use self::files::{Files, Sources};
+pub use self::format::{Formatted, Unformatted, format, masked};
 pub use self::load::load;
 pub use self::model::Policy;
 pub use self::program::{Candidate, Decision, Plan, Program, TooComplex};

@@ -1,7 +1,11 @@
 //! Policy files on disk.
 
-use std::fs::File;
-use std::io::Read;
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::Path;
+use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -34,6 +38,45 @@ impl Disk {
             thread::park_timeout(LOOK_EVERY);
         }
     }
+}
+
+/// Gives the file at `path` another content, whole or not at all: whoever reads it meanwhile sees the old one or the new
+/// one. Where `path` is a symbolic link, the file that it leads to is replaced. Permissions stay, and the owner where
+/// the system lets us; other hard links keep the old content.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let old = fs::metadata(path)?;
+    if !old.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let path = fs::canonicalize(path)?;
+    // The folder decides whether a file can be replaced, but a file that is not to be written is not to be replaced.
+    OpenOptions::new().write(true).open(&path)?;
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.new", process::id()));
+    let beside = path.with_file_name(name);
+    let mut new = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
+    let written = fill(&mut new, content, &old).and_then(|()| fs::rename(&beside, &path));
+    if written.is_err() {
+        // What went wrong first is what is told.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn fill(new: &mut File, content: &[u8], old: &Metadata) -> io::Result<()> {
+    let own = new.metadata()?;
+    if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+        // Only root may give files away; who else may write this one gets a copy of his own.
+        let _ = fchown(&*new, Some(old.uid()), Some(old.gid()));
+    }
+    new.set_permissions(old.permissions())?;
+    new.write_all(content)?;
+    new.sync_all()
 }
 
 /// Soon enough for whoever has just saved a file.

@@ -22,12 +22,12 @@ use crate::support::client::{Client, End};
 use crate::support::gateway::{Folder, Gateway, Io};
 
 /// A fenced block of a document.
-struct Block {
+pub(crate) struct Block {
     /// `file:line`, for messages.
-    at: String,
+    pub(crate) at: String,
     /// What stands behind the fence.
-    mark: String,
-    text: String,
+    pub(crate) mark: String,
+    pub(crate) text: String,
 }
 
 fn root() -> &'static Path {
@@ -55,7 +55,7 @@ fn short(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().display().to_string()
 }
 
-fn blocks() -> Vec<Block> {
+pub(crate) fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     for (path, text) in pages() {
         let mut open: Option<Block> = None;
@@ -323,7 +323,7 @@ fn the_tours_mistake_looks_as_it_shows() {
 /// The shell of the documents says nothing that the command line does not know.
 #[test]
 fn options_in_documents_exist() {
-    let help: String = ["serve", "check", "reload", "demo"]
+    let help: String = ["serve", "check", "fmt", "reload", "demo"]
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
         .concat();
     let mut unknown = Vec::new();

@@ -17,6 +17,8 @@ mod docs;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod formatting;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod hedging;

@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("signal-hook", &["runtime"]),
     ("simd-json", &["wire"]),
     ("simdutf8", &["wire"]),
+    ("similar", &["cli"]),
     ("webpki-roots", &["runtime"]),
     ("xxhash-rust", &["base"]),
     ("zeroize", &["base"]),
