@@ -17,9 +17,9 @@ mod route;
 mod told;
 
 pub mod chat;
-pub mod claude;
 pub mod client;
 pub mod codec;
+pub mod cohere;
 pub mod converse;
 pub mod embeddings;
 pub mod format;

@@ -1,0 +1,237 @@
+//! The conversation, and the files beside it.
+
+use std::borrow::Cow;
+
+use crate::dialect::ids::{self, IdForm};
+use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::turn::{Media, Message, Part, Role, Source, ToolCall, ToolResult, Turn};
+use crate::wire::base64;
+use crate::wire::json::Writer;
+
+/// The files of a conversation, in order.
+#[derive(Default)]
+pub(super) struct Documents<'t, 'a>(Vec<&'t Media<'a>>);
+
+impl Documents<'_, '_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes `documents`.
+    pub(super) fn write(&self, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        out.key("documents").try_array(|out| {
+            self.0.iter().enumerate().try_for_each(|(at, document)| {
+                let text = text_of(document)?;
+                out.object(|out| {
+                    out.key("id").string(&format!("doc:{at}"));
+                    out.key("data").object(|out| {
+                        if let Some(name) = document.name {
+                            out.key("title").string(name);
+                        }
+                        out.key("text").string(&text);
+                    });
+                });
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Cohere reads text and no other files.
+fn text_of<'t>(document: &'t Media<'_>) -> Result<Cow<'t, str>, Unsupported> {
+    match &document.source {
+        Source::Text(text) => Ok(Cow::Borrowed(text)),
+        Source::Data { media_type, base64 } if media_type.starts_with("text/") => {
+            base64::decode(base64)
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map(Cow::Owned)
+                .ok_or_else(|| Unsupported::new("file", "holds no text that can be read"))
+        }
+        Source::Data { .. } | Source::Url(_) => Err(Unsupported::new(
+            "file",
+            "is no text: Cohere reads no other files",
+        )),
+    }
+}
+
+/// Writes `messages`, and gives back the files that stand in them.
+pub(super) fn write<'t, 'a>(
+    turn: &'t Turn<'a>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<Documents<'t, 'a>, Unsupported> {
+    let mut documents = Documents::default();
+    out.key("messages").try_array(|out| {
+        if !turn.system.is_empty() {
+            let parts: Vec<_> = turn.system.iter().collect();
+            write_said("system", &parts, losses, out)?;
+        }
+        for message in &turn.messages {
+            match message.role {
+                Role::System => {
+                    let parts: Vec<_> = message.parts.iter().collect();
+                    write_said("system", &parts, losses, out)?;
+                }
+                Role::User => write_user(message, &mut documents, losses, out)?,
+                Role::Assistant => write_assistant(message, losses, out),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(documents)
+}
+
+/// What tools answered is a message each, before what the user says. It is text: what is to be seen is shown by the user.
+fn write_user<'t, 'a>(
+    message: &'t Message<'a>,
+    documents: &mut Documents<'t, 'a>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let mut said = Vec::new();
+    for part in &message.parts {
+        let Part::ToolResult(result) = part else {
+            said.push(part);
+            continue;
+        };
+        write_result(result, losses, out);
+        said.extend(result.parts.iter().filter(|part| !is_text(part)));
+    }
+    said.retain(|part| match part {
+        Part::Document(document) => {
+            losses.add_if(document.cache, "cache_control");
+            documents.0.push(document);
+            false
+        }
+        _ => true,
+    });
+    write_said("user", &said, losses, out)
+}
+
+const fn is_text(part: &Part<'_>) -> bool {
+    matches!(part, Part::Text(_))
+}
+
+/// A message of `role` unless it says nothing: a text if it is one, else parts.
+fn write_said(
+    role: &str,
+    parts: &[&Part<'_>],
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let is_marked = |part: &&&Part<'_>| match part {
+        Part::Text(text) => text.cache,
+        Part::Image(image) => image.cache,
+        _ => false,
+    };
+    losses.add_if(parts.iter().any(|part| is_marked(&part)), "cache_control");
+    if parts.is_empty() {
+        return Ok(());
+    }
+    out.try_object(|out| {
+        out.key("role").string(role);
+        if let [Part::Text(text)] = parts {
+            out.key("content").string(&text.text);
+            return Ok(());
+        }
+        out.key("content")
+            .try_array(|out| parts.iter().try_for_each(|part| write_part(part, out)))
+    })
+}
+
+fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+    match part {
+        Part::Text(text) => out.object(|out| {
+            out.key("type").string("text");
+            out.key("text").string(&text.text);
+        }),
+        Part::Refusal(text) => out.object(|out| {
+            out.key("type").string("text");
+            out.key("text").string(text);
+        }),
+        Part::Image(image) => {
+            let url = image.source.url().ok_or_else(|| {
+                Unsupported::new("image_url", "is a text, and no picture that Cohere takes")
+            })?;
+            out.object(|out| {
+                out.key("type").string("image_url");
+                out.key("image_url")
+                    .object(|out| out.key("url").string(&url));
+            });
+        }
+        Part::Audio(_) => return Err(Unsupported::new("input_audio", "is not taken by Cohere")),
+        Part::Document(_) => return Err(Unsupported::new("file", "is not the user's own")),
+        // Of other sides, and written there.
+        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {}
+    }
+    Ok(())
+}
+
+fn write_result(result: &ToolResult<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    let mut text = String::new();
+    if result.is_error {
+        // There is no field for it.
+        text.push_str("Error: ");
+    }
+    for part in &result.parts {
+        if let Part::Text(more) = part {
+            text.push_str(&more.text);
+        }
+    }
+    losses.add_if(result.cache, "cache_control");
+    out.object(|out| {
+        out.key("role").string("tool");
+        out.key("tool_call_id")
+            .string(&ids::fitted(&result.id, IdForm::Any));
+        out.key("content").string(&text);
+    });
+}
+
+/// What is said beside calls is the plan that led to them.
+fn write_assistant(message: &Message<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    let mut text = String::new();
+    let mut calls: Vec<&ToolCall<'_>> = Vec::new();
+    for part in &message.parts {
+        match part {
+            Part::Text(more) => {
+                losses.add_if(more.cache, "cache_control");
+                text.push_str(&more.text);
+            }
+            Part::Refusal(more) => text.push_str(more),
+            Part::ToolCall(call) => calls.push(call),
+            Part::Reasoning(_) => losses.add("messages[].reasoning_content"),
+            Part::Image(_) | Part::Document(_) | Part::Audio(_) | Part::ToolResult(_) => {
+                losses.add("messages[].content");
+            }
+        }
+    }
+    if text.is_empty() && calls.is_empty() {
+        return;
+    }
+    out.object(|out| {
+        out.key("role").string("assistant");
+        if calls.is_empty() {
+            out.key("content").string(&text);
+            return;
+        }
+        if !text.is_empty() {
+            out.key("tool_plan").string(&text);
+        }
+        out.key("tool_calls")
+            .array(|out| calls.iter().for_each(|call| write_call(call, out)));
+    });
+}
+
+fn write_call(call: &ToolCall<'_>, out: &mut Writer<'_>) {
+    out.object(|out| {
+        out.key("id").string(&ids::fitted(&call.id, IdForm::Any));
+        out.key("type").string("function");
+        out.key("function").object(|out| {
+            out.key("name").string(&call.name);
+            call.arguments.write_text(out.key("arguments"));
+        });
+    });
+}
