@@ -30,8 +30,8 @@ pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::request::write as write_request;
 pub use self::stream::Reader;
 
-/// Appends the path of a request below `base`.
+/// Appends the path of a request below `base`, which ends in the version.
 pub fn path(base: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(base.trim_end_matches('/').as_bytes());
-    out.extend_from_slice(b"/v2/chat");
+    out.extend_from_slice(b"/chat");
 }
