@@ -27,17 +27,21 @@ impl Documents<'_, '_> {
                 let text = text_of(document)?;
                 out.object(|out| {
                     out.key("id").string(&format!("doc:{at}"));
-                    out.key("data").object(|out| {
-                        if let Some(name) = document.name {
-                            out.key("title").string(name);
-                        }
-                        out.key("text").string(&text);
-                    });
+                    write_data(document, &text, out.key("data"));
                 });
                 Ok(())
             })
         })
     }
+}
+
+fn write_data(document: &Media<'_>, text: &str, out: &mut Writer<'_>) {
+    out.object(|out| {
+        if let Some(name) = document.name {
+            out.key("title").string(name);
+        }
+        out.key("text").string(text);
+    });
 }
 
 /// Cohere reads text and no other files.
