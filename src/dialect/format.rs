@@ -81,3 +81,32 @@ impl Format {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Format;
+    use crate::policy::model::ProviderKind;
+
+    #[test]
+    fn providers_are_asked_in_the_clients_format_where_they_know_it() {
+        for (kind, client, asked) in [
+            (ProviderKind::OpenAi, Format::Chat, Format::Chat),
+            (ProviderKind::OpenAi, Format::Responses, Format::Responses),
+            (ProviderKind::OpenAi, Format::Messages, Format::Chat),
+            (ProviderKind::Simulated, Format::Chat, Format::Chat),
+            (ProviderKind::Vllm, Format::Chat, Format::Chat),
+            (ProviderKind::Mistral, Format::Responses, Format::Chat),
+            (ProviderKind::Anthropic, Format::Messages, Format::Messages),
+            (ProviderKind::Anthropic, Format::Chat, Format::Messages),
+            (ProviderKind::Vertex, Format::Gemini, Format::Gemini),
+            (ProviderKind::Bedrock, Format::Chat, Format::Converse),
+            (ProviderKind::Cohere, Format::Chat, Format::Cohere),
+        ] {
+            assert_eq!(
+                Format::of_provider(kind, client),
+                asked,
+                "{kind:?} {client:?}"
+            );
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod route;
 mod told;
 
 pub mod chat;
+pub mod claude;
 pub mod client;
 pub mod codec;
 pub mod cohere;

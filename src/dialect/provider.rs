@@ -83,8 +83,19 @@ impl Asked<'_> {
     }
 }
 
+/// Whether a part of a request may hold what [`without_foreign_thoughts`] takes out.
+///
+/// PERF: asked of every request that passes, so that hardly one is copied.
+pub fn may_hold_foreign_thoughts(format: Format, part: &[u8]) -> bool {
+    match format {
+        Format::Responses => responses::may_hold_own_thoughts(part),
+        Format::Messages => messages::may_hold_unsigned_thoughts(part),
+        Format::Chat | Format::Gemini | Format::Converse | Format::Cohere => false,
+    }
+}
+
 /// A request that passes as it is but for what an answer of another provider left in it, and this one refuses: thoughts.
-/// `None`, as a rule, where there is nothing of that.
+/// `None` where there is nothing of that.
 pub fn without_foreign_thoughts(format: Format, body: &[u8]) -> Option<Vec<u8>> {
     match format {
         Format::Responses => responses::without_own_thoughts(body),

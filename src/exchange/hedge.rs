@@ -122,7 +122,12 @@ impl Exchange {
         }));
         self.change_sides();
         self.begin_attempt(now, second, context);
+        // Its target's format may have no words for the request: then it is over before it is sent.
+        let stage = self.stage_at_hand();
         self.change_sides();
+        if let Some(hedge) = &mut self.hedge {
+            hedge.stage = stage;
+        }
         true
     }
 
@@ -161,11 +166,7 @@ impl Exchange {
         }
         self.change_sides();
         self.handle_any(now, input, context);
-        let stage = match self.state {
-            State::Outlived => Stage::Ended,
-            State::Forward | State::Reply => Stage::Won,
-            _ => Stage::Running,
-        };
+        let stage = self.stage_at_hand();
         if let Some(hedge) = &mut self.hedge {
             hedge.stage = stage;
         }
@@ -173,6 +174,15 @@ impl Exchange {
             self.keep_own_inbox();
         } else {
             self.change_sides();
+        }
+    }
+
+    /// How far the hedge is, while its side is at hand.
+    const fn stage_at_hand(&self) -> Stage {
+        match self.state {
+            State::Outlived => Stage::Ended,
+            State::Forward | State::Reply => Stage::Won,
+            _ => Stage::Running,
         }
     }
 

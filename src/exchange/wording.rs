@@ -1,12 +1,12 @@
 //! Requests that are not the client's bytes: said in another format, or going on with a stream that broke, or freed of what an
 //! answer of another provider left in them. Where client and provider speak one format this is rarely needed.
 
-use crate::base::Moment;
+use crate::base::{Moment, Outcome};
 use crate::dialect::Operation;
 use crate::dialect::codec::Reply;
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::provider::{Asked, without_foreign_thoughts};
+use crate::dialect::provider::{Asked, may_hold_foreign_thoughts, without_foreign_thoughts};
 use crate::dialect::translation::{self, AskedEmbeddings, Untold};
 use crate::engine::Attempt;
 use crate::exchange::Exchange;
@@ -54,6 +54,10 @@ impl Exchange {
         if self.request.operation == Operation::CountTokens
             && self.upstream.format != Format::Messages
         {
+            // A hedge has nothing to be quicker in.
+            if self.is_hedged() {
+                return self.attempt_failed(now, Failure::of(Outcome::Unsupported), context);
+            }
             return self.count_tokens(now, context);
         }
         let own = match self.worded(attempt, context) {
@@ -80,13 +84,22 @@ impl Exchange {
         let token = self.model_token(&asked, &mut name);
         let bytes = if self.is_resuming() {
             Some(self.resumed_body(token, attempt.target, context.plan))
-        } else {
+        } else if self.may_hold_foreign_thoughts() {
             without_foreign_thoughts(asked.format, &self.whole_body(token))
+        } else {
+            None
         };
         Ok(bytes.map(|bytes| Own {
             bytes,
             ..Own::default()
         }))
+    }
+
+    fn may_hold_foreign_thoughts(&self) -> bool {
+        let tail = self.inbox.all().get(self.request.tail.clone());
+        [self.request.notes.prefix(), tail.unwrap_or_default()]
+            .into_iter()
+            .any(|part| may_hold_foreign_thoughts(self.upstream.format, part))
     }
 
     /// The client's request, said in the provider's format.

@@ -11,7 +11,7 @@ import pytest
 from google import genai
 from google.genai import types
 
-from conftest import CLIENT_KEY, FIXTURES, PATIENCE_S, Dialects, provider_key
+from conftest import CLIENT_KEY, FIXTURES, Dialects, provider_key
 from meaning import Meaning, meaning, words
 
 # The folder of recordings, and the kind of provider that stands for it.

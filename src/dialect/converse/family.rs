@@ -1,7 +1,7 @@
 //! Whose model it is: each family takes some settings in its own words, and refuses those of others.
 
+use crate::dialect::claude::Claude;
 use crate::dialect::ids::IdForm;
-use crate::dialect::messages::Claude;
 
 /// A family of models.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,7 +23,7 @@ pub(super) enum Family {
 impl Family {
     /// By the model's name at Bedrock: `us.amazon.nova-lite-v1:0`, or an ARN that has such a name in it.
     pub(super) fn of(model: &str) -> Self {
-        if model.contains("claude") {
+        if Claude::is_one(model) {
             Self::Claude(Claude::of(model))
         } else if model.contains("amazon.nova-2") {
             Self::Nova2

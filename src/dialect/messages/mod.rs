@@ -19,7 +19,6 @@
 //! and the migration guides up to Opus 5.5 and Fable 5.1, read in November 2026; the recordings in `tests/fixtures`.
 
 mod block;
-mod model;
 mod outcome;
 mod provenance;
 #[cfg(test)]
@@ -33,10 +32,8 @@ mod stream;
 
 pub use self::answer::{read as read_answer, write as write_answer};
 pub use self::error::{body as error_body, event as error_event, status as error_status};
-pub(in crate::dialect) use self::model::Claude;
 pub use self::outcome::{outcome_of, outcome_of_error};
-pub use self::provenance::without_unsigned_thoughts;
-pub(in crate::dialect) use self::request::{Plan, Sampling, stops};
+pub use self::provenance::{may_hold_unsigned_thoughts, without_unsigned_thoughts};
 pub use self::request::{read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};
 pub use self::usage::count_tokens;

@@ -10,10 +10,7 @@ use crate::wire::json::{Node, Tree, Writer};
 ///
 /// PERF: two searches where there are none, which is the rule.
 pub fn without_unsigned_thoughts(body: &[u8]) -> Option<Vec<u8>> {
-    let may_have = [b"\"signature\":\"\"".as_slice(), b"\"signature\": \"\""]
-        .iter()
-        .any(|empty| wire::contains(body, empty));
-    if !may_have {
+    if !may_hold_unsigned_thoughts(body) {
         return None;
     }
     let mut copy = body.to_vec();
@@ -34,6 +31,13 @@ pub fn without_unsigned_thoughts(body: &[u8]) -> Option<Vec<u8>> {
         }
     });
     found.then_some(out)
+}
+
+/// Whether a part of a request may hold some: an empty signature stands in it.
+pub fn may_hold_unsigned_thoughts(part: &[u8]) -> bool {
+    [b"\"signature\":\"\"".as_slice(), b"\"signature\": \"\""]
+        .iter()
+        .any(|empty| wire::contains(part, empty))
 }
 
 /// The message, unless nothing but such thoughts is in it.

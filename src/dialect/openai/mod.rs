@@ -32,6 +32,6 @@ pub use self::forward::{Passage, request_field_passage, response_field_passes};
 pub(in crate::dialect) use self::outcome::says;
 pub use self::outcome::{is_of_model, is_wrong_path, outcome_of, outcome_of_error};
 pub use self::patience::Patience;
-pub use self::quirks::{StreamEnd, model_in_body, path, speaks, stream_end};
+pub use self::quirks::{StreamEnd, model_in_body, path, stream_end, thinks};
 pub use self::refusal::Refusal;
 pub use self::retry::retry_after;

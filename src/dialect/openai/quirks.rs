@@ -24,16 +24,15 @@ pub enum StreamEnd {
     Finish,
 }
 
-/// Whether this format is the provider's: this release speaks no other.
-pub const fn speaks(kind: ProviderKind) -> bool {
-    !matches!(
-        kind,
-        ProviderKind::Anthropic
-            | ProviderKind::Gemini
-            | ProviderKind::Vertex
-            | ProviderKind::Bedrock
-            | ProviderKind::Cohere
-    )
+/// Whether a model of OpenAI's thinks before it answers: it takes `reasoning_effort`, and refuses `temperature` and
+/// `top_p` other than 1 (recorded refusals: `unsupported_value`, `unsupported_parameter`).
+pub fn thinks(model: &str) -> bool {
+    // A dated or fine-tuned name begins with the family's; brokers put the vendor before it.
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let is_o = name
+        .strip_prefix('o')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    is_o || (name.starts_with("gpt-5") && !name.contains("-chat")) || name.starts_with("gpt-oss")
 }
 
 /// How the provider ends a stream.
@@ -113,4 +112,34 @@ fn azure_form(provider: &Provider, endpoint: &Endpoint) -> Option<AzureForm> {
     } else {
         AzureForm::V1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thinks;
+
+    #[test]
+    fn models_that_think() {
+        for model in [
+            "o1",
+            "o3-mini",
+            "o4-mini-2025-04-16",
+            "gpt-5",
+            "gpt-5.1-codex",
+            "openai/gpt-5-mini",
+            "gpt-oss-120b",
+        ] {
+            assert!(thinks(model), "{model}");
+        }
+        for model in [
+            "gpt-4o",
+            "gpt-4.1",
+            "gpt-5-chat-latest",
+            "ollama",
+            "omni-moderation",
+            "chatgpt-4o-latest",
+        ] {
+            assert!(!thinks(model), "{model}");
+        }
+    }
 }

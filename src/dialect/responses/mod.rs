@@ -39,6 +39,6 @@ mod tests;
 pub use self::answer::{read as read_answer, write as write_answer};
 pub use self::error::{body as error_body, event as error_event};
 pub use self::outcome::{outcome_of, outcome_of_error};
-pub use self::provenance::without_own_thoughts;
+pub use self::provenance::{may_hold_own_thoughts, without_own_thoughts};
 pub use self::request::{echo, read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};

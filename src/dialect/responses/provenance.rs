@@ -12,7 +12,7 @@ pub(super) const THOUGHTS: &str = "rs_sw";
 ///
 /// PERF: one search where there are none, which is the rule.
 pub fn without_own_thoughts(body: &[u8]) -> Option<Vec<u8>> {
-    if !wire::contains(body, THOUGHTS.as_bytes()) {
+    if !may_hold_own_thoughts(body) {
         return None;
     }
     let input = input_of(body)?;
@@ -34,6 +34,11 @@ pub fn without_own_thoughts(body: &[u8]) -> Option<Vec<u8>> {
     let begin = input.as_ptr().addr() - body.as_ptr().addr();
     let (before, behind) = (body.get(..begin)?, body.get(begin + input.len()..)?);
     Some([before, b"[", &kept.join(&b","[..]), b"]", behind].concat())
+}
+
+/// Whether a part of a request may hold some: what their names begin with stands in it.
+pub fn may_hold_own_thoughts(part: &[u8]) -> bool {
+    wire::contains(part, THOUGHTS.as_bytes())
 }
 
 /// The list of items, as it stands in the request.

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use crate::dialect::chat::answer::write_call;
-use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes, thinks};
+use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes};
 use crate::dialect::codec::Destination;
 use crate::dialect::ids::{IdForm, fitted};
 use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::openai::thinks;
 use crate::dialect::turn::{
     Effort, Form, Media, Message, Part, Role, Schema, Source, Text, Thinking, Tool, ToolCall,
     ToolChoice, ToolResult, Turn,

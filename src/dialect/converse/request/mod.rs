@@ -8,9 +8,9 @@ use self::messages::Conversation;
 use self::settings::Settings;
 use self::tools::Choice;
 use super::family::Family;
+use crate::dialect::claude::Plan;
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::Plan;
 use crate::dialect::turn::Turn;
 use crate::wire::json::Writer;
 

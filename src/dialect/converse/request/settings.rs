@@ -2,9 +2,9 @@
 //! into `additionalModelRequestFields` in the words of the model's family.
 
 use super::tools::Choice;
+use crate::dialect::claude::{Plan, Sampling, stops};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::{Plan, Sampling, stops};
 use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
 use crate::wire::json::Writer;
 

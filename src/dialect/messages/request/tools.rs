@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::dialect::claude::Claude;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::model::Claude;
 use crate::dialect::messages::request::read::{name_unknown, wrong};
 use crate::dialect::messages::request::{blocks, parts, schema};
 use crate::dialect::turn::{Part, Tool, ToolChoice, Turn};

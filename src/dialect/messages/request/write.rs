@@ -1,10 +1,8 @@
 //! Writes a request to Anthropic.
 
+use crate::dialect::claude::{Claude, Plan, Sampling, stops};
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::model::Claude;
-use crate::dialect::messages::request::sampling::{Sampling, stops};
-use crate::dialect::messages::request::thinking::Plan;
 use crate::dialect::messages::request::{blocks, schema, tools};
 use crate::dialect::turn::{Form, Turn};
 use crate::wire::json::Writer;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::too_many_lines, reason = "tables")]
 
-use crate::dialect::messages::model::{Claude, Silence, Thinks};
+use crate::dialect::claude::{Claude, Silence, Thinks};
 use crate::dialect::turn::Effort;
 
 #[test]

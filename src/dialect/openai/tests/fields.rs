@@ -3,7 +3,7 @@
 use crate::dialect::Operation;
 use crate::dialect::format::Format;
 use crate::dialect::openai::{
-    Passage, model_in_body, path, request_field_passage, response_field_passes, speaks,
+    Passage, model_in_body, path, request_field_passage, response_field_passes,
 };
 use crate::policy::model::ProviderKind::{
     self, AzureOpenAi, DeepSeek, Fireworks, Groq, OpenAi, OpenRouter, Perplexity,
@@ -145,12 +145,6 @@ fn paths() {
         &mut out,
     );
     assert_eq!(out, b"/v1/embeddings");
-}
-
-#[test]
-fn formats() {
-    assert!(speaks(OpenAi) && speaks(ProviderKind::Simulated) && speaks(ProviderKind::Vllm));
-    assert!(!speaks(ProviderKind::Anthropic) && !speaks(ProviderKind::Bedrock));
 }
 
 #[test]

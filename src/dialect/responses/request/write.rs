@@ -3,6 +3,7 @@
 use crate::dialect::codec::Destination;
 use crate::dialect::ids::{IdForm, fitted};
 use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::openai::thinks;
 use crate::dialect::turn::{
     Effort, Form, Media, Message, Part, Role, Schema, Source, Text, Thinking, Tool, ToolCall,
     ToolChoice, ToolResult, Turn,
@@ -367,14 +368,6 @@ fn write_thinking(thinking: Thinking, to: &Destination<'_>, it: &mut Writer<'_>)
             it.key("summary").string("auto");
         }
     });
-}
-
-/// Whether a model of OpenAI's thinks before it answers: it refuses `temperature` and `top_p` other than 1.
-fn thinks(model: &str) -> bool {
-    let is_o = model
-        .strip_prefix('o')
-        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
-    is_o || (model.starts_with("gpt-5") && !model.contains("-chat"))
 }
 
 /// Before the words of a tool that failed: the format has no mark for it.

@@ -1,4 +1,4 @@
-//! What a model of Anthropic takes, by its name. Names are read, not listed, so that tomorrow's model of a generation is
+//! What a Claude model takes, whoever serves it, by its name. Names are read, not listed, so that tomorrow's model of a generation is
 //! asked like today's:
 //!
 //! ```text
@@ -17,11 +17,16 @@
 //! Sources: the models list in `tests/fixtures/anthropic/models-list-models-smoke.json`; platform.claude.com, *Troubleshooting
 //! thinking* and the migration guides of Opus 4.7, Opus 5, Opus 5.5, Sonnet 5.5 and Fable 5.1, November 2026.
 
+mod sampling;
+mod thinking;
+
+pub(super) use self::sampling::{Sampling, stops};
+pub(super) use self::thinking::Plan;
 use crate::dialect::turn::Effort;
 
 /// A model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::dialect) struct Claude {
+pub struct Claude {
     family: Family,
     /// 405 is 4.5
     version: u16,
@@ -38,7 +43,7 @@ enum Family {
 
 /// How a model is told to think.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::dialect) enum Thinks {
+pub enum Thinks {
     /// It cannot.
     Never,
     /// By a number of tokens.
@@ -51,7 +56,7 @@ pub(in crate::dialect) enum Thinks {
 
 /// How a model is told not to think.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::dialect) enum Silence {
+pub enum Silence {
     /// By saying nothing.
     Unsaid,
     /// By a `thinking.type`.
@@ -61,8 +66,13 @@ pub(in crate::dialect) enum Silence {
 }
 
 impl Claude {
+    /// Whether a name is of one, in any provider's spelling.
+    pub fn is_one(model: &str) -> bool {
+        model.contains("claude")
+    }
+
     /// By its name, in any provider's spelling.
-    pub(in crate::dialect) fn of(model: &str) -> Self {
+    pub fn of(model: &str) -> Self {
         let mut words = model.split(|c: char| !c.is_ascii_alphanumeric());
         let is = |word: &str, name: &str| word.eq_ignore_ascii_case(name);
         let mut family = Family::Sonnet;
@@ -91,22 +101,22 @@ impl Claude {
     }
 
     /// Whether `temperature`, `top_p` and `top_k` may be given.
-    pub(in crate::dialect) fn takes_sampling(self) -> bool {
-        self.version < 407
+    pub fn takes_sampling(self) -> bool {
+        self.version < 407 && self.family != Family::Fable
     }
 
     /// Whether `temperature` and `top_p` may be given at once.
-    pub(in crate::dialect) fn takes_both_samplings(self) -> bool {
-        self.version < 401
+    pub fn takes_both_samplings(self) -> bool {
+        self.version < 401 && self.family != Family::Fable
     }
 
     /// Whether an answer, or the arguments of a call, can be held to a schema.
-    pub(in crate::dialect) fn takes_schemas(self) -> bool {
+    pub fn takes_schemas(self) -> bool {
         self.version >= 401
     }
 
     /// Whether a tool may be forced while the model thinks as it likes.
-    pub(in crate::dialect) fn takes_forced_tools(self) -> bool {
+    pub fn takes_forced_tools(self) -> bool {
         match self.family {
             Family::Fable => self.version < 501,
             Family::Opus | Family::Sonnet => self.version < 505,
@@ -115,17 +125,17 @@ impl Claude {
     }
 
     /// How it is told to think.
-    pub(in crate::dialect) fn thinks(self) -> Thinks {
-        match self.version {
-            ..307 => Thinks::Never,
-            307..406 => Thinks::Budget,
-            406..407 => Thinks::Either,
-            _ => Thinks::Adaptive,
+    pub fn thinks(self) -> Thinks {
+        match (self.family, self.version) {
+            (Family::Fable, _) | (_, 407..) => Thinks::Adaptive,
+            (_, ..307) => Thinks::Never,
+            (_, 307..406) => Thinks::Budget,
+            (_, 406) => Thinks::Either,
         }
     }
 
     /// How it is told not to.
-    pub(in crate::dialect) fn silence(self) -> Silence {
+    pub fn silence(self) -> Silence {
         match (self.family, self.version) {
             (Family::Fable, _) | (Family::Opus, 505..) => Silence::Impossible,
             (_, ..500) => Silence::Unsaid,
@@ -136,7 +146,7 @@ impl Claude {
 
     /// `output_config.effort` that comes nearest, never above what is asked unless that is less than all it knows; `None`
     /// where there is none.
-    pub(in crate::dialect) fn effort(self, asked: Effort) -> Option<&'static str> {
+    pub fn effort(self, asked: Effort) -> Option<&'static str> {
         let highest = match (self.family, self.version) {
             (Family::Opus, 405) => Effort::High,
             (_, ..406) => return None,
@@ -152,7 +162,70 @@ impl Claude {
     }
 }
 
-/// A part of a version; dates are longer.
+/// A part of a version, as the oldest names have it with a `v`; dates are longer.
 fn number(word: &str) -> Option<u16> {
-    (word.len() <= 2).then(|| word.parse().ok())?
+    let digits = word.strip_prefix('v').unwrap_or(word);
+    (digits.len() <= 2).then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claude, Thinks};
+
+    #[test]
+    fn names_tell_generations() {
+        // name, thinks, measures itself, one of temperature and top_p
+        for (name, thinks, measures, one) in [
+            ("claude-3-haiku-20240307", false, false, false),
+            (
+                "anthropic.claude-3-5-sonnet-20240620-v1:0",
+                false,
+                false,
+                false,
+            ),
+            ("anthropic.claude-v2:1", false, false, false),
+            ("anthropic.claude-instant-v1", false, false, false),
+            (
+                "us.anthropic.claude-3-7-sonnet-20250219-v1:0",
+                true,
+                false,
+                false,
+            ),
+            ("claude-3.7-sonnet", true, false, false),
+            ("claude-sonnet-4-20250514", true, false, false),
+            (
+                "anthropic.claude-sonnet-4-20250514-v1:0",
+                true,
+                false,
+                false,
+            ),
+            ("claude-sonnet-4@20250514", true, false, false),
+            ("claude-opus-4-1-20250805", true, false, true),
+            (
+                "anthropic.claude-haiku-4-5-20251001-v1:0",
+                true,
+                false,
+                true,
+            ),
+            ("claude-opus-4-6", true, false, true),
+            ("global.anthropic.claude-opus-4-7-v1", true, true, true),
+            ("claude-opus-4-10", true, true, true),
+            ("claude-sonnet-5", true, true, true),
+            ("claude-haiku-5-20270101", true, true, true),
+            ("claude-fable-1", true, true, true),
+        ] {
+            assert!(Claude::is_one(name), "{name}");
+            let model = Claude::of(name);
+            assert_eq!(
+                (
+                    model.thinks() != Thinks::Never,
+                    !model.takes_sampling(),
+                    !model.takes_both_samplings()
+                ),
+                (thinks, measures, one),
+                "{name}"
+            );
+        }
+        assert!(!Claude::is_one("amazon.nova-lite-v1:0"));
+    }
 }

@@ -5,8 +5,8 @@
 //! Where both cannot be had, the tool that must be called wins over thinking, and thinking over a temperature: a client that
 //! forces a tool reads nothing else, and one that asks for thinking cares less for chance.
 
+use super::{Claude, Silence, Thinks};
 use crate::dialect::loss::Losses;
-use crate::dialect::messages::model::{Claude, Silence, Thinks};
 use crate::dialect::turn::{Effort, Part, Role, Thinking, ToolChoice, Turn};
 use crate::wire::json::Writer;
 

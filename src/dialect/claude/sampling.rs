@@ -1,8 +1,7 @@
-//! Chance and ends of an answer, as far as a model takes them: here and at Bedrock.
+//! Chance and ends of an answer, as far as a model takes them.
 
+use super::{Claude, Plan};
 use crate::dialect::loss::Losses;
-use crate::dialect::messages::model::Claude;
-use crate::dialect::messages::request::thinking::Plan;
 use crate::dialect::turn::Turn;
 
 /// What a model is told of chance.
