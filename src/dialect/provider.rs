@@ -3,12 +3,13 @@
 
 use crate::base::Outcome;
 use crate::dialect::codec::{BadAnswer, Destination};
+use crate::dialect::embeddings::Embedded;
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::openai::{self, StreamEnd};
 use crate::dialect::route::Operation;
 use crate::dialect::turn::{Answer, Event, Turn};
-use crate::dialect::{chat, cohere, converse, gemini, messages, responses};
+use crate::dialect::{chat, cohere, converse, embeddings, gemini, messages, responses};
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
 use crate::wire::json::{Node, Tree, Writer};
 
@@ -39,6 +40,7 @@ impl Asked<'_> {
             (Operation::Embeddings, Format::Gemini) => {
                 gemini::embeddings::path(base, &self.destination(), out);
             }
+            (Operation::Embeddings, Format::Cohere) => cohere::embeddings::path(base, out),
             (Operation::Embeddings, _) | (_, Format::Chat) => {
                 openai::path(self.provider, self.endpoint, operation, self.model, out);
             }
@@ -131,6 +133,42 @@ pub(super) fn read_answer(format: Format, body: Node<'_>) -> Result<Answer<'_>, 
         Format::Messages => messages::read_answer(body),
         Format::Gemini => gemini::read_answer(body),
         Format::Converse => converse::read_answer(body),
+    }
+}
+
+/// Writes a request for embeddings in `format`.
+pub(super) fn write_embeddings(
+    format: Format,
+    asked: &embeddings::Asked<'_>,
+    to: &Destination<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    match format {
+        Format::Gemini => {
+            gemini::embeddings::write(asked, to, losses, out);
+            Ok(())
+        }
+        Format::Cohere => cohere::embeddings::write(asked, to, out),
+        Format::Chat | Format::Responses | Format::Messages | Format::Converse => {
+            let why = "asks for embeddings, which the provider's format does not have";
+            Err(Unsupported::new("path", why))
+        }
+    }
+}
+
+/// Reads an answer in `format` to a request for embeddings of as many `texts`.
+pub(super) fn read_embeddings(
+    format: Format,
+    body: Node<'_>,
+    texts: usize,
+) -> Result<Embedded<'_>, BadAnswer> {
+    match format {
+        Format::Gemini => gemini::embeddings::read(body, texts),
+        Format::Cohere => cohere::embeddings::read(body, texts),
+        Format::Chat | Format::Responses | Format::Messages | Format::Converse => Err(BadAnswer {
+            reason: "its format has no embeddings",
+        }),
     }
 }
 

@@ -75,11 +75,6 @@ pub(super) fn finish(reason: &str) -> Finish {
 /// Of `tokens`: `billed_units` leaves out what Cohere adds to a prompt.
 pub(super) fn usage(usage: Node<'_>) -> Usage {
     let tokens = usage.get("tokens");
-    let count = |node: Option<Node<'_>>, key| {
-        let number = node.and_then(|it| it.get(key))?;
-        // Counts of older models are fractions that end in `.0`.
-        number.as_u64().or_else(|| whole(number.as_f64()?))
-    };
     Usage {
         // Pictures are counted beside the words.
         input: count(tokens, "input_tokens")
@@ -91,6 +86,12 @@ pub(super) fn usage(usage: Node<'_>) -> Usage {
         reasoning: count(tokens, "reasoning_tokens").unwrap_or_default(),
     }
     .saturated()
+}
+
+/// The count at `key`. Those of older models are fractions that end in `.0`.
+pub(super) fn count(counts: Option<Node<'_>>, key: &str) -> Option<u64> {
+    let number = counts?.get(key)?;
+    number.as_u64().or_else(|| whole(number.as_f64()?))
 }
 
 /// A fraction that is a count.

@@ -19,6 +19,7 @@
 //!   cache stands beside both.
 
 mod answer;
+pub mod embeddings;
 mod outcome;
 mod request;
 mod stream;

@@ -11,7 +11,9 @@ pub(super) fn write(turn: &Turn<'_>, model: &str, losses: &mut Losses, out: &mut
         out.key("max_tokens").number(max_tokens);
     }
     if let Some(temperature) = turn.temperature {
-        out.key("temperature").float(temperature);
+        losses.add_if(temperature > TEMPERATURE_MAX, "temperature");
+        out.key("temperature")
+            .float(temperature.min(TEMPERATURE_MAX));
     }
     // 1 is out of its range, and what the model does with all tokens is not: what is nearest is taken for it.
     if let Some(top_p) = turn.top_p {
@@ -60,20 +62,25 @@ fn write_thinking(
         );
         return;
     }
-    let budget = thinking
-        .budget
-        .or_else(|| thinking.effort.and_then(Effort::budget));
     out.key("thinking").object(|out| {
         if is_off {
             return out.key("type").string("disabled");
         }
         out.key("type").string("enabled");
-        // The answer comes out of the same tokens.
-        let half = max_tokens.map_or(u64::MAX, |max| max / 2);
-        if let Some(budget) = budget {
-            out.key("token_budget").number(budget.min(half).max(1));
+        if let Some(budget) = budget(thinking, max_tokens.unwrap_or(u64::MAX)) {
+            out.key("token_budget").number(budget);
         }
     });
+}
+
+/// The tokens to think with, out of the same `max_tokens` as the answer. A budget is the client's own number, and stays as
+/// far as it fits; an effort leaves half of them.
+fn budget(thinking: Thinking, max_tokens: u64) -> Option<u64> {
+    let (budget, most) = match thinking.budget {
+        Some(budget) => (budget, max_tokens.saturating_sub(1)),
+        None => (thinking.effort.and_then(Effort::budget)?, max_tokens / 2),
+    };
+    Some(budget.min(most).max(1))
 }
 
 /// Models that think: Command A Reasoning, and Command A+ after it.
@@ -107,6 +114,7 @@ pub(super) fn write_form(
     Ok(())
 }
 
+const TEMPERATURE_MAX: f64 = 1.0;
 const TOP_P_MIN: f64 = 0.01;
 const TOP_P_MAX: f64 = 0.99;
 const TOP_K_MAX: u64 = 500;

@@ -1,6 +1,7 @@
 //! The format against what Cohere was recorded to say, and against what it is known to refuse.
 
 mod answers;
+mod embeddings;
 mod outcomes;
 mod recordings;
 mod requests;

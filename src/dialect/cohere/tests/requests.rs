@@ -257,6 +257,14 @@ fn sampling_has_its_own_names_and_ranges() {
 }
 
 #[test]
+fn no_temperature_is_higher_than_one() {
+    let mut turn = hi();
+    turn.temperature = Some(1.4);
+    let behind = format!(r#"{HI},"temperature":1.0}}"#);
+    check(&turn, MODEL, &behind, &["temperature"]);
+}
+
+#[test]
 fn thinking_is_for_models_that_do() {
     for (model, effort, max_tokens, expected, dropped) in [
         (
@@ -291,6 +299,27 @@ fn thinking_is_for_models_that_do() {
             shown: false,
         });
         check(&turn, model, &format!("{HI}{expected}"), dropped);
+    }
+}
+
+#[test]
+fn a_budget_is_the_clients_own_number() {
+    for (budget, max_tokens, expected) in [
+        (900, Some(1_000), 900),
+        (2_000, Some(1_000), 999),
+        (0, Some(1), 1),
+        (5_000, None, 5_000),
+    ] {
+        let mut turn = hi();
+        turn.max_tokens = max_tokens;
+        turn.thinking = Some(Thinking {
+            effort: None,
+            budget: Some(budget),
+            shown: false,
+        });
+        let (body, _) = written(&turn, THINKER).unwrap();
+        let expected = format!(r#""token_budget":{expected}}}}}"#);
+        assert!(body.ends_with(&expected), "{body}");
     }
 }
 
