@@ -29,6 +29,10 @@ import time
 import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from ports import free_port  # noqa: E402
+
 FULL = 60
 POLICY = """policy 1
 server {{ listen = "127.0.0.1:{front}", admin = "127.0.0.1:{admin}", cores = 1 }}
@@ -213,12 +217,6 @@ def gateway(binary, io, ports):
 
     wait(healthy)
     return process, policy
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def measure(binary, io, rounds):

@@ -33,6 +33,10 @@ import record
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from ports import free_port  # noqa: E402
+
 KIB = 1024
 EVENT_WIRE_BYTES = 223  # an event of 217 bytes in a chunk of its own: `d9`, CR LF, the event, CR LF
 STREAMS = 512
@@ -172,12 +176,6 @@ class Rig:
         if counts["failed"] > counts["requests"] / 100:
             raise Trouble(f"{counts['failed']} of {counts['requests']} requests failed: a figure would mean nothing")
         return counts
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def family(pid):

@@ -30,6 +30,10 @@ import record
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from ports import free_port  # noqa: E402
+
 SLOW_SHARE = 0.03
 FULL = 2000
 ROUTES = ("plain", "fixed", "p95")
@@ -133,12 +137,6 @@ async def load(port, requests, clients):
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     return rows
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def await_port(process, port):

@@ -17,9 +17,9 @@ import http.server
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +28,10 @@ import urllib.request
 import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from ports import free_port  # noqa: E402
+
 FULL, BLOCK = 20, 500
 POLICY = """policy 1
 server {{ listen = "127.0.0.1:{port}", admin = "127.0.0.1:{admin}", cores = 1 }}
@@ -68,12 +72,6 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def cpu_ns(pid):

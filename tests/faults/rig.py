@@ -1,10 +1,8 @@
 """The processes of a case, and what each of the three sides saw of it."""
-import itertools
 import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +14,10 @@ from client import Client
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from ports import free_port  # noqa: E402
+
 PATIENCE_S = 10
 KEYS = {"first": "sk-first-canary", "first-b": "sk-first-b-canary", "second": "sk-second-canary"}
 
@@ -91,22 +93,6 @@ def until(look, fits, wanted):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {wanted}; last seen: {seen}")
         time.sleep(0.02)
-
-
-# Below those that the kernel gives to connections by itself: one of these could be taken before the gateway listens there.
-PORTS = itertools.count(os.getpid() * 997)
-
-
-def free_port():
-    """A port that no other case of this run has been given."""
-    while True:
-        port = 10_000 + next(PORTS) % 20_000
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
 
 
 class Gateway:

@@ -9,7 +9,6 @@ SWITCHOVER_BIN names another binary, SWITCHOVER_IO=epoll another driver, SWITCHO
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,10 @@ import pytest
 from google import genai
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from ports import free_port  # noqa: E402
+
 FIXTURES = pathlib.Path(os.environ.get("SWITCHOVER_FIXTURES", ROOT / "tests" / "fixtures"))
 CLIENT_KEY = "sk-client-canary"
 PROVIDERS = ("first", "second")
@@ -103,12 +106,6 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 POLICY = """policy 1
