@@ -1,5 +1,7 @@
 //! Embeddings asked for as OpenAI's clients do, of providers with forms of their own.
 
+use std::fmt::Write as _;
+
 use crate::support::client::Client;
 use crate::support::client::post;
 use crate::support::gateway::Gateway;
@@ -15,11 +17,13 @@ fn policy(providers: &[(&str, String)]) -> String {
     let mut text = "retries calm { max = 0 }\ndefaults { retries = calm }\n".to_owned();
     let mut tiers = String::new();
     for (at, (kind, base)) in (1..).zip(providers) {
-        text += &format!(
+        write!(
+            text,
             "provider p{at} {{ kind = {kind}, base_url = \"{base}\", tls = off, auth = bearer(env(\"UPSTREAM_KEY\"))\n  \
              model m = \"model-{at}\" }}\n"
-        );
-        tiers += &format!("  tier {at} {{ p{at}.m }}\n");
+        )
+        .unwrap();
+        writeln!(tiers, "  tier {at} {{ p{at}.m }}").unwrap();
     }
     text + &format!("route default {{\n{tiers}  fallback {{ on any -> next, else -> stop }}\n}}\n")
 }
