@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use crate::dialect::ids::{self, IdForm};
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Media, Message, Part, Role, Source, ToolCall, ToolResult, Turn};
-use crate::wire::base64;
+use crate::dialect::turn::{Media, Message, Part, Role, ToolCall, ToolResult, Turn};
 use crate::wire::json::Writer;
 
 /// The files of a conversation, in order.
@@ -46,19 +45,9 @@ fn write_data(document: &Media<'_>, text: &str, out: &mut Writer<'_>) {
 
 /// Cohere reads text and no other files.
 fn text_of<'t>(document: &'t Media<'_>) -> Result<Cow<'t, str>, Unsupported> {
-    match &document.source {
-        Source::Text(text) => Ok(Cow::Borrowed(text)),
-        Source::Data { media_type, base64 } if media_type.starts_with("text/") => {
-            base64::decode(base64)
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .map(Cow::Owned)
-                .ok_or_else(|| Unsupported::new("file", "holds no text that can be read"))
-        }
-        Source::Data { .. } | Source::Url(_) => Err(Unsupported::new(
-            "file",
-            "is no text: Cohere reads no other files",
-        )),
-    }
+    let why = "holds no text: Cohere reads no other files";
+    let words = document.source.words();
+    words.ok_or_else(|| Unsupported::new("file", why))
 }
 
 /// Writes `messages`, and gives back the files that stand in them.
@@ -69,16 +58,10 @@ pub(super) fn write<'t, 'a>(
 ) -> Result<Documents<'t, 'a>, Unsupported> {
     let mut documents = Documents::default();
     out.key("messages").try_array(|out| {
-        if !turn.system.is_empty() {
-            let parts: Vec<_> = turn.system.iter().collect();
-            write_said("system", &parts, losses, out)?;
-        }
+        write_system(&turn.system, losses, out)?;
         for message in &turn.messages {
             match message.role {
-                Role::System => {
-                    let parts: Vec<_> = message.parts.iter().collect();
-                    write_said("system", &parts, losses, out)?;
-                }
+                Role::System => write_system(&message.parts, losses, out)?,
                 Role::User => write_user(message, &mut documents, losses, out)?,
                 Role::Assistant => write_assistant(message, losses, out),
             }
@@ -86,6 +69,19 @@ pub(super) fn write<'t, 'a>(
         Ok(())
     })?;
     Ok(documents)
+}
+
+fn write_system(
+    parts: &[Part<'_>],
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    if !parts.iter().all(is_text) {
+        let why = "holds instructions that are not text, which Cohere does not take";
+        return Err(Unsupported::new("messages", why));
+    }
+    let parts: Vec<_> = parts.iter().collect();
+    write_said("system", &parts, losses, out)
 }
 
 /// What tools answered is a message each, before what the user says. It is text: what is to be seen is shown by the user.
@@ -106,6 +102,7 @@ fn write_user<'t, 'a>(
     }
     said.retain(|part| match part {
         Part::Document(document) => {
+            document.lose_detail(losses);
             losses.add_if(document.cache, "cache_control");
             documents.0.push(document);
             false
@@ -141,12 +138,19 @@ fn write_said(
             out.key("content").string(&text.text);
             return Ok(());
         }
-        out.key("content")
-            .try_array(|out| parts.iter().try_for_each(|part| write_part(part, out)))
+        out.key("content").try_array(|out| {
+            parts
+                .iter()
+                .try_for_each(|part| write_part(part, losses, out))
+        })
     })
 }
 
-fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_part(
+    part: &Part<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     match part {
         Part::Text(text) => out.object(|out| {
             out.key("type").string("text");
@@ -156,21 +160,37 @@ fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> 
             out.key("type").string("text");
             out.key("text").string(text);
         }),
-        Part::Image(image) => {
-            let url = image.source.url().ok_or_else(|| {
-                Unsupported::new("image_url", "is a text, and no picture that Cohere takes")
-            })?;
-            out.object(|out| {
-                out.key("type").string("image_url");
-                out.key("image_url")
-                    .object(|out| out.key("url").string(&url));
-            });
-        }
+        Part::Image(image) => write_image(image, losses, out)?,
         Part::Audio(_) => return Err(Unsupported::new("input_audio", "is not taken by Cohere")),
         Part::Document(_) => return Err(Unsupported::new("file", "is not the user's own")),
         // Of other sides, and written there.
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {}
     }
+    Ok(())
+}
+
+fn write_image(
+    image: &Media<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let url = image.source.url().ok_or_else(|| {
+        Unsupported::new("image_url", "is a text, and no picture that Cohere takes")
+    })?;
+    image.lose_name(losses);
+    let detail = image.detail.filter(|it| matches!(*it, "low" | "high"));
+    if detail.is_none() {
+        image.lose_detail(losses);
+    }
+    out.object(|out| {
+        out.key("type").string("image_url");
+        out.key("image_url").object(|out| {
+            out.key("url").string(&url);
+            if let Some(detail) = detail {
+                out.key("detail").string(detail);
+            }
+        });
+    });
     Ok(())
 }
 
@@ -182,6 +202,7 @@ fn write_result(result: &ToolResult<'_>, losses: &mut Losses, out: &mut Writer<'
     }
     for part in &result.parts {
         if let Part::Text(more) = part {
+            losses.add_if(more.cache, "cache_control");
             text.push_str(&more.text);
         }
     }

@@ -21,7 +21,7 @@ pub fn write(
         let documents = messages::write(turn, losses, out)?;
         documents.write(out)?;
         tools::write(turn, losses, out);
-        settings::write_form(turn, !documents.is_empty(), out)?;
+        settings::write_form(turn, !documents.is_empty(), losses, out)?;
         settings::write(turn, to.model, losses, out);
         if turn.stream {
             out.key("stream").bool(true);

@@ -1,7 +1,7 @@
 //! How the answer is made: sampling, limits, thinking, form.
 
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Effort, Form, Thinking, Turn};
+use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
 use crate::wire::json::Writer;
 
 /// Writes what is said of sampling, limits and thinking.
@@ -92,6 +92,7 @@ fn thinks(model: &str) -> bool {
 pub(super) fn write_form(
     turn: &Turn<'_>,
     has_documents: bool,
+    losses: &mut Losses,
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let schema = match &turn.form {
@@ -108,10 +109,24 @@ pub(super) fn write_form(
     out.key("response_format").object(|out| {
         out.key("type").string("json_object");
         if let Some(schema) = schema {
-            out.key("json_schema").node(schema.schema);
+            write_schema(schema, losses, out.key("json_schema"));
         }
     });
     Ok(())
+}
+
+/// It stands alone, so that what it is called goes into it.
+fn write_schema(schema: &Schema<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    let labels = schema.labels(losses);
+    if !schema.schema.is_object() {
+        return out.node(schema.schema);
+    }
+    out.object(|out| {
+        for (key, value) in schema.schema.members() {
+            out.key(key).node(value);
+        }
+        labels.write(out);
+    });
 }
 
 const TEMPERATURE_MAX: f64 = 1.0;

@@ -21,9 +21,8 @@ fn recorded_requests_are_written_again() {
         turn.thinking = thinks.then(Thinking::default);
         for document in &documents {
             let part = Part::Document(Media {
-                source: Source::Text(document["text"].as_str().unwrap().into()),
                 name: document["title"].as_str(),
-                cache: false,
+                ..Media::of(Source::Text(document["text"].as_str().unwrap().into()))
             });
             turn.messages.last_mut().unwrap().parts.push(part);
         }
@@ -47,7 +46,7 @@ fn as_chat(request: &mut Map<String, Value>) -> (bool, Vec<Value>) {
     }
     if let Some(format) = request.get_mut("response_format") {
         let schema = format["json_schema"].take();
-        *format = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": schema}});
+        *format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
     }
     let documents = match request.remove("documents") {
         Some(Value::Array(list)) => list.into_iter().map(|it| it["data"].clone()).collect(),

@@ -42,6 +42,7 @@ fn file(source: Source<'_>) -> Part<'_> {
     Part::Document(Media {
         source,
         name: Some("facts.txt"),
+        detail: None,
         cache: false,
     })
 }
@@ -94,9 +95,8 @@ fn what_is_said_beside_calls_is_the_plan() {
         })
     };
     let picture = Part::Image(Media {
-        source: data("image/png", "AAAA"),
-        name: None,
-        cache: false,
+        detail: Some("low"),
+        ..Media::of(data("image/png", "AAAA"))
     });
     turn.messages.push(Message {
         role: Role::User,
@@ -113,7 +113,7 @@ fn what_is_said_beside_calls_is_the_plan() {
             r#""messages":[{"role":"system","content":"be brief"},{"role":"user","content":"hi"},"#,
             r#"{"role":"assistant","tool_plan":"I will look","tool_calls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}}]},"#,
             r#"{"role":"tool","tool_call_id":"t1","content":"ab"},{"role":"tool","tool_call_id":"t2","content":"Error: no"},"#,
-            r#"{"role":"user","content":[{"type":"text","text":"and?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}"#,
+            r#"{"role":"user","content":[{"type":"text","text":"and?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"low"}}]}]}"#,
         ),
         &["messages[].reasoning_content"],
     );
@@ -134,38 +134,27 @@ fn files_stand_beside_the_messages() {
         ),
         &[],
     );
-    for (source, why) in [
-        (
-            data("application/pdf", ""),
-            "`file` is no text: Cohere reads no other files",
-        ),
-        (
-            Source::Url(Cow::Borrowed("https://example.com/a")),
-            "`file` is no text: Cohere reads no other files",
-        ),
-        (
-            data("text/plain", "_w=="),
-            "`file` holds no text that can be read",
-        ),
-        (
-            data("text/plain", "/w=="),
-            "`file` holds no text that can be read",
-        ),
+    for source in [
+        data("application/pdf", ""),
+        Source::Url(Cow::Borrowed("https://example.com/a")),
+        data("text/plain", "_w=="),
+        data("text/plain", "/w=="),
     ] {
         let mut turn = hi();
         turn.messages[0].parts.push(file(source));
-        assert_eq!(written(&turn, MODEL).unwrap_err().to_string(), why);
+        assert_eq!(
+            written(&turn, MODEL).unwrap_err().to_string(),
+            "`file` holds no text: Cohere reads no other files"
+        );
     }
 }
 
 #[test]
 fn recordings_of_speech_are_refused() {
     let mut turn = hi();
-    turn.messages[0].parts.push(Part::Audio(Media {
-        source: data("audio/wav", ""),
-        name: None,
-        cache: false,
-    }));
+    turn.messages[0]
+        .parts
+        .push(Part::Audio(Media::of(data("audio/wav", ""))));
     assert_eq!(
         written(&turn, MODEL).unwrap_err().to_string(),
         "`input_audio` is not taken by Cohere"
@@ -345,7 +334,7 @@ fn forms_of_answers() {
         &turn,
         MODEL,
         &format!(
-            r#"{HI},"response_format":{{"type":"json_object","json_schema":{{"type":"object"}}}}}}"#
+            r#"{HI},"response_format":{{"type":"json_object","json_schema":{{"type":"object","title":"thing"}}}}}}"#
         ),
         &[],
     );
