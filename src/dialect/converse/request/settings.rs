@@ -1,9 +1,8 @@
 //! How the answer is made: sampling, limits, thinking, form. What all models take goes into `inferenceConfig`, the rest
 //! into `additionalModelRequestFields` in the words of the model's family.
 
-use super::messages::Conversation;
 use super::tools::Choice;
-use crate::dialect::claude::{Claude, Thinks};
+use crate::dialect::claude::{Plan, Sampling, stops};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
@@ -16,7 +15,7 @@ pub(super) struct Settings<'t> {
     top_p: Option<f64>,
     top_k: Option<TopK>,
     stop: Vec<&'t str>,
-    thinking: Option<Thought>,
+    thinking: Option<Thought<'t>>,
 }
 
 /// How a family is told `top_k`.
@@ -26,12 +25,10 @@ enum TopK {
 }
 
 /// How a family is told to think.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Thought {
-    /// Claude, up to so many tokens.
-    Budget(u64),
-    /// Newer Claude models, by their own measure.
-    Adaptive(Option<&'static str>),
+#[derive(Clone, Copy)]
+enum Thought<'t> {
+    /// As at home.
+    Claude(Plan<'t>),
     /// Nova 2.
     Nova(&'static str),
     /// gpt-oss.
@@ -39,78 +36,52 @@ enum Thought {
 }
 
 impl<'t> Settings<'t> {
+    /// `plan` is made for Claude, and for no other.
     pub(super) fn of(
         turn: &Turn<'t>,
         family: Family,
-        choice: &Choice<'_>,
-        talk: &Conversation<'_, '_>,
+        plan: Option<Plan<'t>>,
         losses: &mut Losses,
-    ) -> Result<Self, Unsupported> {
+    ) -> Self {
+        match (family, plan) {
+            (Family::Claude(claude), Some(plan)) => {
+                let sampling = Sampling::of(turn, claude, &plan, losses);
+                Self {
+                    // Where the client does not say, it is as many as the model can.
+                    max_tokens: turn.max_tokens.map(|_| plan.max_tokens),
+                    temperature: sampling.temperature,
+                    top_p: sampling.top_p,
+                    top_k: sampling.top_k.map(TopK::Claude),
+                    stop: stops(turn, losses),
+                    thinking: plan.says_something().then_some(Thought::Claude(plan)),
+                }
+            }
+            _ => Self::of_others(turn, family, losses),
+        }
+    }
+
+    fn of_others(turn: &Turn<'t>, family: Family, losses: &mut Losses) -> Self {
         losses.add_if(turn.seed.is_some(), "seed");
         losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
         losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
-        let mut settings = Self {
+        let is_nova = matches!(family, Family::Nova | Family::Nova2);
+        losses.add_if(turn.top_k.is_some() && !is_nova, "top_k");
+        let thinking = turn.thinking.and_then(|thinking| match family {
+            Family::Nova2 => nova_thought(thinking, turn, losses),
+            Family::GptOss => gpt_oss_thought(thinking),
+            _ => {
+                let wanted = effort(thinking).is_some_and(|effort| effort != Effort::None);
+                losses.add_if(wanted, "reasoning_effort");
+                None
+            }
+        });
+        Self {
             max_tokens: turn.max_tokens,
             temperature: turn.temperature,
             top_p: turn.top_p,
-            top_k: match (family, turn.top_k) {
-                (Family::Claude(_), Some(top_k)) => Some(TopK::Claude(top_k)),
-                (Family::Nova | Family::Nova2, Some(top_k)) => Some(TopK::Nova(top_k)),
-                _ => None,
-            },
-            stop: turn
-                .stop
-                .iter()
-                .copied()
-                .filter(|stop| !stop.trim().is_empty())
-                .collect(),
-            thinking: None,
-        };
-        losses.add_if(settings.top_k.is_none() && turn.top_k.is_some(), "top_k");
-        losses.add_if(settings.stop.len() < turn.stop.len(), "stop");
-        if let Some(thinking) = turn.thinking {
-            settings.thinking = match family {
-                Family::Claude(claude) => claude_thought(claude, thinking, turn.max_tokens)?,
-                Family::Nova2 => nova_thought(thinking, turn, losses),
-                Family::GptOss => gpt_oss_thought(thinking),
-                Family::Nova | Family::Mistral | Family::Other => None,
-            };
-            if let Some(Thought::Budget(_)) = settings.thinking {
-                // Both are refused beside thinking: a call that must be made, and calls whose thoughts are not shown again —
-                // those of another provider cannot be.
-                let refused = choice.is_forced() || talk.ends_in_results;
-                settings.thinking = settings.thinking.filter(|_| !refused);
-            }
-            let wanted = thinking.effort != Some(Effort::None) && thinking.budget != Some(0);
-            losses.add_if(
-                settings.thinking.is_none() && wanted && thinking != Thinking::default(),
-                "reasoning_effort",
-            );
-        }
-        if let Family::Claude(claude) = family {
-            settings.fit_sampling(claude, losses);
-        }
-        Ok(settings)
-    }
-
-    /// Leaves out what a Claude model refuses.
-    fn fit_sampling(&mut self, claude: Claude, losses: &mut Losses) {
-        if !claude.takes_sampling() || self.thinking.is_some() {
-            // 1 is what the model does by itself.
-            let is_default = |value: Option<f64>| value.is_none_or(|value| value >= 1.0);
-            losses.add_if(!is_default(self.temperature), "temperature");
-            losses.add_if(!is_default(self.top_p), "top_p");
-            losses.add_if(self.top_k.is_some(), "top_k");
-            (self.temperature, self.top_p, self.top_k) = (None, None, None);
-            return;
-        }
-        if self.temperature.is_some_and(|value| value > 1.0) {
-            losses.add("temperature");
-            self.temperature = Some(1.0);
-        }
-        if !claude.takes_both_samplings() && self.temperature.is_some() && self.top_p.is_some() {
-            losses.add_if(self.top_p.is_some_and(|value| value < 1.0), "top_p");
-            self.top_p = None;
+            top_k: turn.top_k.filter(|_| is_nova).map(TopK::Nova),
+            stop: stops(turn, losses),
+            thinking,
         }
     }
 
@@ -161,17 +132,12 @@ impl<'t> Settings<'t> {
     }
 }
 
-impl Thought {
+impl Thought<'_> {
     fn write(self, out: &mut Writer<'_>) {
         match self {
-            Self::Budget(budget) => out.key("thinking").object(|out| {
-                out.key("type").string("enabled");
-                out.key("budget_tokens").number(budget);
-            }),
-            Self::Adaptive(effort) => {
-                out.key("thinking")
-                    .object(|out| out.key("type").string("adaptive"));
-                if let Some(effort) = effort {
+            Self::Claude(plan) => {
+                plan.write(out);
+                if let Some(effort) = plan.effort {
                     out.key("output_config")
                         .object(|out| out.key("effort").string(effort));
                 }
@@ -185,48 +151,20 @@ impl Thought {
     }
 }
 
-fn claude_thought(
-    claude: Claude,
-    thinking: Thinking,
-    max_tokens: Option<u64>,
-) -> Result<Option<Thought>, Unsupported> {
-    let effort = thinking
+/// How much to think, in words; `None`: as the model likes.
+fn effort(thinking: Thinking) -> Option<Effort> {
+    thinking
         .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget));
-    if claude.thinks() == Thinks::Never || effort == Some(Effort::None) {
-        return Ok(None);
-    }
-    if claude.thinks() == Thinks::Adaptive {
-        return Ok(Some(Thought::Adaptive(effort.map(|effort| match effort {
-            Effort::None | Effort::Minimal | Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High | Effort::XHigh => "high",
-            Effort::Max => "max",
-        }))));
-    }
-    if let Some(budget) = thinking.budget {
-        if max_tokens.is_some_and(|max| max <= budget) {
-            return Err(Unsupported::new(
-                "max_tokens",
-                "has to be larger than the tokens to think with",
-            ));
-        }
-        return Ok(Some(Thought::Budget(budget.max(BUDGET_MIN))));
-    }
-    // An effort is not a number that the client gave: it may be less, so that half of the tokens are left to answer with.
-    let half = max_tokens.map_or(u64::MAX, |max| max / 2);
-    Ok(effort
-        .and_then(Effort::budget)
-        .map(|budget| budget.min(half))
-        .filter(|budget| *budget >= BUDGET_MIN)
-        .map(Thought::Budget))
+        .or_else(|| thinking.budget.map(Effort::of_budget))
 }
 
 /// AWS, "Extended thinking in Amazon Nova 2": `high` is refused beside limits of sampling and of length.
-fn nova_thought(thinking: Thinking, turn: &Turn<'_>, losses: &mut Losses) -> Option<Thought> {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget))?;
+fn nova_thought<'t>(
+    thinking: Thinking,
+    turn: &Turn<'_>,
+    losses: &mut Losses,
+) -> Option<Thought<'t>> {
+    let effort = effort(thinking)?;
     let is_limited =
         turn.max_tokens.is_some() || turn.temperature.is_some() || turn.top_p.is_some();
     Some(Thought::Nova(match effort {
@@ -242,11 +180,8 @@ fn nova_thought(thinking: Thinking, turn: &Turn<'_>, losses: &mut Losses) -> Opt
 }
 
 /// It always thinks: the least is `low`.
-fn gpt_oss_thought(thinking: Thinking) -> Option<Thought> {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget))?;
-    Some(Thought::GptOss(match effort {
+fn gpt_oss_thought<'t>(thinking: Thinking) -> Option<Thought<'t>> {
+    Some(Thought::GptOss(match effort(thinking)? {
         Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High | Effort::XHigh | Effort::Max => "high",
@@ -317,6 +252,3 @@ pub(super) fn write_user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Writer<
     out.key("requestMetadata")
         .object(|out| out.key("user").string(user));
 }
-
-/// Anthropic: the fewest tokens to think with.
-const BUDGET_MIN: u64 = 1_024;

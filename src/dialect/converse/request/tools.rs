@@ -18,12 +18,13 @@ pub(super) struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     pub(super) fn of(
-        turn: &Turn<'a>,
+        turn: &Turn<'_>,
+        asked: Option<ToolChoice<'a>>,
         family: Family,
         history_has_tools: bool,
         losses: &mut Losses,
     ) -> Self {
-        let forbidden = turn.tool_choice == Some(ToolChoice::None);
+        let forbidden = asked == Some(ToolChoice::None);
         // No choice forbids calls. Without tools there are none, but a conversation with calls in it must show tools.
         losses.add_if(forbidden && history_has_tools, "tool_choice");
         let offered = !turn.tools.is_empty() && !forbidden;
@@ -32,17 +33,9 @@ impl<'a> Choice<'a> {
         losses.add_if(one_at_a_time && !is_claude, "parallel_tool_calls");
         Self {
             shows_tools: offered || history_has_tools,
-            asked: turn.tool_choice.filter(|_| offered),
+            asked: asked.filter(|_| offered),
             one_at_a_time: one_at_a_time && is_claude,
         }
-    }
-
-    /// A call has to be made.
-    pub(super) const fn is_forced(&self) -> bool {
-        matches!(
-            self.asked,
-            Some(ToolChoice::Required | ToolChoice::Named(_))
-        )
     }
 
     /// Whether [`Self::write_for_claude`] writes something.

@@ -4,7 +4,6 @@ mod blocks;
 mod parts;
 mod read;
 mod schema;
-mod thinking;
 mod tools;
 mod write;
 

@@ -5,7 +5,7 @@
 //! Where both cannot be had, the tool that must be called wins over thinking, and thinking over a temperature: a client that
 //! forces a tool reads nothing else, and one that asks for thinking cares less for chance.
 
-use crate::dialect::claude::{Claude, Silence, Thinks};
+use super::{Claude, Silence, Thinks};
 use crate::dialect::loss::Losses;
 use crate::dialect::turn::{Effort, Part, Role, Thinking, ToolChoice, Turn};
 use crate::wire::json::Writer;
@@ -17,12 +17,12 @@ const BUDGET_MIN: u64 = 1_024;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan<'a> {
+pub(in crate::dialect) struct Plan<'a> {
     mode: Mode,
     /// `output_config.effort`
-    pub(super) effort: Option<&'static str>,
-    pub(super) max_tokens: u64,
-    pub(super) tool_choice: Option<ToolChoice<'a>>,
+    pub(in crate::dialect) effort: Option<&'static str>,
+    pub(in crate::dialect) max_tokens: u64,
+    pub(in crate::dialect) tool_choice: Option<ToolChoice<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +39,7 @@ enum Mode {
 
 impl<'a> Plan<'a> {
     /// For `turn`, at a model that answers with `max_output` tokens at most.
-    pub(super) fn new(
+    pub(in crate::dialect) fn new(
         turn: &Turn<'a>,
         claude: Claude,
         max_output: Option<u64>,
@@ -65,12 +65,17 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether chance may be set: `temperature`, `top_k`.
-    pub(super) fn takes_chance(&self) -> bool {
+    pub(in crate::dialect) fn takes_chance(&self) -> bool {
         !matches!(self.mode, Mode::Budget(_) | Mode::Adaptive { .. })
     }
 
+    /// Whether anything is said of thinking.
+    pub(in crate::dialect) fn says_something(&self) -> bool {
+        self.mode != Mode::Unsaid || self.effort.is_some()
+    }
+
     /// Writes `thinking`.
-    pub(super) fn write(&self, out: &mut Writer<'_>) {
+    pub(in crate::dialect) fn write(&self, out: &mut Writer<'_>) {
         match self.mode {
             Mode::Unsaid => {}
             Mode::Off(word) => out.key("thinking").object(|it| it.key("type").string(word)),
