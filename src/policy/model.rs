@@ -720,9 +720,10 @@ pub struct SlowRule {
 
 /// How long a prompt is, by the bytes of the request's body: the time to the first content grows with it. Four bytes are
 /// about a token of English text.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum PromptSize {
     /// `short`: up to 16 KiB, about 4,000 tokens.
+    #[default]
     Short,
     /// `medium`: up to 128 KiB, about 32,000 tokens.
     Medium,
@@ -736,10 +737,12 @@ impl PromptSize {
 
     /// That of a request whose body has so many bytes.
     pub const fn of_body(bytes: u64) -> Self {
-        match bytes {
-            0..=Self::SHORT_MAX => Self::Short,
-            ..=Self::MEDIUM_MAX => Self::Medium,
-            _ => Self::Long,
+        if bytes <= Self::SHORT_MAX {
+            Self::Short
+        } else if bytes <= Self::MEDIUM_MAX {
+            Self::Medium
+        } else {
+            Self::Long
         }
     }
 

@@ -564,7 +564,7 @@ fn latency_rules_may_be_for_prompts_of_one_size() {
         "slow(gap > 2s, long) > 5%",
     ] {
         let text = text(rule);
-        let loaded = switchover::policy::load(&[("main.policy", &*text)], "main.policy", &[]);
+        let loaded = policy::load(&[("main.policy", &*text)], "main.policy", &[]);
         let refused =
             loaded.is_err_and(|told| told.render(false).contains("p95(ttft, long) > 10s"));
         assert!(refused, "{rule}");

@@ -60,7 +60,6 @@ pub enum Form {
 pub struct Chain {
     decision: Decision,
     form: Form,
-    prompt: PromptSize,
     /// The request's id, folded: where chance decides, it decides by this.
     chance: u64,
     begun: Moment,
@@ -157,7 +156,6 @@ impl Chain {
         Self {
             decision,
             form,
-            prompt: PromptSize::Short,
             chance: fold(request),
             begun: now,
             deadline,
@@ -179,7 +177,7 @@ impl Chain {
     /// The size of its prompt: short, unless said otherwise.
     #[must_use]
     pub const fn with_prompt(mut self, prompt: PromptSize) -> Self {
-        self.prompt = prompt;
+        self.history.prompt = prompt;
         self
     }
 

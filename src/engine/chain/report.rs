@@ -42,7 +42,7 @@ impl Chain {
             running.token.is_some() || !is_current(running, cell, core)
         };
         if !stale {
-            sample(Measure::Ttft, self.prompt, ttft, running, core);
+            sample(Measure::Ttft, self.history.prompt, ttft, running, core);
         }
         core.learn_ttft(target, ttft);
         self.overtake(now, core);
@@ -88,7 +88,7 @@ impl Chain {
             self.slow_probe(&running, cell),
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
-            sample(Measure::Ttft, self.prompt, waited, &running, core);
+            sample(Measure::Ttft, self.history.prompt, waited, &running, core);
         }
         if let Some(auto) = &cell.auto {
             auto.learned.ended(core.index, end.outcome);
@@ -121,7 +121,7 @@ impl Chain {
         );
         for running in both.iter().flatten() {
             self.release(now, core, running, None);
-            forsake(now, running, self.prompt, core);
+            forsake(now, running, self.history.prompt, core);
             if let Some(cell) = core.board.cell(running.target) {
                 self.sample_gap(running, cell, core, false);
             }
@@ -133,10 +133,19 @@ impl Chain {
     fn sample_gap(&self, running: &Running, cell: &Cell, core: &Core, whole: bool) {
         let counts = self.form == Form::Stream && running.content && running.token.is_none();
         if counts
-            && (whole || cell.rules.is_slow(Measure::Gap, self.prompt, running.gap))
+            && (whole
+                || cell
+                    .rules
+                    .is_slow(Measure::Gap, self.history.prompt, running.gap))
             && is_current(running, cell, core)
         {
-            sample(Measure::Gap, self.prompt, running.gap, running, core);
+            sample(
+                Measure::Gap,
+                self.history.prompt,
+                running.gap,
+                running,
+                core,
+            );
         }
     }
 
@@ -148,7 +157,7 @@ impl Chain {
         };
         self.release(now, core, &loser, None);
         self.history.overtaken(loser.index);
-        forsake(now, &loser, self.prompt, core);
+        forsake(now, &loser, self.history.prompt, core);
         let waited = now.since(loser.started);
         // Less than usual says nothing about how long it would have been.
         if core
@@ -178,7 +187,7 @@ impl Chain {
     fn slow_probe(&self, running: &Running, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
         let record = self.history.at(running.index);
         let ttft = record.and_then(|record| record.ttft);
-        let (prompt, gap, limits) = (self.prompt, running.gap, cell.rules.slow_limits);
+        let (prompt, gap, limits) = (self.history.prompt, running.gap, cell.rules.slow_limits);
         move |rule| match rule {
             Rule::Slow(measure, index, up_to) => {
                 let time = match measure {

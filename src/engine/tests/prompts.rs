@@ -40,13 +40,15 @@ fn ask(world: &mut World, requests: u32, prompt: PromptSize, ttft: Span) {
     }
 }
 
+/// How many, with which prompt, answered after how long.
+type Asked = (u32, PromptSize, Span);
+
 const QUICK: Span = Span::from_millis(900);
 const SLOW: Span = Span::from_millis(1_001);
 
 #[test]
 fn slow_means_slow_at_any_size() {
     let opened = |up_to| Some(Rule::Slow(Measure::Ttft, 0, up_to));
-    type Asked = (u32, PromptSize, Span);
     let cases: [(&str, &[Asked], Option<Rule>); 9] = [
         (
             "a wave of long prompts",
