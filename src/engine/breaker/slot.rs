@@ -62,26 +62,27 @@ impl Slot {
 
     /// The totals as they stand. Counters that are written while this reads may be one apart; the next reading is not.
     pub(crate) fn read(&self) -> Totals {
-        let load = |counter: &AtomicU64| counter.load(Relaxed);
+        let [first, second, third, fourth] = &self.slow;
         Totals {
-            requests: load(&self.requests),
-            failures: load(&self.failures),
-            gaps: load(&self.gaps),
-            ttfts: self.ttfts.each_ref().map(load),
-            slow: self.slow.each_ref().map(|sizes| sizes.each_ref().map(load)),
+            requests: self.requests.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
+            ttfts: load(&self.ttfts),
+            slow: [load(first), load(second), load(third), load(fourth)],
         }
     }
 
-    /// Makes these the totals: of a slot that is a remembered reading.
+    /// Makes these the totals: for one that is a remembered reading.
     pub(crate) fn write(&self, totals: Totals) {
         self.requests.store(totals.requests, Relaxed);
         self.failures.store(totals.failures, Relaxed);
         self.gaps.store(totals.gaps, Relaxed);
-        let mine = [&self.ttfts].into_iter().chain(&self.slow);
-        let theirs = [totals.ttfts].into_iter().chain(totals.slow);
-        for (mine, theirs) in mine.flatten().zip(theirs.flatten()) {
-            mine.store(theirs, Relaxed);
-        }
+        store(&self.ttfts, totals.ttfts);
+        let ([first, second, third, fourth], slow) = (&self.slow, totals.slow);
+        store(first, slow[0]);
+        store(second, slow[1]);
+        store(third, slow[2]);
+        store(fourth, slow[3]);
     }
 }
 
@@ -112,19 +113,35 @@ impl Totals {
     }
 
     fn zip(self, other: Self, f: fn(u64, u64) -> u64) -> Self {
-        let mut both = Self {
+        let ([first, second, third, fourth], slow) = (self.slow, other.slow);
+        let zip = |[a, b, c]: BySize<u64>, [x, y, z]: BySize<u64>| [f(a, x), f(b, y), f(c, z)];
+        Self {
             requests: f(self.requests, other.requests),
             failures: f(self.failures, other.failures),
             gaps: f(self.gaps, other.gaps),
-            ..self
-        };
-        let mine = [&mut both.ttfts].into_iter().chain(&mut both.slow);
-        let theirs = [other.ttfts].into_iter().chain(other.slow);
-        for (mine, theirs) in mine.flatten().zip(theirs.flatten()) {
-            *mine = f(*mine, theirs);
+            ttfts: zip(self.ttfts, other.ttfts),
+            slow: [
+                zip(first, slow[0]),
+                zip(second, slow[1]),
+                zip(third, slow[2]),
+                zip(fourth, slow[3]),
+            ],
         }
-        both
     }
+}
+
+fn load([short, medium, long]: &BySize<AtomicU64>) -> BySize<u64> {
+    [
+        short.load(Relaxed),
+        medium.load(Relaxed),
+        long.load(Relaxed),
+    ]
+}
+
+fn store([short, medium, long]: &BySize<AtomicU64>, to: BySize<u64>) {
+    short.store(to[0], Relaxed);
+    medium.store(to[1], Relaxed);
+    long.store(to[2], Relaxed);
 }
 
 /// The one for prompts of this size.

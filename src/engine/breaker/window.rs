@@ -96,6 +96,12 @@ impl Window {
 /// Counting those is exact at any rate and sums over cores, which percentiles do not.
 pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
     let enough = u64::from(rules.min_requests.max(1));
+    // PERF: most windows of a quiet target.
+    let [short, medium, long] = window.ttfts;
+    let ttfts = short.saturating_add(medium).saturating_add(long);
+    if window.requests.max(ttfts).max(window.gaps) < enough {
+        return None;
+    }
     let exceeds = |part: u64, whole: u64, ppm: u32| {
         whole >= enough && u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(ppm)
     };
