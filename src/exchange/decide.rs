@@ -9,6 +9,7 @@ use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
 use crate::exchange::shadow::{Draw, Pending};
+use crate::policy::model::PromptSize;
 use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
 use crate::wire::Extent;
 use crate::wire::h1::request;
@@ -57,7 +58,9 @@ impl Exchange {
         } else {
             Form::Whole
         };
+        let prompt = PromptSize::of_body(self.request.body_bytes());
         let chain = Chain::new(context.plan, decision, form, self.request.id, now);
+        let chain = chain.with_prompt(prompt);
         let begun = self.request.started.unwrap_or(now);
         let end = |span: Option<Span>| span.map_or(Moment::NEVER, |span| begun + usable(span));
         let Patience { whole, start } = self.request.patience;

@@ -16,6 +16,7 @@ use crate::exchange::context::Context;
 use crate::exchange::hold::Hold;
 use crate::exchange::intake::Request;
 use crate::exchange::{Exchange, State};
+use crate::policy::model::PromptSize;
 use crate::policy::{Decision, Facts, Plan};
 
 /// What copies of a plan's requests run by.
@@ -144,7 +145,9 @@ impl Exchange {
         } else {
             Form::Whole
         };
+        let prompt = PromptSize::of_body(self.request.body_bytes());
         let chain = Chain::new(&shadowing.plan, decision, form, self.request.id, now);
+        let chain = chain.with_prompt(prompt);
         let exchange = Self {
             inbox,
             request: Request::copy_of(&self.request, now, place),

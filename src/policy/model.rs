@@ -675,7 +675,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Latency rules of one breaker: each is one counter in every window bucket.
+    /// Latency rules of one breaker: each is one counter for each size of prompt in every window bucket.
     pub const SLOW_MAX: usize = 4;
 }
 
@@ -721,10 +721,58 @@ impl Ramp {
 pub struct SlowRule {
     /// What it looks at.
     pub measure: Measure,
+    /// Of `ttft`, the prompts that it is about; `None` for all of them.
+    pub prompts: Option<PromptSize>,
     /// The percentile in parts per million: p95 is 950,000.
     pub percentile: u32,
     /// The longest time that does not count as slow.
     pub limit: Span,
+}
+
+/// How long a prompt is, by the bytes of the request's body: the time to the first content grows with it. Four bytes are
+/// about a token of English text.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum PromptSize {
+    /// `short`: up to 16 KiB, about 4,000 tokens.
+    #[default]
+    Short,
+    /// `medium`: up to 128 KiB, about 32,000 tokens.
+    Medium,
+    /// `long`: more.
+    Long,
+}
+
+impl PromptSize {
+    /// Each of them, from the shortest.
+    pub const ALL: [Self; 3] = [Self::Short, Self::Medium, Self::Long];
+
+    /// That of a request whose body has so many bytes.
+    pub const fn of_body(bytes: u64) -> Self {
+        if bytes <= Self::SHORT_MAX {
+            Self::Short
+        } else if bytes <= Self::MEDIUM_MAX {
+            Self::Medium
+        } else {
+            Self::Long
+        }
+    }
+
+    /// The one that the policy language calls so.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|size| size.as_str() == word)
+    }
+
+    /// The word of the policy language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Medium => "medium",
+            Self::Long => "long",
+        }
+    }
+
+    const SHORT_MAX: u64 = 16 * 1024;
+    const MEDIUM_MAX: u64 = 128 * 1024;
 }
 
 /// What a latency rule of a breaker looks at.

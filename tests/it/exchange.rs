@@ -6,6 +6,8 @@ use proptest::prelude::{Just, ProptestConfig, Strategy};
 use proptest::sample::Index;
 use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};
 
+use switchover::base::Span;
+use switchover::engine::State;
 use switchover::ops::Count;
 use switchover::wire::h1::chunked::Decoder;
 
@@ -335,5 +337,37 @@ fn a_limit_that_nobody_named_is_the_models_own() {
             first.contains(&format!("\"max_tokens\":{limit},")),
             "{model} {member}: {first}"
         );
+    }
+}
+
+/// A rule about long prompts hears of those whose bodies are long.
+#[test]
+fn a_prompts_size_is_that_of_its_body() {
+    for (bytes, opens) in [(0, false), (140_000, true)] {
+        let mut desk = Desk::under(
+            "policy 1\nprovider openai { auth = none, model a = \"m\" }\n\
+             breaker b { min_requests = 1, open when slow(ttft > 1us, long) > 1% }\n\
+             defaults { breaker = b }\nroute default { tier 1 { openai.a } }\n",
+        );
+        let body = format!(
+            "{{\"model\":\"m\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
+            "x".repeat(bytes)
+        );
+        let ask = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = desk::stream(3);
+        let mut exchange = desk.accept();
+        let answer = answer.iter().map(Vec::as_slice);
+        desk.serve(&mut exchange, [ask.as_bytes()], answer, |_| {});
+        let state = desk.with_context(|now, context| {
+            let now = now + Span::from_millis(100);
+            context.core.board().tick(now);
+            context.core.board().status(now)[0].state
+        });
+        let expected = if opens { State::Open } else { State::Closed };
+        assert_eq!(state, expected, "{bytes}");
     }
 }

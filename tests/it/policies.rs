@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
     Act, Action, Auth, AuthStyle, AutoInflight, Cond, FlagFact, HedgeDelay, IntFact, KeyPick,
-    MaxInflight, Measure, ModelName, Otherwise, Pattern, Pick, Policy, Roots, SecretSource, Serve,
-    StrFact, Test, Then, Trigger,
+    MaxInflight, Measure, ModelName, Otherwise, Pattern, Pick, Policy, PromptSize, Roots,
+    SecretSource, Serve, StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{
     self, Candidate, Caps, Diagnostics, Facts, KeyFacts, Plan, Severity, Sources, WallTime,
@@ -534,6 +534,41 @@ route default { tier 1 { openai.mini } }
     assert_eq!((own.probes, own.need), (1, 5));
     assert_eq!(own.ramp.steps(), [100_000]);
     assert_eq!(own.step, Span::from_secs(2));
+}
+
+#[test]
+fn latency_rules_may_be_for_prompts_of_one_size() {
+    let text = |rule: &str| {
+        format!(
+            "policy 1\nprovider openai {{ model mini = \"m\" }}\nbreaker b {{ open when {rule} }}\n\
+             defaults {{ breaker = b }}\nroute default {{ tier 1 {{ openai.mini }} }}\n"
+        )
+    };
+    for (rule, prompts) in [
+        ("p95(ttft) > 2s", None),
+        ("p95(ttft, short) > 2s", Some(PromptSize::Short)),
+        ("p95(ttft, medium) > 2s", Some(PromptSize::Medium)),
+        ("slow(ttft > 2s, long) > 5%", Some(PromptSize::Long)),
+    ] {
+        let policy = load(&text(rule));
+        let slow = policy.breakers[policy.targets[0].breaker.index()].slow[0];
+        assert_eq!(slow.prompts, prompts, "{rule}");
+        assert_eq!((slow.limit, slow.percentile), (Span::from_secs(2), 950_000));
+    }
+    for rule in [
+        "p95(gap, long) > 2s",
+        "p95(ttft, huge) > 2s",
+        "p95(ttft, short, long) > 2s",
+        "p95(short) > 2s",
+        "slow(long, ttft > 2s) > 5%",
+        "slow(gap > 2s, long) > 5%",
+    ] {
+        let text = text(rule);
+        let loaded = policy::load(&[("main.policy", &*text)], "main.policy", &[]);
+        let refused =
+            loaded.is_err_and(|told| told.render(false).contains("p95(ttft, long) > 10s"));
+        assert!(refused, "{rule}");
+    }
 }
 
 #[test]

@@ -296,6 +296,7 @@ fn breaker() -> Breaker {
         consecutive: Some(5),
         slow: vec![SlowRule {
             measure: Measure::Ttft,
+            prompts: None,
             percentile: 950_000,
             limit: Span::from_millis(1_200),
         }],

@@ -19,7 +19,7 @@ pub(crate) mod word;
 
 use crate::base::{Moment, Outcome, OutcomeSet, Span};
 use crate::engine::breaker::word::Word;
-use crate::policy::model::{Breaker, Measure, Ramp};
+use crate::policy::model::{Breaker, Measure, PromptSize, Ramp};
 
 pub use self::order::Order;
 pub use self::word::{Rule, State};
@@ -72,6 +72,7 @@ impl Rules {
         {
             *limit = Limit {
                 measure: rule.measure,
+                prompts: rule.prompts,
                 time: rule.limit,
             };
             *share = MILLION.saturating_sub(rule.percentile);
@@ -124,11 +125,11 @@ impl Rules {
         steps.get(step).copied().unwrap_or(MILLION)
     }
 
-    /// Whether a time is already beyond a latency rule for its measure.
-    pub(crate) fn is_slow(&self, measure: Measure, time: Span) -> bool {
+    /// Whether a time is already beyond a latency rule for its measure and prompt.
+    pub(crate) fn is_slow(&self, measure: Measure, prompt: PromptSize, time: Span) -> bool {
         self.slow_limits
             .iter()
-            .any(|limit| limit.is_exceeded(measure, time))
+            .any(|limit| limit.is_exceeded(measure, prompt, time))
     }
 }
 
@@ -136,6 +137,7 @@ impl Rules {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Limit {
     measure: Measure,
+    prompts: Option<PromptSize>,
     time: Span,
 }
 
@@ -143,6 +145,7 @@ impl Limit {
     /// One that nothing exceeds.
     const NONE: Self = Self {
         measure: Measure::Ttft,
+        prompts: None,
         time: Span::MAX,
     };
 
@@ -151,9 +154,16 @@ impl Limit {
         self.measure
     }
 
-    /// Whether a time of this measure is longer than it allows.
-    pub(crate) fn is_exceeded(self, measure: Measure, time: Span) -> bool {
-        self.measure == measure && time > self.time
+    /// The prompts that it is about; `None` for all of them.
+    pub(crate) const fn prompts(self) -> Option<PromptSize> {
+        self.prompts
+    }
+
+    /// Whether a time of this measure, for such a prompt, is longer than it allows.
+    pub(crate) fn is_exceeded(self, measure: Measure, prompt: PromptSize, time: Span) -> bool {
+        self.measure == measure
+            && self.prompts.is_none_or(|prompts| prompts == prompt)
+            && time > self.time
     }
 }
 

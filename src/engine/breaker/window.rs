@@ -16,9 +16,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Moment, Span};
-use crate::engine::breaker::slot::{Slot, Totals};
+use crate::engine::breaker::Rules;
+use crate::engine::breaker::slot::{Slot, Totals, of_size};
 use crate::engine::breaker::word::{Rule, Word};
-use crate::engine::breaker::{Limit, Rules};
+use crate::policy::model::{Measure, PromptSize};
 
 /// The remembered readings, and the state that the last tick saw.
 #[derive(Debug, Default)]
@@ -92,12 +93,13 @@ impl Window {
 ///
 /// `p95(ttft) > limit` needs no percentile: it holds exactly when more than 5 % of the samples were above the limit. For
 /// `gap` a sample is a stream, by its longest gap.
-/// Counting those is exact at any rate and sums over cores, which percentiles do not. All prompts are judged together:
-/// the window does not tell short prompts from long ones.
+/// Counting those is exact at any rate and sums over cores, which percentiles do not.
 pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
     let enough = u64::from(rules.min_requests.max(1));
     // PERF: most windows of a quiet target.
-    if window.requests.max(window.ttfts).max(window.gaps) < enough {
+    let [short, medium, long] = window.ttfts;
+    let ttfts = short.saturating_add(medium).saturating_add(long);
+    if window.requests.max(ttfts).max(window.gaps) < enough {
         return None;
     }
     let exceeds = |part: u64, whole: u64, ppm: u32| {
@@ -109,11 +111,50 @@ pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
     {
         return Some(Rule::ErrorRate);
     }
-    (0_u8..)
-        .zip(rules.slow_limits.map(Limit::measure))
-        .zip(window.slow.into_iter().zip(rules.slow_share))
-        .find(|&((_, measure), (slow, share))| exceeds(slow, window.samples(measure), share))
-        .map(|((index, measure), _)| Rule::Slow(measure, index))
+    let limits = (0_u8..).zip(rules.slow_limits.iter().zip(rules.slow_share));
+    limits
+        .zip(window.slow)
+        .find_map(|((index, (limit, share)), slow)| {
+            let up_to = match (limit.measure(), limit.prompts()) {
+                (Measure::Gap, _) => {
+                    exceeds(slow.iter().sum(), window.gaps, share).then_some(PromptSize::Long)
+                }
+                (Measure::Ttft, Some(prompts)) => {
+                    let samples = *of_size(&window.ttfts, prompts);
+                    exceeds(*of_size(&slow, prompts), samples, share).then_some(prompts)
+                }
+                (Measure::Ttft, None) => {
+                    slow_at_any_size(&window, &slow, enough, |slow, samples| {
+                        exceeds(slow, samples, share)
+                    })
+                }
+            };
+            up_to.map(|up_to| Rule::Slow(limit.measure(), index, up_to))
+        })
+}
+
+/// Whether the samples of all prompts are too slow, and also those of the shorter ones alone, where there are enough of
+/// them: a wave of long prompts is slow because they are long. Gives the smallest size up to which there were enough.
+fn slow_at_any_size(
+    window: &Totals,
+    slow: &[u64; PromptSize::ALL.len()],
+    enough: u64,
+    exceeds: impl Fn(u64, u64) -> bool,
+) -> Option<PromptSize> {
+    let (mut slow_so_far, mut samples) = (0_u64, 0_u64);
+    let mut up_to = None;
+    for prompt in PromptSize::ALL {
+        slow_so_far = slow_so_far.saturating_add(*of_size(slow, prompt));
+        samples = samples.saturating_add(*of_size(&window.ttfts, prompt));
+        if samples < enough {
+            continue;
+        }
+        if !exceeds(slow_so_far, samples) {
+            return None;
+        }
+        up_to = up_to.or(Some(prompt));
+    }
+    up_to
 }
 
 fn tenth_of(now: Moment, length: Span) -> u64 {

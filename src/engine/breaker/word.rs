@@ -2,16 +2,16 @@
 //! in one `u64`, so that readers on all cores see a whole state or another whole state, never half of each.
 //!
 //! ```text
-//!   63   62 61   58 57    54 53          38 37                                0
+//!   63   62 61   57 56    53 52          38 37                                0
 //!  ┌───────┬───────┬────────┬──────────────┬───────────────────────────────────┐
 //!  │ state │ rule  │ level  │    epoch     │  until, milliseconds from START   │
 //!  └───────┴───────┴────────┴──────────────┴───────────────────────────────────┘
 //! ```
-//! 38 bits of milliseconds are 8.7 years of uptime. An epoch of 16 bits comes round after 65,536 changes of state; an
+//! 38 bits of milliseconds are 8.7 years of uptime. An epoch of 15 bits comes round after 32,768 changes of state; an
 //! attempt would have to run through all of them to be mistaken for one of the present epoch.
 
 use crate::base::{Moment, Span};
-use crate::policy::model::Measure;
+use crate::policy::model::{Measure, PromptSize};
 
 /// What a breaker does with requests, in the words of electricity, as everywhere: a closed one conducts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -55,8 +55,9 @@ pub enum Rule {
     ErrorRate,
     /// Several of its provider's targets could not be reached.
     Provider,
-    /// `open when pNN(ttft) > …` and its like: the index into [`crate::policy::model::Breaker::slow`].
-    Slow(Measure, u8),
+    /// `open when pNN(ttft) > …` and its like: the index into [`crate::policy::model::Breaker::slow`], and up to which size
+    /// prompts decided. What is slow at a longer one says nothing.
+    Slow(Measure, u8, PromptSize),
 }
 
 impl Rule {
@@ -66,7 +67,7 @@ impl Rule {
             Self::Consecutive => "consecutive",
             Self::ErrorRate => "error_rate",
             Self::Provider => "provider",
-            Self::Slow(measure, _) => measure.as_str(),
+            Self::Slow(measure, ..) => measure.as_str(),
         }
     }
 }
@@ -94,7 +95,7 @@ impl Word {
     /// Fifteen doublings turn a second into nine hours: every sane maximum is reached before.
     pub(crate) const LEVEL_MAX: u8 = 15;
 
-    const EPOCH_MASK: u32 = (1 << 16) - 1;
+    const EPOCH_MASK: u32 = (1 << 15) - 1;
     const UNTIL_MASK: u64 = (1 << 38) - 1;
 
     /// Open, packed, with no end: what an operator orders.
@@ -123,18 +124,20 @@ impl Word {
             Some(Rule::Consecutive) => 1,
             Some(Rule::ErrorRate) => 2,
             Some(Rule::Provider) => PROVIDER,
-            Some(Rule::Slow(measure, index)) => {
-                let first = match measure {
-                    Measure::Ttft => FIRST_TTFT,
-                    Measure::Gap => FIRST_GAP,
+            Some(Rule::Slow(Measure::Gap, index, _)) => FIRST_GAP | u64::from(index.min(3)),
+            Some(Rule::Slow(Measure::Ttft, index, up_to)) => {
+                let sizes = match up_to {
+                    PromptSize::Short => FIRST_SHORT,
+                    PromptSize::Medium => FIRST_MEDIUM,
+                    PromptSize::Long => FIRST_LONG,
                 };
-                u64::from(index.min(3)).saturating_add(first)
+                sizes | u64::from(index.min(3))
             }
         };
         let until = self.until.as_nanos().div_ceil(MILLI).min(Self::UNTIL_MASK);
         state << 62
-            | rule << 58
-            | u64::from(self.level.min(Self::LEVEL_MAX)) << 54
+            | rule << 57
+            | u64::from(self.level.min(Self::LEVEL_MAX)) << 53
             | u64::from(self.epoch & Self::EPOCH_MASK) << 38
             | until
     }
@@ -147,18 +150,21 @@ impl Word {
             2 => State::HalfOpen,
             _ => State::Open,
         };
-        let rule = match (word >> 58) & 15 {
+        let rule = (word >> 57) & 31;
+        let rule = match rule {
             0 => None,
             1 => Some(Rule::Consecutive),
             2 => Some(Rule::ErrorRate),
             PROVIDER => Some(Rule::Provider),
-            gap @ FIRST_GAP.. => slow_rule(Measure::Gap, gap.saturating_sub(FIRST_GAP)),
-            ttft => slow_rule(Measure::Ttft, ttft.saturating_sub(FIRST_TTFT)),
+            FIRST_GAP..FIRST_SHORT => slow_rule(Measure::Gap, rule, PromptSize::Long),
+            FIRST_SHORT..FIRST_MEDIUM => slow_rule(Measure::Ttft, rule, PromptSize::Short),
+            FIRST_MEDIUM..FIRST_LONG => slow_rule(Measure::Ttft, rule, PromptSize::Medium),
+            _ => slow_rule(Measure::Ttft, rule, PromptSize::Long),
         };
         Self {
             state,
             rule,
-            level: u8::try_from((word >> 54) & 15).unwrap_or(Self::LEVEL_MAX),
+            level: u8::try_from((word >> 53) & 15).unwrap_or(Self::LEVEL_MAX),
             epoch: epoch_of(word),
             until: match word & Self::UNTIL_MASK {
                 Self::UNTIL_MASK => Moment::NEVER,
@@ -168,10 +174,10 @@ impl Word {
     }
 }
 
-fn slow_rule(measure: Measure, index: u64) -> Option<Rule> {
-    u8::try_from(index)
-        .ok()
-        .map(|index| Rule::Slow(measure, index))
+/// Each of them has four indices: the last two bits.
+fn slow_rule(measure: Measure, rule: u64, up_to: PromptSize) -> Option<Rule> {
+    let index = u8::try_from(rule & 3).ok()?;
+    Some(Rule::Slow(measure, index, up_to))
 }
 
 /// Whether the state is closed: what every pick asks of a packed word.
@@ -190,16 +196,18 @@ pub(crate) fn epoch_of(word: u64) -> u32 {
 }
 
 const MILLI: u64 = 1_000_000;
-/// The packed rules from here on are about `ttft`, and from there on about `gap`.
-const FIRST_TTFT: u64 = 3;
-const FIRST_GAP: u64 = 7;
-const PROVIDER: u64 = 11;
+const PROVIDER: u64 = 3;
+/// The four packed rules from here on are about `gap`, those from there on about `ttft` of prompts up to a size.
+const FIRST_GAP: u64 = 4;
+const FIRST_SHORT: u64 = 8;
+const FIRST_MEDIUM: u64 = 12;
+const FIRST_LONG: u64 = 16;
 
 #[cfg(test)]
 mod tests {
     use super::{Rule, State, Word, closed, epoch_of, passes};
     use crate::base::{Moment, Span};
-    use crate::policy::model::Measure;
+    use crate::policy::model::{Measure, PromptSize};
 
     #[test]
     fn a_word_survives_packing() {
@@ -209,12 +217,13 @@ mod tests {
                 Some(Rule::Consecutive),
                 Some(Rule::ErrorRate),
                 Some(Rule::Provider),
-                Some(Rule::Slow(Measure::Ttft, 0)),
-                Some(Rule::Slow(Measure::Ttft, 3)),
-                Some(Rule::Slow(Measure::Gap, 0)),
-                Some(Rule::Slow(Measure::Gap, 3)),
+                Some(Rule::Slow(Measure::Ttft, 0, PromptSize::Short)),
+                Some(Rule::Slow(Measure::Ttft, 3, PromptSize::Medium)),
+                Some(Rule::Slow(Measure::Ttft, 3, PromptSize::Long)),
+                Some(Rule::Slow(Measure::Gap, 0, PromptSize::Long)),
+                Some(Rule::Slow(Measure::Gap, 3, PromptSize::Long)),
             ] {
-                for epoch in [0, 1, 65_535] {
+                for epoch in [0, 1, 32_767] {
                     let word = Word {
                         state,
                         rule,
@@ -238,7 +247,7 @@ mod tests {
             state: State::Open,
             rule: None,
             level: 0,
-            epoch: 65_535,
+            epoch: 32_767,
             until: Moment::from_nanos(1),
         };
         assert_eq!(

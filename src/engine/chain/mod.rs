@@ -33,7 +33,7 @@ use crate::base::{Moment, Outcome, RequestId, Span, TargetId, hash};
 use crate::engine::balance::bit;
 use crate::engine::breaker::gate::Token;
 use crate::engine::core::Core;
-use crate::policy::model::{Action, AttemptFacts, Serve};
+use crate::policy::model::{Action, AttemptFacts, PromptSize, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, reject};
@@ -173,6 +173,13 @@ impl Chain {
             lifeline: false,
             committed: false,
         }
+    }
+
+    /// The size of its prompt: short, unless said otherwise.
+    #[must_use]
+    pub const fn with_prompt(mut self, prompt: PromptSize) -> Self {
+        self.history.prompt = prompt;
+        self
     }
 
     /// The client's own bounds, where they are shorter: the whole request is over by `deadline`, and something has

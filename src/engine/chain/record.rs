@@ -3,6 +3,7 @@
 use crate::base::limits::{HISTORY_ENTRIES_MAX, KEYS_MAX};
 use crate::base::{Outcome, Span, TargetId};
 use crate::engine::balance::bit;
+use crate::policy::model::PromptSize;
 
 /// One attempt as the record shows it.
 #[expect(
@@ -159,6 +160,8 @@ pub struct History {
     /// The one that ended last, counted from 1; 0 before any has.
     ended: u8,
     key_changes: u8,
+    /// The size of the prompt that all of them were sent.
+    pub(super) prompt: PromptSize,
 }
 
 impl History {

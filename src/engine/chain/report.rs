@@ -11,7 +11,7 @@ use crate::engine::breaker::{Health, Rules};
 use crate::engine::chain::{Chain, End, Form, Running};
 use crate::engine::core::Core;
 use crate::policy::Plan;
-use crate::policy::model::Measure;
+use crate::policy::model::{Measure, PromptSize};
 
 impl Chain {
     /// The first content of the attempt at hand has gone to the client. One that runs beside it is overtaken. Later calls
@@ -42,7 +42,7 @@ impl Chain {
             running.token.is_some() || !is_current(running, cell, core)
         };
         if !stale {
-            sample(Measure::Ttft, ttft, running, core);
+            sample(Measure::Ttft, self.history.prompt, ttft, running, core);
         }
         core.learn_ttft(target, ttft);
         self.overtake(now, core);
@@ -88,7 +88,7 @@ impl Chain {
             self.slow_probe(&running, cell),
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
-            sample(Measure::Ttft, waited, &running, core);
+            sample(Measure::Ttft, self.history.prompt, waited, &running, core);
         }
         if let Some(auto) = &cell.auto {
             auto.learned.ended(core.index, end.outcome);
@@ -121,7 +121,7 @@ impl Chain {
         );
         for running in both.iter().flatten() {
             self.release(now, core, running, None);
-            forsake(now, running, core);
+            forsake(now, running, self.history.prompt, core);
             if let Some(cell) = core.board.cell(running.target) {
                 self.sample_gap(running, cell, core, false);
             }
@@ -133,10 +133,19 @@ impl Chain {
     fn sample_gap(&self, running: &Running, cell: &Cell, core: &Core, whole: bool) {
         let counts = self.form == Form::Stream && running.content && running.token.is_none();
         if counts
-            && (whole || cell.rules.is_slow(Measure::Gap, running.gap))
+            && (whole
+                || cell
+                    .rules
+                    .is_slow(Measure::Gap, self.history.prompt, running.gap))
             && is_current(running, cell, core)
         {
-            sample(Measure::Gap, running.gap, running, core);
+            sample(
+                Measure::Gap,
+                self.history.prompt,
+                running.gap,
+                running,
+                core,
+            );
         }
     }
 
@@ -148,7 +157,7 @@ impl Chain {
         };
         self.release(now, core, &loser, None);
         self.history.overtaken(loser.index);
-        forsake(now, &loser, core);
+        forsake(now, &loser, self.history.prompt, core);
         let waited = now.since(loser.started);
         // Less than usual says nothing about how long it would have been.
         if core
@@ -174,20 +183,22 @@ impl Chain {
     }
 
     /// Whether the attempt was slower than the rule that opened its breaker, if it was one of latency: such a probe is an
-    /// answer and yet no cure.
+    /// answer and yet no cure. With a longer prompt than those that opened it, it may be slow.
     fn slow_probe(&self, running: &Running, cell: &Cell) -> impl Fn(Rule) -> bool + use<> {
         let record = self.history.at(running.index);
         let ttft = record.and_then(|record| record.ttft);
-        let (gap, limits) = (running.gap, cell.rules.slow_limits);
+        let (prompt, gap, limits) = (self.history.prompt, running.gap, cell.rules.slow_limits);
         move |rule| match rule {
-            Rule::Slow(measure, index) => {
+            Rule::Slow(measure, index, up_to) => {
                 let time = match measure {
                     Measure::Ttft => ttft,
                     Measure::Gap => Some(gap),
                 };
                 let limit = limits.get(usize::from(index));
-                time.zip(limit)
-                    .is_some_and(|(time, limit)| limit.is_exceeded(measure, time))
+                prompt <= up_to
+                    && time
+                        .zip(limit)
+                        .is_some_and(|(time, limit)| limit.is_exceeded(measure, prompt, time))
             }
             Rule::Consecutive | Rule::ErrorRate | Rule::Provider => false,
         }
@@ -196,7 +207,7 @@ impl Chain {
 
 /// An attempt that nobody waits for any more: a probe's token goes back, and a wait beyond a latency rule is a slow
 /// answer.
-fn forsake(now: Moment, running: &Running, core: &Core) {
+fn forsake(now: Moment, running: &Running, prompt: PromptSize, core: &Core) {
     let Some(cell) = core.board.cell(running.target) else {
         return;
     };
@@ -206,10 +217,10 @@ fn forsake(now: Moment, running: &Running, core: &Core) {
     }
     let waited = now.since(running.started);
     if !running.content
-        && cell.rules.is_slow(Measure::Ttft, waited)
+        && cell.rules.is_slow(Measure::Ttft, prompt, waited)
         && is_current(running, cell, core)
     {
-        sample(Measure::Ttft, waited, running, core);
+        sample(Measure::Ttft, prompt, waited, running, core);
     }
 }
 
@@ -324,11 +335,11 @@ fn rest_key(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) 
 }
 
 /// Counts a time for the latency rules.
-fn sample(measure: Measure, time: Span, running: &Running, core: &Core) {
+fn sample(measure: Measure, prompt: PromptSize, time: Span, running: &Running, core: &Core) {
     if let Some(cell) = core.board.cell(running.target)
         && let Some(slot) = cell.slot(core.index)
     {
-        slot.sample(measure, time, &cell.rules.slow_limits);
+        slot.sample(measure, prompt, time, &cell.rules.slow_limits);
     }
 }
 

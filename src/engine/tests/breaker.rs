@@ -3,7 +3,7 @@
 use crate::base::{Outcome, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker};
 use crate::engine::{Rule, State};
-use crate::policy::model::{Breaker, Measure, Pick, SlowRule};
+use crate::policy::model::{Breaker, Measure, Pick, PromptSize, SlowRule};
 
 #[test]
 fn an_error_rate_opens_at_the_first_tick_after_it() {
@@ -492,6 +492,7 @@ fn counts_of_an_old_epoch_do_not_count_in_the_new_one() {
 fn a_percentile_is_a_count_of_slow_answers() {
     let slow = |limit| SlowRule {
         measure: Measure::Ttft,
+        prompts: None,
         percentile: 950_000,
         limit: Span::from_millis(limit),
     };
@@ -517,6 +518,6 @@ fn a_percentile_is_a_count_of_slow_answers() {
         world.pass(Span::from_millis(100));
         let status = world.status('a');
         assert_eq!(status.state == State::Open, opens, "{slow_ones}");
-        assert!(!opens || status.why == Some(Rule::Slow(Measure::Ttft, 1)));
+        assert!(!opens || status.why == Some(Rule::Slow(Measure::Ttft, 1, PromptSize::Short)));
     }
 }

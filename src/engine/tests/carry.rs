@@ -172,6 +172,7 @@ fn a_window_goes_on_unless_what_counts_has_changed() {
     let count = OutcomeSet::EMPTY.with(Outcome::S5xx);
     let slow = vec![SlowRule {
         measure: Measure::Ttft,
+        prompts: None,
         percentile: 950_000,
         limit: SECOND,
     }];
@@ -378,6 +379,7 @@ fn a_rule_that_looks_at_something_else_counts_anew() {
         breaker: Breaker {
             slow: vec![SlowRule {
                 measure,
+                prompts: None,
                 percentile: 950_000,
                 limit: SECOND,
             }],

@@ -3,12 +3,13 @@
 use crate::base::{Outcome, Span};
 use crate::engine::tests::world::{SECOND, Setup, World, breaker, target};
 use crate::engine::{Rule, State};
-use crate::policy::model::{Breaker, Measure, SlowRule};
+use crate::policy::model::{Breaker, Measure, PromptSize, SlowRule};
 
 /// Opens when more than 30 % are beyond a second.
 const fn rule(measure: Measure) -> SlowRule {
     SlowRule {
         measure,
+        prompts: None,
         percentile: 700_000,
         limit: SECOND,
     }
@@ -77,7 +78,7 @@ fn a_stream_counts_once_by_its_longest_gap() {
             opens,
             "{like_it} end in {end:?}"
         );
-        assert!(!opens || status.why == Some(Rule::Slow(Measure::Gap, 0)));
+        assert!(!opens || status.why == Some(Rule::Slow(Measure::Gap, 0, PromptSize::Long)));
         assert!(!opens || status.why.map(Rule::as_str) == Some("gap"));
     }
 }
@@ -120,10 +121,13 @@ fn streams_that_are_cut_before_they_are_slow_say_nothing_about_gaps() {
 fn a_rule_about_gaps_and_one_about_ttft_do_not_mix() {
     for (measures, opened_by) in [
         (vec![Measure::Ttft], None),
-        (vec![Measure::Gap], Some(Rule::Slow(Measure::Gap, 0))),
+        (
+            vec![Measure::Gap],
+            Some(Rule::Slow(Measure::Gap, 0, PromptSize::Long)),
+        ),
         (
             vec![Measure::Ttft, Measure::Gap],
-            Some(Rule::Slow(Measure::Gap, 1)),
+            Some(Rule::Slow(Measure::Gap, 1, PromptSize::Long)),
         ),
     ] {
         let mut world = world(Breaker {

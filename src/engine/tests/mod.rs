@@ -14,6 +14,7 @@ mod keys;
 mod lifeline;
 mod orders;
 mod pauses;
+mod prompts;
 mod queue;
 mod sequences;
 mod threads;

@@ -114,6 +114,7 @@ fn a_missing_model_comes_back_by_itself() {
 fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
     let slow = crate::policy::model::SlowRule {
         measure: crate::policy::model::Measure::Ttft,
+        prompts: None,
         percentile: 500_000,
         limit: SECOND,
     };
@@ -145,6 +146,7 @@ fn an_impatient_client_is_a_failure_of_nobody_unless_it_was_slow() {
 fn a_slow_answer_that_is_cut_short_counts_once() {
     let slow = crate::policy::model::SlowRule {
         measure: crate::policy::model::Measure::Ttft,
+        prompts: None,
         percentile: 500_000,
         limit: SECOND,
     };

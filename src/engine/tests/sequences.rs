@@ -3,7 +3,7 @@
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::tests::world::{MS, SECOND, Setup, World, breaker};
 use crate::engine::{Chain, Order, Rule, State, Step};
-use crate::policy::model::{Breaker, Measure, Pick, Ramp, SlowRule};
+use crate::policy::model::{Breaker, Measure, Pick, PromptSize, Ramp, SlowRule};
 
 /// What can happen to the one target of the world.
 #[derive(Clone, Copy, Debug)]
@@ -115,11 +115,13 @@ fn small() -> Breaker {
         slow: vec![
             SlowRule {
                 measure: Measure::Ttft,
+                prompts: None,
                 percentile: 500_000,
                 limit: Span::from_millis(100),
             },
             SlowRule {
                 measure: Measure::Gap,
+                prompts: None,
                 percentile: 500_000,
                 limit: Span::from_millis(100),
             },
@@ -377,8 +379,8 @@ impl<'a> Model<'a> {
         if begun.probe {
             self.out -= 1;
             let looked_at = match self.why {
-                Some(Rule::Slow(Measure::Ttft, 0)) => seen.map(|seen| seen.ttft),
-                Some(Rule::Slow(Measure::Gap, 1)) => seen.map(|seen| seen.gap),
+                Some(Rule::Slow(Measure::Ttft, 0, PromptSize::Short)) => seen.map(|seen| seen.ttft),
+                Some(Rule::Slow(Measure::Gap, 1, PromptSize::Long)) => seen.map(|seen| seen.gap),
                 _ => None,
             };
             match outcome {
@@ -505,11 +507,11 @@ impl<'a> Model<'a> {
         } else if samples >= enough
             && slow * 1_000_000 > samples * u64::from(1_000_000 - self.rules.slow[0].percentile)
         {
-            self.refuse(now, Some(Rule::Slow(Measure::Ttft, 0)));
+            self.refuse(now, Some(Rule::Slow(Measure::Ttft, 0, PromptSize::Short)));
         } else if gaps >= enough
             && slow_gaps * 1_000_000 > gaps * u64::from(1_000_000 - self.rules.slow[1].percentile)
         {
-            self.refuse(now, Some(Rule::Slow(Measure::Gap, 1)));
+            self.refuse(now, Some(Rule::Slow(Measure::Gap, 1, PromptSize::Long)));
         }
     }
 

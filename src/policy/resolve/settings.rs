@@ -3,8 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, LogForm, Measure, MidStream, Panic, Retries, Server, ServerBounds, ServerTls,
-    SlowRule, Telemetry, Timeouts, TimeoutsOverride,
+    Breaker, LogForm, Measure, MidStream, Panic, PromptSize, Retries, Server, ServerBounds,
+    ServerTls, SlowRule, Telemetry, Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -296,7 +296,8 @@ impl<'t> Resolver<'t> {
     /// `open when error_rate > 25%`, `consecutive >= 5`, `p95(ttft) > 1200ms` or `slow(gap > 2s) > 30%`
     fn open_rule(&mut self, stmt: &'t Stmt<'t>, breaker: &mut Breaker) {
         const SHAPE: &str = "open when error_rate > 25%`, `open when consecutive >= 5`, \
-             `open when p95(ttft) > 1200ms` or `open when slow(gap > 2s) > 30%";
+             `open when p95(ttft) > 1200ms`, `open when p95(ttft, long) > 10s` or \
+             `open when slow(gap > 2s) > 30%";
         let [
             _,
             Word::When(
@@ -331,9 +332,10 @@ impl<'t> Resolver<'t> {
             }
             (Kind::Call(name, args), Op::Gt, Some(number)) if number.span().is_some() => {
                 match percentile(name).zip(slow_measure(args)) {
-                    Some((percentile, measure)) => {
+                    Some((percentile, (measure, prompts))) => {
                         let rule = SlowRule {
                             measure,
+                            prompts,
                             percentile,
                             limit: number.span().unwrap_or_default(),
                         };
@@ -343,7 +345,7 @@ impl<'t> Resolver<'t> {
                 }
             }
             (Kind::Call("slow", args), Op::Gt, Some(number)) if number.ppm().is_some() => {
-                let Some((measure, limit)) = slow_limit(args) else {
+                let Some((measure, prompts, limit)) = slow_limit(args) else {
                     self.report(say::not_written_so(stmt.place, "open", SHAPE));
                     return;
                 };
@@ -351,6 +353,7 @@ impl<'t> Resolver<'t> {
                 if let Some(share) = self.percent(right, number, SHARE_MAX) {
                     let rule = SlowRule {
                         measure,
+                        prompts,
                         percentile: 1_000_000_u32.saturating_sub(share),
                         limit,
                     };
@@ -449,26 +452,39 @@ pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
         .and_then(|max| u8::try_from(max).ok())
 }
 
-/// What `p95(gap)` looks at.
-fn slow_measure(args: &[Arg<'_>]) -> Option<Measure> {
-    let [Arg { expr, value: None }] = args else {
-        return None;
-    };
-    expr.name().and_then(Measure::named)
+/// What `p95(gap)` or `p95(ttft, long)` looks at.
+fn slow_measure(args: &[Arg<'_>]) -> Option<(Measure, Option<PromptSize>)> {
+    let (first, rest) = args.split_first()?;
+    let measure = argument(first)?.name().and_then(Measure::named)?;
+    Some((measure, slow_prompts(measure, rest)?))
 }
 
-/// What `slow(gap > 2s)` looks at, and its limit.
-fn slow_limit(args: &[Arg<'_>]) -> Option<(Measure, Span)> {
-    let [Arg { expr, value: None }] = args else {
-        return None;
-    };
-    let Kind::Compare(Op::Gt, left, right) = &expr.kind else {
+/// What `slow(gap > 2s)` or `slow(ttft > 10s, long)` looks at, and its limit.
+fn slow_limit(args: &[Arg<'_>]) -> Option<(Measure, Option<PromptSize>, Span)> {
+    let (first, rest) = args.split_first()?;
+    let Kind::Compare(Op::Gt, left, right) = &argument(first)?.kind else {
         return None;
     };
     let Kind::Number(limit) = right.kind else {
         return None;
     };
-    left.name().and_then(Measure::named).zip(limit.span())
+    let measure = left.name().and_then(Measure::named)?;
+    Some((measure, slow_prompts(measure, rest)?, limit.span()?))
+}
+
+/// The prompts that a rule about this measure is for: what may stand behind it. Gaps do not grow with the prompt.
+#[expect(clippy::option_option, reason = "neither all nor some: not written so")]
+fn slow_prompts(measure: Measure, rest: &[Arg<'_>]) -> Option<Option<PromptSize>> {
+    match (measure, rest) {
+        (_, []) => Some(None),
+        (Measure::Ttft, [size]) => argument(size)?.name().and_then(PromptSize::named).map(Some),
+        _ => None,
+    }
+}
+
+/// An argument without a name.
+fn argument<'e>(arg: &'e Arg<'_>) -> Option<&'e Expr<'e>> {
+    arg.value.is_none().then_some(&arg.expr)
 }
 
 /// `p95` in parts per million.

@@ -36,7 +36,7 @@ pub(in crate::policy) const BREAKER: Block = Block {
         row(
             "open",
             Form::Free("open when error_rate > 25%"),
-            "what opens it: `error_rate`, `consecutive` failures, slow streams by `ttft` or by their longest `gap`",
+            "what opens it: `error_rate`, `consecutive` failures, slow streams by `ttft` (of `short`, `medium` or `long` prompts) or by their longest `gap`",
         ),
         field(
             "cool_down",
