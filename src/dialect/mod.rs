@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod crossed;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod recorded;
 mod route;
 #[cfg(test)]
