@@ -1,6 +1,7 @@
 //! Thoughts of other providers that come back in a conversation. An answer that is said in this format has them in
 //! `reasoning_content`, where clients look for them, and SDKs send the whole message again. Some providers refuse a member
-//! that they do not know (Groq: "property … is unsupported"; Mistral: `extra_forbidden`; Cerebras: `wrong_api_format`), so it is taken out there, where a request passes as it is.
+//! that they do not know (Groq: "property … is unsupported"; Mistral: `extra_forbidden`; Cerebras: `wrong_api_format`), so
+//! it is taken out there, where a request passes as it is.
 
 use crate::policy::model::ProviderKind;
 use crate::wire;
