@@ -12,10 +12,10 @@
 
 #[cfg(test)]
 mod crossed;
-mod mark;
-mod media;
 #[cfg(test)]
 mod known;
+mod mark;
+mod media;
 #[cfg(test)]
 mod recorded;
 mod route;
