@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(fitted("call_abc", IdForm::Mistral), "sqaf4tymn");
     }
 
+    /// litellm #41534 cuts them.
     #[test]
     fn a_common_beginning_does_not_make_two_names_one() {
         let (one, other) = (

@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 mod crossed;
+#[cfg(test)]
+mod known;
 mod mark;
 mod media;
 #[cfg(test)]

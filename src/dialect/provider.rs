@@ -87,24 +87,31 @@ impl Asked<'_> {
     }
 }
 
-/// Whether a part of a request may hold what [`without_foreign_thoughts`] takes out.
+/// Whether a part of a request may hold what [`without_foreign_thoughts`] takes out for a provider of this kind.
 ///
 /// PERF: asked of every request that passes, so that hardly one is copied.
-pub fn may_hold_foreign_thoughts(format: Format, part: &[u8]) -> bool {
+pub fn may_hold_foreign_thoughts(format: Format, kind: ProviderKind, part: &[u8]) -> bool {
     match format {
+        Format::Chat => !chat::takes_thoughts(kind) && chat::may_hold_thoughts(part),
         Format::Responses => responses::may_hold_own_thoughts(part),
         Format::Messages => messages::may_hold_unsigned_thoughts(part),
-        Format::Chat | Format::Gemini | Format::Converse | Format::Cohere => false,
+        Format::Gemini | Format::Converse | Format::Cohere => false,
     }
 }
 
 /// A request that passes as it is but for what an answer of another provider left in it, and this one refuses: thoughts.
 /// `None` where there is nothing of that.
-pub fn without_foreign_thoughts(format: Format, body: &[u8]) -> Option<Vec<u8>> {
+pub fn without_foreign_thoughts(
+    format: Format,
+    kind: ProviderKind,
+    body: &[u8],
+) -> Option<Vec<u8>> {
     match format {
+        Format::Chat if chat::takes_thoughts(kind) => None,
+        Format::Chat => chat::without_thoughts(body),
         Format::Responses => responses::without_own_thoughts(body),
         Format::Messages => messages::without_unsigned_thoughts(body),
-        Format::Chat | Format::Gemini | Format::Converse | Format::Cohere => None,
+        Format::Gemini | Format::Converse | Format::Cohere => None,
     }
 }
 

@@ -356,8 +356,12 @@ impl Translator {
     fn take(&mut self, name: &str, out: &mut Vec<u8>) {
         let (seen, writer) = (&mut self.seen, &mut self.writer);
         self.reader.read(name, &mut self.data, &mut |event| {
+            if seen.error {
+                return;
+            }
+            seen.note(&event);
+            // An end that is a failure is told as the client's format tells errors, not as an end.
             if !seen.error {
-                seen.note(&event);
                 writer.write(&event, out);
             }
         });

@@ -189,7 +189,11 @@ impl Exchange {
         self.answer.reset();
         self.outbox.stock(context.scratch);
         self.state = State::Dial;
-        if client != Format::Chat || self.upstream.format != client || self.is_resuming() {
+        if client != Format::Chat
+            || self.upstream.format != client
+            || self.is_resuming()
+            || kind.is_some_and(|kind| self.may_hold_foreign_thoughts(kind))
+        {
             self.word_request(now, &attempt, context);
         }
     }

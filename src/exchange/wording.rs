@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::exchange::context::Context;
 use crate::exchange::outbound::{Failure, Upstream};
 use crate::policy::Plan;
-use crate::policy::model::Action;
+use crate::policy::model::{Action, ProviderKind};
 use crate::wire::h1::write;
 
 /// A request that is not the client's bytes.
@@ -84,8 +84,8 @@ impl Exchange {
         let token = self.model_token(&asked, &mut name);
         let bytes = if self.is_resuming() {
             Some(self.resumed_body(token, attempt.target, context.plan))
-        } else if self.may_hold_foreign_thoughts() {
-            without_foreign_thoughts(asked.format, &self.whole_body(token))
+        } else if self.may_hold_foreign_thoughts(asked.provider.kind) {
+            without_foreign_thoughts(asked.format, asked.provider.kind, &self.whole_body(token))
         } else {
             None
         };
@@ -95,11 +95,12 @@ impl Exchange {
         }))
     }
 
-    fn may_hold_foreign_thoughts(&self) -> bool {
+    /// Whether something may have to be taken out of a request that passes.
+    pub(super) fn may_hold_foreign_thoughts(&self, kind: ProviderKind) -> bool {
         let tail = self.inbox.all().get(self.request.tail.clone());
         [self.request.notes.prefix(), tail.unwrap_or_default()]
             .into_iter()
-            .any(|part| may_hold_foreign_thoughts(self.upstream.format, part))
+            .any(|part| may_hold_foreign_thoughts(self.upstream.format, kind, part))
     }
 
     /// The client's request, said in the provider's format.

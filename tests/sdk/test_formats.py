@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Dialects, provider_key
 
-KINDS = ("anthropic", "gemini", "mistral", "openai")
+KINDS = ("anthropic", "deepseek", "gemini", "mistral", "openai")
 HELLO = [{"role": "user", "content": "Hello there, how are you today?"}]
 
 
@@ -87,6 +87,17 @@ def test_unsigned_thoughts_do_not_go_back(gateway, providers):
     gateway.anthropic().messages.create(model="anthropic", messages=history, max_tokens=9)
     [asked] = providers["first"].log()
     assert "thinking" not in json.dumps(asked["body"])
+
+
+@pytest.mark.parametrize("kind, takes", [("deepseek", True), ("mistral", False), ("openai", False)])
+def test_thoughts_go_back_where_they_are_known(kind, takes, gateway, providers):
+    """Mistral and others refuse the member that SDKs keep of another provider's answer."""
+    providers["first"].serve("openai/document-as-binary-content-input-with-tool-1")
+    answer = {"role": "assistant", "content": "Fine."}
+    history = [*HELLO, {**answer, "reasoning_content": "hm"}, *HELLO]
+    gateway.client().chat.completions.create(model=kind, messages=history)
+    [asked] = providers["first"].log()
+    assert asked["body"]["messages"] == (history if takes else [*HELLO, answer, *HELLO])
 
 
 def test_same_format_passes_as_it_is(gateway, providers):

@@ -160,7 +160,7 @@ impl<'a> Reading<'a> {
             return;
         };
         if is_thought(part) {
-            self.thought(text, field::text(part, "thoughtSignature"));
+            self.thought(text);
         } else if !text.is_empty() {
             self.said.words = true;
             // The chunks of one text are one part.
@@ -171,16 +171,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn thought(&mut self, text: &'a str, signature: Option<&'a str>) {
-        if let Some(Part::Reasoning(last)) = self.parts.last_mut()
-            && last.signature.is_none()
-        {
+    /// Without its proof, if it has one: to Anthropic it would be a forged one of its own.
+    fn thought(&mut self, text: &'a str) {
+        if let Some(Part::Reasoning(last)) = self.parts.last_mut() {
             last.text.to_mut().push_str(text);
-            last.signature = signature.map(Cow::Borrowed);
-        } else if !text.is_empty() || signature.is_some() {
+        } else if !text.is_empty() {
             self.parts.push(Part::Reasoning(Reasoning {
                 text: Cow::Borrowed(text),
-                signature: signature.map(Cow::Borrowed),
+                signature: None,
                 redacted: false,
             }));
         }

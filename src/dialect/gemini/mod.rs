@@ -13,8 +13,8 @@
 //! * Gemini 3 refuses a call of the current turn without its `thoughtSignature`, where it is the first of a step; one
 //!   that it did not make goes with a word that says so.
 //! * `promptTokenCount` holds what came from the cache; `candidatesTokenCount` does not hold the thoughts.
-//! * A proof (`thoughtSignature`) on words that are no thoughts is not asked back, and not carried: only Gemini could
-//!   read it. Pictures in answers are not carried either: no request that is written here asks for them.
+//! * A proof (`thoughtSignature`) on words, thought or said, is not asked back, and not carried: only Gemini could read it,
+//!   and Anthropic would take it for a forged one of its own. Pictures in answers are not carried either: no request that is written here asks for them.
 
 mod answer;
 pub mod embeddings;

@@ -83,15 +83,12 @@ impl Reader {
             Reading::Finished => return self.fail(take),
             Reading::Failed => return,
         }
-        let signature = field::text(part, "thoughtSignature");
         if let Some(call) = call {
-            self.call(call, signature, take);
+            self.call(call, field::text(part, "thoughtSignature"), take);
         } else if is_thought(part) {
+            // Without its proof, as in a whole answer.
             if !text.is_empty() {
                 take(Event::Reasoning(text));
-            }
-            if let Some(signature) = signature {
-                take(Event::Signature(signature));
             }
         } else if !text.is_empty() {
             self.said.words = true;

@@ -1,7 +1,10 @@
 //! Recorded answers mean what they say, whole and in events.
 
+use crate::dialect::codec::Reply;
+use crate::dialect::format::Format;
 use crate::dialect::gemini::answer;
 use crate::dialect::recorded::{RecordedBody, data_of};
+use crate::dialect::translation::{self, Translator};
 use crate::dialect::turn::{Answer, Arguments, Finish, Part, Reasoning, Text, ToolCall, Usage};
 use crate::wire::json::{Tree, Writer};
 
@@ -301,4 +304,32 @@ fn text_of(answer: &Answer<'_>) -> String {
     let mut out = Vec::new();
     answer::write(answer, &reply(), &mut Writer::new(&mut out));
     String::from_utf8(out).unwrap()
+}
+
+/// A client of Anthropic's sends it back in its next request, and Anthropic refuses a signature that it did not give.
+#[test]
+fn the_proof_of_a_thought_is_no_signature_for_anthropics_clients() {
+    let answer = r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true,"thoughtSignature":"sealed"},{"text":"Hi"}]},"finishReason":"STOP"}]}"#;
+    let mut whole = Vec::new();
+    let (mut body, reply) = (answer.as_bytes().to_vec(), Reply::default());
+    translation::answer(
+        &mut body,
+        Format::Gemini,
+        Format::Messages,
+        &reply,
+        &mut whole,
+    )
+    .unwrap();
+    let mut streamed = Vec::new();
+    let mut translator = Translator::new(Format::Gemini, Format::Messages, reply);
+    let events = format!("data: {answer}\r\n\r\n");
+    translator
+        .feed(events.as_bytes(), true, &mut streamed)
+        .unwrap();
+    for said in [whole, streamed] {
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("hm") && said.contains("Hi"), "{said}");
+        assert!(said.contains(r#""signature":"""#), "{said}");
+        assert!(!said.contains("sealed"), "{said}");
+    }
 }
