@@ -18,6 +18,7 @@ pub mod diag;
 pub mod facts;
 pub mod model;
 pub mod program;
+pub mod reason;
 
 pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};

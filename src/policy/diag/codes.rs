@@ -93,6 +93,11 @@ codes! {
     P1018 Error "`--set` names no parameter";
     P2001 Error "there is no `route default`";
     P2002 Error "a route stands after `route default`";
+    P2003 Error "a condition, or an alternative of one, is always false";
+    P2004 Error "a route can never match";
+    P2005 Warning "an earlier route takes part of what a route names";
+    P2006 Note "it could not be decided who gets some requests";
+    P2007 Warning "a condition is always true";
     P2008 Error "all weights of a tier are zero";
     P2009 Warning "a target with weight 0 is never picked first";
     P2010 Error "a target is listed twice in a route";
