@@ -11,6 +11,8 @@
 //! Nothing here touches a socket.
 
 #[cfg(test)]
+mod crossed;
+#[cfg(test)]
 mod recorded;
 mod route;
 #[cfg(test)]

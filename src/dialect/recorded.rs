@@ -1,12 +1,14 @@
 //! The recorded interactions of `tests/fixtures`, for the tests of every format.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::policy::model::ProviderKind;
 
 /// One recorded interaction.
+#[derive(Clone)]
 pub(super) struct Recorded {
     /// The folder: the format that was spoken, as the recordings name it.
     pub(super) folder: &'static str,
@@ -25,6 +27,7 @@ pub(super) struct Recorded {
 }
 
 /// The body of a recorded answer.
+#[derive(Clone)]
 pub(super) enum RecordedBody {
     /// A plain answer.
     Whole(Vec<u8>),
@@ -45,6 +48,11 @@ impl Recorded {
 
 /// All of them, by name.
 pub(super) fn all() -> Vec<Recorded> {
+    ALL.clone()
+}
+
+/// Read once for all tests: there are megabytes.
+static ALL: LazyLock<Vec<Recorded>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut found = Vec::new();
     for (folder, kind) in FOLDERS {
@@ -59,14 +67,17 @@ pub(super) fn all() -> Vec<Recorded> {
         "recordings came or went: extend the tables"
     );
     found
-}
+});
 
 /// Those in a folder.
 pub(super) fn of(folder: &str) -> Vec<Recorded> {
-    let mut all = all();
-    all.retain(|recorded| recorded.folder == folder);
-    assert!(!all.is_empty(), "no recordings in {folder}");
-    all
+    let found: Vec<_> = ALL
+        .iter()
+        .filter(|recorded| recorded.folder == folder)
+        .cloned()
+        .collect();
+    assert!(!found.is_empty(), "no recordings in {folder}");
+    found
 }
 
 /// What stands behind `data:` in an event, its lines joined; `None` if there is none.
