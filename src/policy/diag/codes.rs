@@ -84,6 +84,7 @@ codes! {
     P1008 Error "a name is both an enum value and a const";
     P1009 Error "a value is out of range";
     P1010 Warning "a declaration is never used";
+    P1011 Warning "an `allow` silences nothing";
     P1012 Warning "text holds invisible direction controls";
     P1013 Error "a field does not belong to this kind of provider";
     P1014 Error "something compulsory is missing";
@@ -107,6 +108,8 @@ codes! {
     P2015 Error "a guard can never judge, or could withdraw what must stay";
     P3001 Error "a `fallback` has no `else`";
     P3002 Error "a fallback only leads back to where it came from";
+    P3003 Warning "a fallback stays in the failure domain that it flees";
+    P3004 Error "forbids leave some requests of a route no target";
     P3005 Error "a route requires what a target lacks";
     P3014 Error "a request could need more attempts than its cap";
     P3019 Error "a hedge can never help";
@@ -120,6 +123,7 @@ codes! {
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";
+    P4005 Error "a forbid names what no target has";
     P4007 Error "the gateway would be open to everyone on the network";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";

@@ -6,6 +6,7 @@ mod codes;
 mod json;
 mod render;
 
+pub(in crate::policy) mod allow;
 pub(in crate::policy) mod naming;
 pub(in crate::policy) mod nearest;
 pub(in crate::policy) mod reach;

@@ -141,3 +141,87 @@ pub(in crate::policy) fn undecided(routes: &[(&str, Place)]) -> Diagnostic {
         "fewer alternatives of several facts each are decided: split the condition over two routes",
     )
 }
+
+/// Requests that a route takes and has no target for.
+#[derive(Debug)]
+pub(in crate::policy) struct NoTarget<'d> {
+    /// Its name.
+    pub(in crate::policy) name: &'d str,
+    /// Its condition.
+    pub(in crate::policy) place: Place,
+    /// The forbids that remove its targets: name and place.
+    pub(in crate::policy) forbids: &'d [(&'d str, Place)],
+    /// One of the requests.
+    pub(in crate::policy) example: &'d str,
+    /// Other routes to which the same forbids do the same.
+    pub(in crate::policy) others: &'d [&'d str],
+}
+
+pub(in crate::policy) fn no_target(route: &NoTarget<'_>) -> Diagnostic {
+    let message = format!(
+        "forbids leave some requests of route `{}` no target",
+        route.name
+    );
+    let label = "whatever happens, these are refused with 503 or as `else` says";
+    let mut diagnostic = Diagnostic::new(Code::P3004, route.place, message, label);
+    for (name, place) in route.forbids.iter().take(PLACES_MAX) {
+        diagnostic = diagnostic.label(*place, format!("`{name}` removes targets"));
+    }
+    diagnostic = diagnostic.help(format!("for example: {}", route.example));
+    if !route.others.is_empty() {
+        let others = listed(route.others.iter().copied());
+        diagnostic = diagnostic.help(format!("so it is in {others}"));
+    }
+    diagnostic.help(
+        "add a target that they may use, or say above which route takes them: one that may only `reject(403)` them says so",
+    )
+}
+
+/// `parts` are the comparisons with names that no target has.
+pub(in crate::policy) fn forbids_nothing(
+    name: &str,
+    place: Place,
+    parts: &[Place],
+    known: &[&str],
+) -> Diagnostic {
+    let first = parts.first().copied().unwrap_or(place);
+    let mut diagnostic = Diagnostic::new(
+        Code::P4005,
+        first,
+        format!("forbid `{name}` never forbids anything"),
+        "no target is like that",
+    );
+    for part in parts.iter().skip(1).take(PLACES_MAX) {
+        diagnostic = diagnostic.label(*part, "nor like that");
+    }
+    if known.is_empty() {
+        diagnostic.help("no provider of this policy has a `region`")
+    } else {
+        diagnostic.help(format!(
+            "the providers of this policy say {}",
+            listed(known.iter().copied())
+        ))
+    }
+}
+
+/// `domain` is what all targets of the route share; `elsewhere` are targets that it could use.
+pub(in crate::policy) fn stays(
+    route: (&str, Place),
+    domain: &str,
+    elsewhere: &[&str],
+    others: &[&str],
+) -> Diagnostic {
+    /// More targets than this are not named.
+    const NAMED_MAX: usize = 4;
+    let (name, place) = route;
+    let message =
+        format!("the fallback of route `{name}` stays in the failure domain that it flees");
+    let label = format!("all of its targets fail with {domain}");
+    let few = elsewhere.iter().take(NAMED_MAX).copied();
+    let mut diagnostic = Diagnostic::new(Code::P3003, place, message, label)
+        .help(format!("targets elsewhere: {}", listed(few)));
+    if !others.is_empty() {
+        diagnostic = diagnostic.help(format!("so it is in {}", listed(others.iter().copied())));
+    }
+    diagnostic
+}

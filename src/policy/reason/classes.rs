@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Outcome;
 use crate::policy::model::{Cond, FlagFact, IntFact, Pattern, Policy, StrFact, Test};
-use crate::policy::reason::area::Point;
+use crate::policy::reason::area::{Area, Point};
 use crate::policy::reason::set::Set;
 use crate::policy::reason::text::Text;
 
@@ -128,6 +128,15 @@ impl<'p> Classes<'p> {
             }
             None
         })
+    }
+
+    /// The requests and attempts in which `fact`, if it is there, has one of these names or one that no condition knows.
+    pub fn known(&self, fact: &StrFact, names: &[&str]) -> Area {
+        let known = self.text(fact).and_then(|(number, text)| {
+            let count = self.counts.get(number).copied()?;
+            Area::of(number, text.known(names), count)
+        });
+        known.unwrap_or(Area::EVERYTHING)
     }
 
     /// What a test leaves of the fact that it reads. `None` for a test that was not among the conditions.

@@ -158,6 +158,18 @@ impl<'c> Order<'c> {
         Ok(Left::Nothing(taken))
     }
 
+    /// A request of `part` that the region at `position` is the first to have, if there is one.
+    pub fn one_of(&self, part: &Region, position: usize) -> Result<Option<Point>, TooMany> {
+        let Some(own) = self.region(position) else {
+            return Ok(None);
+        };
+        let both = part.and(own, self.counts, &mut Budget::of(AREAS_MAX))?;
+        Ok(match self.left_of(&both, position)? {
+            Left::Some(point) => Some(point),
+            Left::Nothing(_) => None,
+        })
+    }
+
     /// A request of an area: where there is a choice, of the classes that the fewest areas name.
     fn point_in(&self, area: &Area) -> Point {
         let numbered = self.counts.iter().zip(&self.filed).enumerate();

@@ -186,6 +186,17 @@ impl<'p> Text<'p> {
         Set::all(self.count() - u32::from(self.missing))
     }
 
+    /// The classes of `names`, of strings that no pattern fits, and of the missing one.
+    pub(super) fn known(&self, names: &[&str]) -> Set {
+        let named = names.iter().filter_map(|name| self.class_of(Some(name)));
+        let forms = (0..).zip(&self.forms);
+        let plain = forms.filter(|(_, form)| form.holds.is_empty());
+        let plain = plain.flat_map(|(form, _)| self.classes_of(form));
+        let mut classes: Vec<u32> = named.chain(plain).chain(self.missing_class()).collect();
+        classes.sort_unstable();
+        Set::from_ascending(classes)
+    }
+
     /// The strings of a pattern; `None` if it is a fact of its own.
     pub(super) fn form(&self, pattern: &Pattern) -> Option<Set> {
         self.by_pattern.get(pattern).cloned()

@@ -3,7 +3,7 @@
 use crate::policy::diag::reach as say;
 use crate::policy::model::{Action, Alias, Cond, Route};
 use crate::policy::reason::{
-    Area, Budget, Classes, Left, Order, Region, Switches, TooMany, has_switch,
+    Area, Budget, Classes, Left, Masks, Order, Region, Switches, TooMany, has_switch,
 };
 use crate::policy::resolve::conditions::{Owner, Truth};
 use crate::policy::resolve::names::Decl;
@@ -18,11 +18,11 @@ const MOVED_OVER_MAX: usize = 64;
 const AREAS_MAX: usize = 10_000;
 
 /// A route with what reasoning has found out about it.
-struct Known<'p, 't> {
-    decl: Decl<'t>,
-    route: &'p Route,
+pub(super) struct Known<'p, 't> {
+    pub(super) decl: Decl<'t>,
+    pub(super) route: &'p Route,
     /// Where its condition stands; its name, where it has none.
-    place: Place,
+    pub(super) place: Place,
     truth: Truth,
 }
 
@@ -46,7 +46,10 @@ impl<'t> Resolver<'t> {
                     scope: Scope::Attempt,
                     instead: "it forbids every target, always: say what must not go where",
                 };
-                self.check_condition(&classes, when, &forbid.when, owner);
+                let truth = self.check_condition(&classes, when, &forbid.when, owner);
+                if truth != Truth::Never {
+                    self.check_forbids_something(&classes, decl, forbid);
+                }
             }
         }
         let decls = self.names.all(Space::Route).into_iter();
@@ -56,7 +59,17 @@ impl<'t> Resolver<'t> {
             .collect();
         let mut undecided: Vec<&Known<'_, 't>> = Vec::new();
         let unreachable = self.check_unreachable(&classes, &known, &mut undecided);
-        self.check_overlaps(&classes, &known, &unreachable, &mut undecided);
+        let stand = known
+            .iter()
+            .map(|known| region_of(&classes, known, Switches::Stand));
+        let stand = Order::new(&classes, stand.map(Result::unwrap_or_default).collect());
+        self.check_overlaps(&classes, &known, &stand, &unreachable, &mut undecided);
+        if let Ok(masks) = Masks::of(&classes, &forbids, &self.providers, &self.targets) {
+            if !forbids.is_empty() {
+                self.check_masked(&classes, &known, &stand, &masks, &mut undecided);
+            }
+            self.check_flight(&classes, &known, &stand, &masks);
+        }
         if !undecided.is_empty() {
             undecided.sort_by_key(|known| known.place);
             undecided.dedup_by_key(|known| known.place);

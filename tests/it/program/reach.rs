@@ -9,13 +9,16 @@ use proptest::prop_assert_eq;
 use proptest::proptest;
 
 use switchover::base::RouteId;
+use switchover::policy::Candidate;
 use switchover::policy::Facts;
 use switchover::policy::Policy;
 use switchover::policy::Program;
+use switchover::policy::model::Action;
 use switchover::policy::model::AttemptFacts;
 use switchover::policy::model::Cond;
 use switchover::policy::reason::Classes;
 use switchover::policy::reason::Left;
+use switchover::policy::reason::Masks;
 use switchover::policy::reason::Order;
 use switchover::policy::reason::Region;
 use switchover::policy::reason::Switches;
@@ -155,6 +158,63 @@ proptest! {
             prop_assert!(!unreachable.contains(&route), "{:?} {:?}", route, example);
         }
     }
+
+    #[test]
+    fn requests_without_a_target_are_those_whose_members_are_all_masked(
+        routes in routes(1, 1..4),
+        forbids in vec(world::cond(Reads::Everything, 2), 1..4),
+        requests in vec(request(), 16),
+    ) {
+        let policy = world::policy(routes, forbids);
+        let program = Program::lower(&policy).unwrap();
+        let classes = Classes::of_policy(&policy);
+        let (Some(regions), Ok(masks)) = (
+            regions(&classes, &policy),
+            Masks::of(&classes, &policy.forbids, &policy.providers, &policy.targets),
+        ) else {
+            return Ok(());
+        };
+        let order = Order::new(&classes, regions);
+        let mut served = Vec::new();
+        for (position, number) in (0..policy.routes.len()).zip(0..) {
+            let Action::Serve(serve) = &policy.routes[position].action else { continue };
+            let kinds = masks.kinds_of(serve);
+            let Ok(masked) = masks.of_all(&kinds, classes.counts()) else { continue };
+            match order.one_of(&masked, position) {
+                Ok(Some(point)) => {
+                    prop_assert!(!masks.responsible(&kinds, &point).is_empty());
+                    let Some(example) = classes.example(&point, &[]) else { continue };
+                    example.with_facts(program.needs(), |facts| {
+                        let decision = program.decide(facts);
+                        prop_assert_eq!(decision.route, RouteId(number));
+                        let mask = program.forbidden(&decision, &AttemptFacts::default());
+                        let open = members(&program, decision.route) & !mask;
+                        prop_assert_eq!(open, 0, "{:?}", example);
+                        Ok(())
+                    })?;
+                }
+                Ok(None) => served.push((RouteId(number), serve.require)),
+                Err(_) => {}
+            }
+        }
+        for request in &requests {
+            request.with_facts(program.needs(), |facts| {
+                let decision = program.decide(facts);
+                let whole = served.iter().any(|(route, require)| *route == decision.route && require.is_empty());
+                let mask = program.forbidden(&decision, &AttemptFacts::default());
+                let open = members(&program, decision.route) & !mask;
+                prop_assert!(!whole || open != 0, "{:?}", request);
+                Ok(())
+            })?;
+        }
+    }
+}
+
+/// The candidates of a route that are members of its tiers, as bits.
+fn members(program: &Program, route: RouteId) -> u64 {
+    let candidates = (0..).zip(program.candidates(route));
+    let members = candidates.filter(|(_, candidate)| candidate.tier != Candidate::JUMP);
+    members.fold(0, |bits, (at, _)| bits | 1 << at)
 }
 
 /// The generator makes what the tests are about: routes that no request reaches, and those that some do.
