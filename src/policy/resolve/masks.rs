@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::diag::reach as say;
-use crate::policy::model::{Action, Forbid, Serve, StrFact};
+use crate::policy::model::{Action, Forbid, StrFact};
 use crate::policy::reason::{Area, Classes, Masks, Order, Region, Switches, TooMany};
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
