@@ -407,7 +407,7 @@ impl<'p> Reads<'p> {
             self.outcomes
                 .then_some((Fact::LastOutcome, Kinds::Outcomes)),
         );
-        facts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        facts.sort_by_key(|(fact, _)| *fact);
         let counts = facts.iter().map(|(_, kinds)| kinds.count()).collect();
         Classes { facts, counts }
     }

@@ -7,6 +7,7 @@ use crate::policy::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::reason::area::Point;
 use crate::policy::reason::classes::{Classes, Fact, Kinds};
+use crate::policy::reason::text::Value;
 
 /// A request as facts. It prints those that matter, as `given { … }` in a test has them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -82,14 +83,14 @@ impl Classes<'_> {
         for ((number, (fact, kinds)), class) in self.facts.iter().enumerate().zip(point) {
             let said = match (fact, kinds) {
                 (Fact::Text(fact), Kinds::Text(text)) => {
-                    let value = text.example(*class)?;
-                    let said = match &value {
-                        Some(value) => format!("{} = {value:?}", word_of(fact)),
-                        None => format!("no {}", word_of(fact)),
+                    let said = match text.example(*class)? {
+                        Value::Missing => format!("no {}", word_of(fact)),
+                        Value::Text(value) => {
+                            let said = format!("{} = {value:?}", word_of(fact));
+                            example.texts.insert((*fact).clone(), value);
+                            said
+                        }
                     };
-                    example
-                        .texts
-                        .extend(value.map(|value| ((*fact).clone(), value)));
                     said
                 }
                 (Fact::Number(fact), Kinds::Number(edges)) => {

@@ -39,6 +39,15 @@ pub(super) struct Text<'p> {
     by_share: BTreeMap<(&'p str, u32), Set>,
 }
 
+/// One value of the fact.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// The request has none.
+    Missing,
+    /// This string.
+    Text(String),
+}
+
 /// The shares of one salt.
 #[derive(Clone, Debug)]
 struct Salt<'p> {
@@ -249,19 +258,19 @@ impl<'p> Text<'p> {
         Some(narrow(self.constants.len()) + narrow(form) * self.cells + cell)
     }
 
-    /// A string of that class, or that it is missing; `None` if none was found.
-    pub(super) fn example(&self, class: u32) -> Option<Option<String>> {
+    /// A string of that class; `None` if none was found.
+    pub(super) fn example(&self, class: u32) -> Option<Value> {
         if let Some(constant) = self.constants.get(class as usize) {
-            return Some(Some((*constant).to_owned()));
+            return Some(Value::Text((*constant).to_owned()));
         }
         if self.missing_class() == Some(class) {
-            return Some(None);
+            return Some(Value::Missing);
         }
         let form = (class - narrow(self.constants.len())) / self.cells;
         let base = &self.forms.get(form as usize)?.example;
         let fits = |text: &str| self.class_of(Some(text)) == Some(class);
         if fits(base) {
-            return Some(Some(base.clone()));
+            return Some(Value::Text(base.clone()));
         }
         // A number somewhere inside, at the end first.
         let mut places: Vec<usize> = base.char_indices().map(|(at, _)| at).collect();
@@ -273,7 +282,7 @@ impl<'p> Text<'p> {
             for number in tries.by_ref().take(share as usize) {
                 let text = format!("{before}{number}{after}");
                 if fits(&text) {
-                    return Some(Some(text));
+                    return Some(Value::Text(text));
                 }
             }
         }

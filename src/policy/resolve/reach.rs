@@ -292,7 +292,7 @@ fn hedge_of(route: &Route) -> Option<&Cond> {
     }
 }
 
-fn hedge_condition<'t>(decl: Decl<'t>) -> Option<&'t Expr<'t>> {
+fn hedge_condition(decl: Decl<'_>) -> Option<&Expr<'_>> {
     let stmt = decl
         .stmt
         .stmts()
