@@ -63,57 +63,58 @@ fn collect(files: &Files, file: u16, allows: &mut Vec<Allow>, wrong: &mut Vec<Di
         let code = line
             .get(..comment.unwrap_or(line.len()))
             .unwrap_or_default();
-        if !code.trim().is_empty() {
+        let alone = code.trim().is_empty();
+        if !alone {
             for at in waiting.drain(..) {
                 if let Some(allow) = allows.get_mut(at) {
                     allow.line = number;
                 }
             }
         }
-        if let Some(comment) = comment {
-            let body = line.get(comment + 1..).unwrap_or_default().trim_end();
-            if let Some(said) = body.trim_start().strip_prefix("allow:") {
-                let at = start + comment + 1 + (body.len() - said.len());
-                match read(said, file, at) {
-                    Ok((code_said, place)) => {
-                        if code.trim().is_empty() {
-                            waiting.push(allows.len());
-                        }
-                        allows.push(Allow {
-                            code: code_said,
-                            place,
-                            line: number,
-                            used: false,
-                        });
-                    }
-                    Err(diagnostic) => wrong.push(*diagnostic),
-                }
+        match comment.and_then(|comment| read(line, comment, file, start)) {
+            Some(Ok((code, place))) => {
+                waiting.extend(alone.then_some(allows.len()));
+                allows.push(Allow {
+                    code,
+                    place,
+                    line: number,
+                    used: false,
+                });
             }
+            Some(Err(diagnostic)) => wrong.push(*diagnostic),
+            None => {}
         }
         start += line.len();
     }
 }
 
-/// The code and its place, from what follows `allow:` at byte `at`.
-fn read(said: &str, file: u16, at: usize) -> Result<(Code, Place), Box<Diagnostic>> {
-    let word_at = said.len() - said.trim_start().len();
-    let said = said.trim_start();
+/// The code of an `allow` and its place, from the comment that begins in `line`, which itself begins at byte `start`; `None` for
+/// any other comment.
+fn read(
+    line: &str,
+    comment: usize,
+    file: u16,
+    start: usize,
+) -> Option<Result<(Code, Place), Box<Diagnostic>>> {
+    let body = line.get(comment + 1..)?.trim_end();
+    let said = body.trim_start().strip_prefix("allow:")?.trim_start();
+    let at = start + comment + 1 + (body.len() - said.len());
     let (word, reason) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
     let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let place = Place {
         file,
-        start: narrow(at + word_at),
+        start: narrow(at),
         len: narrow(word.len()),
     };
     let code = Code::ALL.iter().find(|code| code.as_str() == word);
-    match code {
+    Some(match code {
         None => Err(Box::new(say::allows_unknown(place, word))),
         Some(code) if code.severity() == Severity::Error || *code == Code::P1011 => {
             Err(Box::new(say::allows_error(place, *code)))
         }
         Some(_) if reason.trim().is_empty() => Err(Box::new(say::allows_without_reason(place))),
         Some(code) => Ok((*code, place)),
-    }
+    })
 }
 
 /// Where the comment of a line begins. Strings end on their line.

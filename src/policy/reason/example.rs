@@ -82,17 +82,14 @@ impl Classes<'_> {
         let mut example = Example::default();
         for ((number, (fact, kinds)), class) in self.facts.iter().enumerate().zip(point) {
             let said = match (fact, kinds) {
-                (Fact::Text(fact), Kinds::Text(text)) => {
-                    let said = match text.example(*class)? {
-                        Value::Missing => format!("no {}", word_of(fact)),
-                        Value::Text(value) => {
-                            let said = format!("{} = {value:?}", word_of(fact));
-                            example.texts.insert((*fact).clone(), value);
-                            said
-                        }
-                    };
-                    said
-                }
+                (Fact::Text(fact), Kinds::Text(text)) => match text.example(*class)? {
+                    Value::Missing => format!("no {}", word_of(fact)),
+                    Value::Text(value) => {
+                        let said = format!("{} = {value:?}", word_of(fact));
+                        example.texts.insert((*fact).clone(), value);
+                        said
+                    }
+                },
                 (Fact::Number(fact), Kinds::Number(edges)) => {
                     let value = edges.starts.get(*class as usize).copied()?;
                     example.numbers.insert(*fact, value);

@@ -165,13 +165,10 @@ impl<'t> Resolver<'t> {
         &mut self,
         classes: &Classes<'_>,
         known: &'k [Known<'p, 't>],
+        order: &Order<'_>,
         unreachable: &[usize],
         undecided: &mut Vec<&'k Known<'p, 't>>,
     ) {
-        let regions = known
-            .iter()
-            .map(|known| region_of(classes, known, Switches::Stand));
-        let order = Order::new(classes, regions.map(Result::unwrap_or_default).collect());
         let rejects = |at: usize| {
             let earlier = known.get(at);
             earlier.is_some_and(|earlier| matches!(earlier.route.action, Action::Reject(_)))
