@@ -134,8 +134,12 @@ impl<'t> Resolver<'t> {
 }
 
 fn truth_of(classes: &Classes<'_>, cond: &Cond) -> Result<Truth, TooMany> {
-    if classes.region(cond, Switches::Open)?.is_empty() {
-        return Ok(Truth::Never);
+    let open = classes.region(cond, Switches::Open)?;
+    match open.areas.as_slice() {
+        [] => return Ok(Truth::Never),
+        // One set for a fact or two: the usual condition, which is not everything.
+        [area] if !area.limits().is_empty() => return Ok(Truth::Depends),
+        _ => {}
     }
     let outside = classes.region_without(cond, Switches::Shut);
     Ok(if outside.as_ref().is_ok_and(Region::is_empty) {

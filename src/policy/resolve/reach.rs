@@ -26,6 +26,13 @@ pub(super) struct Known<'p, 't> {
     truth: Truth,
 }
 
+impl Known<'_, '_> {
+    /// `route default` takes everything, and that is no switch.
+    fn has_switch(&self) -> bool {
+        self.decl.name != "default" && has_switch(&self.route.when)
+    }
+}
+
 impl<'t> Resolver<'t> {
     /// Looks at all conditions. The policy must be without errors: each declaration has become what it says.
     pub(super) fn check_reach(&mut self) {
@@ -58,11 +65,18 @@ impl<'t> Resolver<'t> {
             .map(|(decl, route)| self.check_route(&classes, decl, route))
             .collect();
         let mut undecided: Vec<&Known<'_, 't>> = Vec::new();
-        let unreachable = self.check_unreachable(&classes, &known, &mut undecided);
-        let stand = known
-            .iter()
-            .map(|known| region_of(&classes, known, Switches::Stand));
-        let stand = Order::new(&classes, stand.map(Result::unwrap_or_default).collect());
+        let order = |switches| {
+            let regions = known
+                .iter()
+                .map(|known| region_of(&classes, known, switches));
+            // What is not known takes nothing.
+            Order::new(&classes, regions.map(Result::unwrap_or_default).collect())
+        };
+        let stand = order(Switches::Stand);
+        let switched = known.iter().any(|known| known.has_switch());
+        let shut = switched.then(|| order(Switches::Shut));
+        let shut = shut.as_ref().unwrap_or(&stand);
+        let unreachable = self.check_unreachable(&classes, &known, shut, &mut undecided);
         self.check_overlaps(&classes, &known, &stand, &unreachable, &mut undecided);
         if let Ok(masks) = Masks::of(&classes, &forbids, &self.providers, &self.targets) {
             if !forbids.is_empty() {
@@ -124,19 +138,15 @@ impl<'t> Resolver<'t> {
         &mut self,
         classes: &Classes<'_>,
         known: &'k [Known<'p, 't>],
+        order: &Order<'_>,
         undecided: &mut Vec<&'k Known<'p, 't>>,
     ) -> Vec<usize> {
         let mut unreachable = Vec::new();
-        let regions = known
-            .iter()
-            .map(|known| region_of(classes, known, Switches::Shut));
-        // What is not known takes nothing.
-        let order = Order::new(classes, regions.map(Result::unwrap_or_default).collect());
         for (position, later) in known.iter().enumerate() {
             if later.truth == Truth::Never || later.decl.name == "default" {
                 continue;
             }
-            let left = wanted_by(classes, later, &order, position)
+            let left = wanted_by(classes, later, order, position)
                 .and_then(|region| Ok((order.left_of(&region, position)?, region)));
             match left {
                 Ok((Left::Some(_), _)) => {}
@@ -150,8 +160,8 @@ impl<'t> Resolver<'t> {
                     };
                     unreachable.push(position);
                     if !takers.iter().all(rejects) {
-                        let moved = self.moved(classes, &order, known, &takers, position);
-                        self.unreachable(classes, &order, later, &takers, &region, moved);
+                        let moved = self.moved(classes, order, known, &takers, position);
+                        self.unreachable(classes, order, later, &takers, &region, moved);
                     }
                 }
                 Err(TooMany) => undecided.push(later),
@@ -323,7 +333,7 @@ fn wanted_by(
     order: &Order<'_>,
     position: usize,
 ) -> Result<Region, TooMany> {
-    if has_switch(&known.route.when) || known.truth == Truth::Unknown {
+    if known.has_switch() || known.truth == Truth::Unknown {
         return region_of(classes, known, Switches::Open);
     }
     Ok(order.region(position).cloned().unwrap_or_default())
