@@ -111,9 +111,7 @@ impl<'t> Resolver<'t> {
             let apart = first
                 .zip(self.provider_of(*id))
                 .is_some_and(|(first, other)| !fail_together(first, other));
-            let able = target
-                .caps
-                .map_or(serve.require.is_empty(), |caps| caps.covers(serve.require));
+            let able = target.caps.covers(serve.require);
             apart && able && target.model != ModelName::Asked
         });
         others.map(|(id, _)| id).collect()
