@@ -51,5 +51,42 @@ fn load(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, load);
+/// The shipped policy that uses most of the language, with its providers and some routes more: about 200 lines.
+fn enterprise() -> (String, usize) {
+    let text = include_str!("../policies/enterprise.policy");
+    let mut more = String::new();
+    for team in 0..8 {
+        // Writing to a string does not fail.
+        let _ = write!(
+            more,
+            "route team_{team} when key.team in [\"team-{team}\", \"lab-{team}\"] and req.model starts_with \"gpt-\"\n\
+             \x20             and not req.has.audio and req.tokens_in <= {team}0k {{\n  use pool.chat_main\n  \
+             fallback {{\n    on any -> next\n    else -> reject(503)\n  }}\n}}\n"
+        );
+    }
+    let text = text.replace("route default", &format!("{more}route default"));
+    let lines = text.lines().count() + PROVIDERS.lines().count();
+    (text, lines)
+}
+
+const PROVIDERS: &str = include_str!("../policies/shared/providers.policy");
+
+/// All that `switchover check` does but drawing, of a policy with forbids, hedges and conditions of several facts.
+fn check(c: &mut Criterion) {
+    let (text, lines) = enterprise();
+    let sources = [
+        ("enterprise.policy", text.as_str()),
+        ("shared/providers.policy", PROVIDERS),
+    ];
+    assert!(policy::load(&sources, "enterprise.policy", &[]).is_ok());
+    c.bench_function(&format!("policy/check/{lines} lines"), |b| {
+        b.iter_batched(
+            || sources,
+            |sources| policy::load(black_box(&sources), "enterprise.policy", &[]).is_ok(),
+            BatchSize::LargeInput,
+        );
+    });
+}
+
+criterion_group!(benches, load, check);
 criterion_main!(benches);

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::base::{hash, limits};
 use crate::policy::diag::safety::secret_inline;
-use crate::policy::diag::{Diagnostic, Diagnostics, Severity, syntax as say};
+use crate::policy::diag::{Diagnostic, Diagnostics, Severity, allow, syntax as say};
 use crate::policy::files::{Files, Sources};
 use crate::policy::model::Policy;
 use crate::policy::resolve::{self, Lost};
@@ -58,6 +58,7 @@ pub fn load(
     drop(tree);
 
     files.mask(resolved.secrets);
+    allow::apply(&mut found, &files, policy_files);
     found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
     let diagnostics = Diagnostics { list: found, files };
     match resolved.policy {

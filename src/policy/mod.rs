@@ -20,6 +20,7 @@ pub mod diag;
 pub mod facts;
 pub mod model;
 pub mod program;
+pub mod reason;
 pub mod trial;
 
 pub use self::diag::nearest::nearest;

@@ -84,6 +84,7 @@ codes! {
     P1008 Error "a name is both an enum value and a const";
     P1009 Error "a value is out of range";
     P1010 Warning "a declaration is never used";
+    P1011 Warning "an `allow` silences nothing";
     P1012 Warning "text holds invisible direction controls";
     P1013 Error "a field does not belong to this kind of provider";
     P1014 Error "something compulsory is missing";
@@ -93,6 +94,11 @@ codes! {
     P1018 Error "`--set` names no parameter";
     P2001 Error "there is no `route default`";
     P2002 Error "a route stands after `route default`";
+    P2003 Error "a condition, or an alternative of one, is always false";
+    P2004 Error "a route can never match";
+    P2005 Warning "an earlier route takes part of what a route names";
+    P2006 Note "it could not be decided who gets some requests";
+    P2007 Warning "a condition is always true";
     P2008 Error "all weights of a tier are zero";
     P2009 Warning "a target with weight 0 is never picked first";
     P2010 Error "a target is listed twice in a route";
@@ -102,6 +108,8 @@ codes! {
     P2015 Error "a guard can never judge, or could withdraw what must stay";
     P3001 Error "a `fallback` has no `else`";
     P3002 Error "a fallback only leads back to where it came from";
+    P3003 Warning "a fallback stays in the failure domain that it flees";
+    P3004 Error "forbids leave some requests of a route no target";
     P3005 Error "a route requires what a target lacks";
     P3014 Error "a request could need more attempts than its cap";
     P3019 Error "a hedge can never help";
@@ -115,6 +123,7 @@ codes! {
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";
+    P4005 Error "a forbid names what no target has";
     P4007 Error "the gateway would be open to everyone on the network";
     P5001 Error "a test sets what can never be";
     P9001 Note "it has no effect yet";

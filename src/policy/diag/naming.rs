@@ -462,3 +462,39 @@ pub(in crate::policy) fn fact_not_here(place: Place, fact: &str, doc: &str) -> D
     )
     .help("`forbid NAME when …` is checked for each target before each attempt")
 }
+
+pub(in crate::policy) fn allows_nothing(place: Place, code: Code) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1011,
+        place,
+        format!("this `allow` silences no {code}"),
+        "nothing of that kind is found there",
+    )
+    .help("remove it; it is about the line that it ends, or the first one below it")
+}
+
+pub(in crate::policy) fn allows_unknown(place: Place, word: &str) -> Diagnostic {
+    let message = format!("`{word}` is no code of a finding");
+    Diagnostic::new(Code::P1011, place, message, "nothing is silenced")
+        .help("an `allow` names one code and says why: `# allow: P2013 for the next release`")
+}
+
+pub(in crate::policy) fn allows_error(place: Place, code: Code) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1011,
+        place,
+        format!("{code} cannot be allowed"),
+        "nothing is silenced",
+    )
+    .help("warnings and notes can be: a policy with an error does not load")
+}
+
+pub(in crate::policy) fn allows_without_reason(place: Place) -> Diagnostic {
+    Diagnostic::new(
+        Code::P1011,
+        place,
+        "this `allow` has no reason",
+        "nothing is silenced",
+    )
+    .help("say why it is meant, for whoever comes next: `# allow: P2013 for the next release`")
+}

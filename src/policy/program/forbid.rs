@@ -15,8 +15,9 @@ use crate::base::OutcomeSet;
 use crate::policy::model::Cond;
 use crate::policy::model::FlagFact;
 use crate::policy::model::IntFact;
-use crate::policy::model::Policy;
+use crate::policy::model::Provider;
 use crate::policy::model::StrFact;
+use crate::policy::model::Target;
 use crate::policy::model::Test;
 use crate::policy::program::probe::holds_for;
 
@@ -27,7 +28,7 @@ pub(super) const LAST_NONE: u32 = 1 << 31;
 
 /// What a forbid can know of a target.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Traits<'p> {
+pub(in crate::policy) struct Traits<'p> {
     region: Option<&'p str>,
     domain: &'p str,
     trains_on_data: bool,
@@ -78,11 +79,10 @@ pub(super) struct Domains<'p> {
 pub(super) struct TooMixed;
 
 impl<'p> Traits<'p> {
-    /// The traits of every target of the policy, in its order.
-    pub(super) fn of_all(policy: &'p Policy) -> Vec<Self> {
-        let targets = policy.targets.iter();
-        let traits = targets.map(|target| {
-            let provider = policy.providers.get(target.provider.index());
+    /// The traits of every target, in their order.
+    pub(in crate::policy) fn of_all(providers: &'p [Provider], targets: &[Target]) -> Vec<Self> {
+        let traits = targets.iter().map(|target| {
+            let provider = providers.get(target.provider.index());
             Self {
                 region: provider.and_then(|provider| provider.region.as_deref()),
                 domain: provider.map_or("", |provider| &provider.failure_domain),
@@ -99,7 +99,7 @@ impl<'p> Traits<'p> {
     }
 
     /// The answer of a test about the target, `None` for any other test.
-    fn answer(&self, test: &Test) -> Option<bool> {
+    pub(in crate::policy) fn answer(&self, test: &Test) -> Option<bool> {
         match test {
             Test::OneOf { fact, .. }
             | Test::Matches { fact, .. }
@@ -195,7 +195,7 @@ pub(super) fn effects(
     traits: &Traits<'_>,
     domains: &Domains<'_>,
 ) -> Result<Vec<Effect>, TooMixed> {
-    let left = specialise(when, true, traits);
+    let left = specialise(when, true, &|test| traits.answer(test));
     let mut merged: Vec<Effect> = Vec::new();
     for effect in spread(&left, domains)? {
         if effect.request == Cond::Never {
@@ -215,8 +215,33 @@ pub(super) fn effects(
     Ok(merged)
 }
 
-/// The condition with every test of the target answered and every `not` moved to the tests.
-fn specialise(cond: &Cond, wanted: bool, traits: &Traits<'_>) -> Cond {
+/// The answer of a test about the attempt before any attempt has ended, `None` for any other test.
+pub(in crate::policy) fn answer_at_first(test: &Test) -> Option<bool> {
+    match test {
+        Test::OneOf { fact, .. }
+        | Test::Matches { fact, .. }
+        | Test::Present(fact)
+        | Test::HashBelow { fact, .. } => match fact {
+            StrFact::AttemptLastDomain => holds_for(test, None),
+            _ => None,
+        },
+        Test::Within {
+            fact: IntFact::AttemptIndex,
+            low,
+            high,
+            negated,
+        } => Some((*low..=*high).contains(&0) != *negated),
+        Test::LastOutcome(_) | Test::SameDomain => Some(false),
+        Test::Within { .. } | Test::Flag(_) => None,
+    }
+}
+
+/// The condition with every test that has an answer replaced by it and every `not` moved to the tests.
+pub(in crate::policy) fn specialise(
+    cond: &Cond,
+    wanted: bool,
+    answer: &impl Fn(&Test) -> Option<bool>,
+) -> Cond {
     let constant = |holds: bool| {
         if holds == wanted {
             Cond::Always
@@ -227,14 +252,14 @@ fn specialise(cond: &Cond, wanted: bool, traits: &Traits<'_>) -> Cond {
     match cond {
         Cond::Always => constant(true),
         Cond::Never => constant(false),
-        Cond::Not(inner) => specialise(inner, !wanted, traits),
-        Cond::Test(test) => match traits.answer(test) {
+        Cond::Not(inner) => specialise(inner, !wanted, answer),
+        Cond::Test(test) => match answer(test) {
             Some(holds) => constant(holds),
             None if wanted => Cond::Test(test.clone()),
             None => Cond::Not(Box::new(Cond::Test(test.clone()))),
         },
         Cond::All(parts) | Cond::Any(parts) => {
-            let parts = parts.iter().map(|part| specialise(part, wanted, traits));
+            let parts = parts.iter().map(|part| specialise(part, wanted, answer));
             let parts = parts.collect();
             // `not (a and b)` is `not a or not b`.
             if matches!(cond, Cond::All(_)) == wanted {

@@ -42,7 +42,7 @@ pub(super) fn program(policy: &Policy) -> Result<Program, TooComplex> {
 pub(super) fn reading(policy: &Policy, needs: Needs) -> Result<Program, TooComplex> {
     let mut branches = Branches::default();
     let matcher = build::build(&policy.routes, &needs, &mut branches);
-    let traits = Traits::of_all(policy);
+    let traits = Traits::of_all(&policy.providers, &policy.targets);
     let domains = Domains::of(&traits);
     let effects = Effects::of(policy, &traits, &domains, &needs, &mut branches)?;
     let numbers = traits

@@ -29,12 +29,12 @@
 mod branch;
 mod build;
 mod case;
-mod forbid;
+pub(in crate::policy) mod forbid;
 mod intern;
 mod lower;
 mod matcher;
-mod place;
-mod probe;
+pub(in crate::policy) mod place;
+pub(in crate::policy) mod probe;
 mod rows;
 mod seats;
 mod set;

@@ -75,7 +75,7 @@ impl Place {
 
 /// The number that the request has; a date before 1970 reads as 0.
 #[inline]
-pub(super) fn int(fact: IntFact, facts: &Facts<'_>) -> u64 {
+pub(in crate::policy) fn int(fact: IntFact, facts: &Facts<'_>) -> u64 {
     match fact {
         IntFact::TokensIn => facts.tokens_in,
         IntFact::MaxOut => facts.max_out,
@@ -88,7 +88,7 @@ pub(super) fn int(fact: IntFact, facts: &Facts<'_>) -> u64 {
 
 /// Whether the request has the flag.
 #[inline]
-pub(super) const fn flag(fact: FlagFact, facts: &Facts<'_>) -> bool {
+pub(in crate::policy) const fn flag(fact: FlagFact, facts: &Facts<'_>) -> bool {
     match fact {
         FlagFact::Stream => facts.stream,
         FlagFact::HasTools => facts.has.covers(Caps::TOOLS),

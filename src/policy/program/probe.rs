@@ -215,7 +215,7 @@ pub(super) fn index_of(position: usize) -> u32 {
 }
 
 /// Every pattern is a list of literal parts with anything between them.
-fn parts_of(pattern: &Pattern) -> Vec<&str> {
+pub(in crate::policy) fn parts_of(pattern: &Pattern) -> Vec<&str> {
     match pattern {
         Pattern::Like(parts) => parts.iter().map(AsRef::as_ref).collect(),
         Pattern::StartsWith(text) => vec![text, ""],
@@ -226,7 +226,10 @@ fn parts_of(pattern: &Pattern) -> Vec<&str> {
 
 /// Whether `value` is the parts in order, the first at its start and the last at its end, without overlap. Taking the
 /// leftmost place for each middle part leaves the most room for the rest, so there is nothing to try twice.
-fn has_form<'t>(value: &str, mut parts: impl DoubleEndedIterator<Item = &'t str>) -> bool {
+pub(in crate::policy) fn has_form<'t>(
+    value: &str,
+    mut parts: impl DoubleEndedIterator<Item = &'t str>,
+) -> bool {
     let Some(first) = parts.next() else {
         return false;
     };
@@ -246,6 +249,11 @@ fn has_form<'t>(value: &str, mut parts: impl DoubleEndedIterator<Item = &'t str>
         }
     }
     true
+}
+
+/// Where the hash of a string falls, in parts per million.
+pub(in crate::policy) fn hash_share(salt: &str, value: &str) -> u64 {
+    share_of(seed_of(salt), value)
 }
 
 fn seed_of(salt: &str) -> u64 {

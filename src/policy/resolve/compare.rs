@@ -167,11 +167,10 @@ impl<'t> Resolver<'t> {
         }
         let value = self.int(at, op, fact, other, None)?;
         let (low, high) = match op {
-            Op::Lt if value == 0 => return Some(Cond::Never),
-            Op::Lt => (0, value - 1),
+            // No number is below 0: the wrong way round nothing is between.
+            Op::Lt => value.checked_sub(1).map_or((1, 0), |high| (0, high)),
             Op::Le => (0, value),
-            Op::Gt if value == u64::MAX => return Some(Cond::Never),
-            Op::Gt => (value + 1, u64::MAX),
+            Op::Gt => value.checked_add(1).map_or((1, 0), |low| (low, u64::MAX)),
             Op::Ge => (value, u64::MAX),
             _ => (value, value),
         };

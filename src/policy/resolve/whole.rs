@@ -22,6 +22,7 @@ impl Resolver<'_> {
         if self.found.iter().all(sound) {
             self.unreached();
             self.unused();
+            self.check_reach();
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod cases;
 mod naive;
+mod reach;
 mod sticky;
 mod world;
 
