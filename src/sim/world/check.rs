@@ -10,11 +10,13 @@ use crate::ops::{Count, Ending, Record, Totals};
 use crate::policy::model::{Action, HedgeDelay, MidStream, Serve};
 use crate::sim::world::attempt::{right_endpoints, right_outcome, right_secret, same_place};
 use crate::sim::world::generation::{Generation, Generations, Roster};
+use crate::sim::world::homes::Homes;
 use crate::sim::world::network::Sighting;
 use crate::sim::world::orders::Orders;
 use crate::sim::world::reader::Answer;
 use crate::sim::world::report::{Report, TargetReport};
 use crate::sim::world::rule::{Broken, Rule};
+use crate::sim::world::uses::Uses;
 use crate::sim::world::words;
 
 /// The books of one world, by the places of its roster.
@@ -26,6 +28,8 @@ pub(super) struct Ledger {
     /// Probes: of whom, in which state of its breaker, from when to when, and how many there may be.
     pub(super) probes: Vec<(TargetId, usize, Moment, Moment, u32)>,
     pub(super) orders: Orders,
+    pub(super) homes: Homes,
+    pub(super) uses: Uses,
     pub(super) report: Report,
     answered: Vec<u64>,
     /// Ids given to requests.
@@ -66,6 +70,8 @@ pub(super) struct Seen<'a> {
     /// Its client reads as fast as it can.
     pub(super) prompt: bool,
     pub(super) streams: bool,
+    /// Which its client has named.
+    pub(super) session: Option<u32>,
 }
 
 impl Ledger {
@@ -73,6 +79,8 @@ impl Ledger {
         let targets = roster.targets.len();
         Self {
             orders: Orders::new(targets),
+            homes: Homes::default(),
+            uses: Uses::default(),
             states: vec![vec![(Moment::START, State::Closed)]; targets],
             probes: Vec::new(),
             report: Report {
@@ -208,6 +216,7 @@ impl Ledger {
         self.right_hedge(record, &tried, seen.generation)?;
         self.right_orders(record, &seen)?;
         self.right_refusal(record, &seen)?;
+        self.right_home(record, &tried, &seen)?;
         let continues = serve.is_some_and(|serve| serve.mid_stream == MidStream::Continue);
         if !continues && seen.attempts.iter().any(|it| it.1.resumes) {
             let seen = "an answer is gone on with against the policy".to_owned();
@@ -232,6 +241,7 @@ impl Ledger {
                 .ended
                 .min(seen.began + deadline + TICK.saturating_mul(10));
             self.right_state(attempt, at, end, seen.generation)?;
+            self.uses.note((attempt, &sighting), at, seen);
             self.count(attempt, at, seen.generation);
         }
         Ok(())
@@ -413,6 +423,7 @@ impl Ledger {
             }
         }
         self.count_probes()?;
+        self.uses.rested()?;
         self.count_repeats(now, cores, generations.number())?;
         self.count_hedges(cores)?;
         self.report.totals = totals;
@@ -501,7 +512,7 @@ impl Ledger {
     }
 }
 
-fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
+pub(super) fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
     let routes = &generation.law.policy.routes;
     match &routes.get(record.route?.index())?.action {
         Action::Serve(serve) => Some(serve),

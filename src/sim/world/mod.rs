@@ -22,6 +22,7 @@ mod client;
 mod errand;
 mod fault;
 mod generation;
+mod homes;
 mod keyring;
 mod letter;
 mod network;
@@ -35,6 +36,7 @@ mod scenario;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod words;
 mod worker;
 
@@ -187,12 +189,18 @@ impl<'p> World<'p> {
         let models = policy.model_names().into_iter().map(str::to_owned);
         let longest = policy.breakers.iter().map(patience);
         let patience = longest.max().unwrap_or_default().saturating_add(PATIENCE);
+        // Of so many sessions each target has some: only its own try one that is half open.
+        let keyed = policy.routes.iter().any(scenario::goes_by_sessions);
+        let sessions = if keyed { SESSIONS } else { 0 };
         let end = self.now + patience;
         self.invite(Crowd {
             arrivals: Arrivals::Every(Span::from_millis(40)),
             from: self.now,
             to: end,
-            manners: Manners::polite(models.collect()),
+            manners: Manners {
+                sessions,
+                ..Manners::polite(models.collect())
+            },
         });
         while self.is_sound() && !self.all_pass() {
             if self.now >= end {
@@ -497,6 +505,8 @@ fn patience(breaker: &Breaker) -> Span {
 const STEPS_MAX: u32 = 1_000_000;
 /// Longer than the rest of a key or a model.
 const RESTS: Span = Span::from_secs(301);
+/// Of the clients that come when all is well again.
+const SESSIONS: u32 = 64;
 /// For the probes themselves.
 const PATIENCE: Span = Span::from_secs(10);
 /// Longer than any timer of the exchange's, and than slow readers take.

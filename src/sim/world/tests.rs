@@ -64,6 +64,7 @@ fn broken_in(policy: &str, spells: Vec<Spell>, plant: impl FnOnce(&mut World<'_>
         manners: Manners {
             streams: 1_000_000,
             insist: 1_000_000,
+            sessions: 6,
             ..Manners::polite(vec!["model".to_owned()])
         },
     };
@@ -433,4 +434,75 @@ fn a_client_that_may_ask_again_in_vain_is_found() {
         world.connections[place] = Some(it);
     };
     assert_eq!(broken_by(silent), Some(Rule::Amplification));
+}
+
+/// Sessions among two targets, one of which has two keys.
+const SESSIONS: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, base_url = "http://main.test/v1", tls = off
+  auth = keys(env("MAIN_1"), env("MAIN_2"), pick = round_robin)
+  model m = "model"
+}
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default {
+  sticky = hash(req.header["x-session"])
+  tier 1 { main.m, backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_session_that_leaves_a_target_that_is_well_is_found() {
+    for policy in [SESSIONS.to_owned(), SESSIONS.replace("sticky", "pick")] {
+        let broken = |plant: fn(&mut World<'_>)| broken_in(&policy, Vec::new(), plant);
+        assert_eq!(broken(|_| ()), None);
+        // Its target is not there for a while.
+        let away = |world: &mut World<'_>| {
+            world.order(TargetId(0), Order::Drain);
+            world.pass(world.now + Span::from_millis(300));
+            world.order(TargetId(0), Order::Auto);
+        };
+        assert_eq!(broken(away), None);
+        // By the law it stays, and the gateway goes by weights.
+        let scattered = |world: &mut World<'_>| {
+            let without = SESSIONS.replace("  sticky = hash(req.header[\"x-session\"])\n", "");
+            world.generations.newest.plan = Box::leak(Box::new(plan(&without)));
+        };
+        assert_eq!(broken(scattered), Some(Rule::Sticky));
+        let elsewhere = |world: &mut World<'_>| {
+            let [(place, home), ..] = world.ledger.homes.0.as_mut_slice() else {
+                panic!("nobody has a home");
+            };
+            let mut others = place.members.iter().map(|&(target, _)| target);
+            *home = others.find(|target| target != home).unwrap();
+        };
+        assert_eq!(broken(elsewhere), Some(Rule::Sticky));
+    }
+}
+
+#[test]
+fn a_refused_key_that_does_not_rest_is_found() {
+    let broken = |plant: fn(&mut World<'_>)| {
+        let end = Moment::START + Span::from_secs(9);
+        let revoked = Spell::always(
+            Who::Key(ProviderId(0), 0),
+            Fault::BadKey,
+            Moment::START + Span::from_millis(500),
+            end,
+        );
+        broken_in(SESSIONS, vec![revoked], plant)
+    };
+    assert_eq!(broken(|_| ()), None);
+    // By the books another one was refused, which is used all the same.
+    let other = |world: &mut World<'_>| {
+        let uses = &mut world.ledger.uses.0;
+        let good = uses.iter_mut().rfind(|it| it.refused.is_none()).unwrap();
+        good.refused = Some(world.now);
+    };
+    assert_eq!(broken(other), Some(Rule::Key));
 }

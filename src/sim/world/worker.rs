@@ -61,6 +61,7 @@ pub(super) struct Connection {
 pub(super) struct Request {
     pub(super) number: u64,
     streams: bool,
+    session: Option<u32>,
     /// When it could begin: it was there, and the one before it was over.
     pub(super) began: Moment,
     pub(super) attempts: Vec<(Moment, Sighting)>,
@@ -143,6 +144,7 @@ impl Connection {
             began: self.request.began,
             prompt: self.client.rate.is_none(),
             streams: self.request.streams,
+            session: self.request.session,
         })
     }
 
@@ -429,6 +431,7 @@ impl World<'_> {
             it.request = Request {
                 number: ask.number,
                 streams: ask.streams,
+                session: ask.session,
                 began: ask.sent.max(self.now),
                 attempts: Vec::new(),
                 at_hand: 0,
