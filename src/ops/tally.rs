@@ -233,13 +233,6 @@ struct Slot {
     count: AtomicU64,
 }
 
-impl Slot {
-    const FREE: Self = Self {
-        key: AtomicU64::new(0),
-        count: AtomicU64::new(0),
-    };
-}
-
 /// From where, to where, and why.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Move {
@@ -251,10 +244,19 @@ pub struct Move {
     pub why: Outcome,
 }
 
+impl Slot {
+    const fn free() -> Self {
+        Self {
+            key: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Default for Moves {
     fn default() -> Self {
         Self {
-            slots: Box::new([const { Slot::FREE }; MOVES_MAX]),
+            slots: Box::new([const { Slot::free() }; MOVES_MAX]),
             beyond: AtomicU64::new(0),
         }
     }

@@ -53,17 +53,17 @@ impl Slot {
 
     /// The totals as they stand. Counters that are written while this reads may be one apart; the next reading is not.
     pub(crate) fn read(&self) -> Totals {
-        let [a, b, c, d] = &self.slow;
+        let [first, second, third, fourth] = &self.slow;
         Totals {
             requests: self.requests.load(Relaxed),
             failures: self.failures.load(Relaxed),
             ttfts: self.ttfts.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
             slow: [
-                a.load(Relaxed),
-                b.load(Relaxed),
-                c.load(Relaxed),
-                d.load(Relaxed),
+                first.load(Relaxed),
+                second.load(Relaxed),
+                third.load(Relaxed),
+                fourth.load(Relaxed),
             ],
         }
     }
@@ -74,11 +74,11 @@ impl Slot {
         self.failures.store(totals.failures, Relaxed);
         self.ttfts.store(totals.ttfts, Relaxed);
         self.gaps.store(totals.gaps, Relaxed);
-        let ([a, b, c, d], slow) = (&self.slow, totals.slow);
-        a.store(slow[0], Relaxed);
-        b.store(slow[1], Relaxed);
-        c.store(slow[2], Relaxed);
-        d.store(slow[3], Relaxed);
+        let ([first, second, third, fourth], slow) = (&self.slow, totals.slow);
+        first.store(slow[0], Relaxed);
+        second.store(slow[1], Relaxed);
+        third.store(slow[2], Relaxed);
+        fourth.store(slow[3], Relaxed);
     }
 }
 
@@ -117,13 +117,18 @@ impl Totals {
     }
 
     fn zip(self, other: Self, f: fn(u64, u64) -> u64) -> Self {
-        let ([a, b, c, d], slow) = (self.slow, other.slow);
+        let ([first, second, third, fourth], slow) = (self.slow, other.slow);
         Self {
             requests: f(self.requests, other.requests),
             failures: f(self.failures, other.failures),
             ttfts: f(self.ttfts, other.ttfts),
             gaps: f(self.gaps, other.gaps),
-            slow: [f(a, slow[0]), f(b, slow[1]), f(c, slow[2]), f(d, slow[3])],
+            slow: [
+                f(first, slow[0]),
+                f(second, slow[1]),
+                f(third, slow[2]),
+                f(fourth, slow[3]),
+            ],
         }
     }
 }
