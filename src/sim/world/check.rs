@@ -191,8 +191,11 @@ impl Ledger {
     pub(super) fn heard_part(&mut self, answer: &Answer, seen: Seen<'_>) -> Result<(), Broken> {
         self.report.clients.cut += 1;
         let told = answer.says(b"data: {\"error\":{\"message\":");
-        if answer.status != 200 || !answer.streams || !told || answer.says(b"data: [DONE]") {
-            let seen = format!("a cut that does not say so: {} {told}", answer.status);
+        if answer.status != 200 || !seen.streams || !told || answer.says(b"data: [DONE]") {
+            let seen = format!(
+                "a cut that does not say so, after {:?}: {answer:?}",
+                seen.attempts
+            );
             return Err(Broken::new(Rule::Answer, seen));
         }
         words::in_order(answer, seen).map(drop)
@@ -400,6 +403,8 @@ impl Ledger {
             let length = attempt
                 .ended
                 .map(|ended| ended.saturating_sub(attempt.started));
+            // Of whole microseconds one may be too much: a change of key begins where the attempt before it ends.
+            let length = length.map(|length| length.saturating_sub(Span::from_micros(1)));
             let end = length.map_or(ended, |length| ended.min(at + length));
             let probes = breaker.probes.max(1);
             self.probes.push((target, period, at, end, probes));
@@ -442,7 +447,7 @@ impl Ledger {
                 .filter(|other| other.3 > from)
                 .count();
             if beside >= usize::try_from(allowed).unwrap_or(usize::MAX) {
-                let seen = format!("{beside} other probes of {target:?} at {from:?}");
+                let seen = format!("{beside} other probes of {target:?} at {from:?}: {earlier:?}");
                 return Err(Broken::new(Rule::Breaker, seen));
             }
         }

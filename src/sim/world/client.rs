@@ -129,6 +129,19 @@ impl Client {
         }
     }
 
+    /// Nobody: for a copy of what this client has asked.
+    pub(super) fn nobody(name: u64) -> Self {
+        Self {
+            name,
+            crowd: usize::MAX,
+            pipe: Pipe::default(),
+            asks: VecDeque::new(),
+            reader: Reader::default(),
+            rate: None,
+            gone: None,
+        }
+    }
+
     /// Sends one request, or a few at once; one that may be asked again so many `tries`. `numbers` counts the world's
     /// requests.
     pub(super) fn ask(

@@ -1,7 +1,7 @@
 //! Which target a key has, as `sticky` and `pick = hash(…)` promise it: the books learn it, and hold the gateway to it.
 
 use crate::base::{Moment, TargetId};
-use crate::engine::{AttemptRecord, Order, PassedOver, State};
+use crate::engine::{AttemptRecord, Order, State};
 use crate::ops::Record;
 use crate::policy::model::{Member, Pick, Serve, Tier};
 use crate::sim::world::check::{Ledger, Seen, serve};
@@ -105,9 +105,8 @@ impl Ledger {
             .map(|route| generation.plan.program.candidates(route));
         let mut candidates = candidates.unwrap_or_default().iter();
         let index = candidates.position(|candidate| candidate.target == own);
-        // The books know better than the request what its breaker was.
+        // Of several reasons the record has the last one: that it was tried may hide that it was full before.
         let told = index.and_then(|index| record.passed.of(index));
-        let told = told.filter(|why| !matches!(why, PassedOver::Tried | PassedOver::BreakerOpen));
         let mut states = self.states_at(target, at).iter();
         !breaker.per_core
             && told.is_none()
@@ -116,7 +115,7 @@ impl Ledger {
     }
 
     /// The states of a breaker at a moment. Of changes at the very moment, either side is right.
-    fn states_at(&self, target: TargetId, at: Moment) -> &[(Moment, State)] {
+    pub(super) fn states_at(&self, target: TargetId, at: Moment) -> &[(Moment, State)] {
         let states = self.states.get(target.index());
         let states = states.map(Vec::as_slice).unwrap_or_default();
         let after = states.partition_point(|&(since, _)| since <= at);

@@ -19,6 +19,7 @@ mod bounds;
 mod chance;
 mod check;
 mod client;
+mod copies;
 mod errand;
 mod fault;
 mod generation;
@@ -51,9 +52,11 @@ use crate::policy::model::{Action, Breaker};
 
 use self::agenda::{Agenda, Event, beat_after};
 use self::check::Ledger;
-use self::client::Client;
+use self::client::{Ask, Client};
 use self::generation::{Generation, Generations, Roster};
 use self::network::Network;
+use self::pipe::Ending;
+use self::reader::Answer;
 use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
@@ -239,6 +242,7 @@ impl<'p> World<'p> {
                 self.ledger
                     .close(self.now, cores, &self.generations, totals)
                     .and_then(|()| bounds::nothing(&self.load))
+                    .and_then(|()| self.no_copies())
             };
             if let Err(broken) = closed {
                 self.ledger.report.broken = Some(Broken {
@@ -275,6 +279,15 @@ impl<'p> World<'p> {
             trace: self.trace,
             ..self.ledger.report.clone()
         }
+    }
+
+    /// Copies of requests that have begun.
+    pub fn copies(&self) -> u64 {
+        let side = self.generations.newest.copies.as_ref();
+        let all = side
+            .into_iter()
+            .flat_map(|side| side.shadowing.shadows.status());
+        all.map(|status| status.started).sum()
     }
 
     /// The guarded routes as they stand.
@@ -319,6 +332,9 @@ impl<'p> World<'p> {
                 .all(|it| it.client.asks.is_empty());
         let next = if idle { TICK.saturating_mul(10) } else { TICK };
         self.agenda.enter(self.now + next, Event::Tick);
+        if let Some(copies) = &self.generations.newest.copies {
+            copies.board.tick(self.now);
+        }
         let board = Arc::clone(&self.generations.newest.board);
         self.ledger.ticked = self.now;
         let changed = board.tick(self.now);
@@ -384,7 +400,12 @@ impl<'p> World<'p> {
             manners.unwrap_or(&polite),
             &mut self.dice,
         );
-        let connection = Some(Box::new(Connection::new(self.now, core, client)));
+        self.place(Box::new(Connection::new(self.now, core, client)))
+    }
+
+    /// Where a new connection is.
+    fn place(&mut self, connection: Box<Connection>) -> usize {
+        let connection = Some(connection);
         if let Some(place) = self.free.pop()
             && let Some(seat) = self.connections.get_mut(place)
         {
@@ -438,6 +459,40 @@ impl<'p> World<'p> {
         self.ask(place, None)
     }
 
+    /// A client that was refused may ask again later, as the official ones do.
+    fn insist_later(&mut self, it: &Connection, asked: Ask, answer: &Answer) {
+        let usual = matches!(answer.status, 408 | 409 | 429 | 500..);
+        if let Some(tries) = asked.tries.checked_sub(1)
+            && answer.retry.unwrap_or(usual)
+        {
+            let wait = answer.wait.map_or(UNTOLD_WAIT, Span::from_secs);
+            let crowd = it.client.crowd;
+            self.agenda
+                .enter(self.now + wait, Event::Insist { crowd, tries });
+        }
+    }
+
+    /// What a client does when it has its answer.
+    fn go_on(&mut self, place: usize, it: &mut Connection) {
+        if !it.client.asks.is_empty() || it.told_close {
+            return;
+        }
+        let (name, index) = (it.client.name, it.client.crowd);
+        let Some(crowd) = self.crowds.get(index) else {
+            return;
+        };
+        if let Arrivals::ClosedLoop(_, think) = crowd.arrivals {
+            let at = self.now + think.draw(&mut self.dice).max(Span::from_micros(1));
+            self.agenda.enter(at, Event::AskAgain { place, name });
+        } else if !self.closing && self.dice.happens(crowd.manners.keep) {
+            if let Some(idle) = self.idle.get_mut(index) {
+                idle.push((place, name));
+            }
+        } else {
+            it.client.pipe.end(self.now, Ending::Closed);
+        }
+    }
+
     fn leave(&mut self, place: usize, number: u64) -> Result<(), Broken> {
         let now = self.now;
         let waits =
@@ -455,8 +510,9 @@ impl<'p> World<'p> {
         let (now, connection) = (self.now, self.connections.get_mut(place));
         if let Some(Some(connection)) = connection
             && connection.client.asks.is_empty()
+            && !connection.is_copy
         {
-            connection.client.pipe.end(now, pipe::Ending::Closed);
+            connection.client.pipe.end(now, Ending::Closed);
             self.turns += 1;
             let turn = connection.renew(self.turns);
             self.agenda.enter(now, Event::Wake { place, turn });
@@ -511,3 +567,5 @@ const SESSIONS: u32 = 64;
 const PATIENCE: Span = Span::from_secs(10);
 /// Longer than any timer of the exchange's, and than slow readers take.
 const LONGEST: Span = Span::from_secs(900);
+/// Whoever is not told how long waits so long before he asks again.
+const UNTOLD_WAIT: Span = Span::from_millis(500);

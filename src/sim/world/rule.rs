@@ -38,6 +38,8 @@ pub enum Rule {
     Breaker,
     /// The same key goes to the same target, on every core and in every generation, and leaves it only while that is not well.
     Sticky,
+    /// Copies of requests are few, ask whom requests would ask, and change nothing that requests could notice.
+    Shadow,
     /// An operator's order is obeyed from the moment on in which it is given, and only while it holds.
     Order,
     /// A request keeps the generation that it began with, begins with the newest, and what was known goes on.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, ProviderId, Span, TargetId};
-use crate::engine::{Bound, Order, State};
+use crate::engine::{Bound, Core, Order, State};
 use crate::policy::{Plan, load};
 use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::client::{Arrivals, Ask, Crowd, Manners};
@@ -115,6 +115,7 @@ fn a_mistake_in_a_request_or_an_answer_is_found() {
         it.client.asks.push_back(Ask {
             number: 0,
             streams: true,
+            session: None,
             sent: Moment::START,
             leaves: None,
             tries: 0,
@@ -505,4 +506,60 @@ fn a_refused_key_that_does_not_rest_is_found() {
         good.refused = Some(world.now);
     };
     assert_eq!(broken(other), Some(Rule::Key));
+}
+
+/// Every request has a copy, two at most at once.
+const SHADOWED: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  model m = "model"
+}
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default {
+  tier 1 { main.m }
+  shadow backup.m { share = 100%, max_inflight = 2 }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_copy_that_requests_could_notice_is_found() {
+    let broken = |plant: fn(&mut World<'_>)| broken_in(SHADOWED, Vec::new(), plant);
+    assert_eq!(broken(|world| assert!(world.copies() > 20)), None);
+    // They run by the requests' board.
+    let shared = |world: &mut World<'_>| {
+        let newest = &world.generations.newest;
+        for (index, worker) in world.workers.iter_mut().enumerate() {
+            let core = Core::new(Arc::clone(&newest.board), newest.plan, index);
+            worker.copies.cores = vec![(0, core)];
+        }
+    };
+    assert_eq!(broken(shared), Some(Rule::Shadow));
+    let more = |world: &mut World<'_>| {
+        let fewer = SHADOWED.replace("max_inflight = 2", "max_inflight = 1");
+        world.generations.newest.law = Box::leak(Box::new(plan(&fewer)));
+    };
+    assert_eq!(broken(more), Some(Rule::Shadow));
+    let unwanted = |world: &mut World<'_>| {
+        world
+            .ledger
+            .orders
+            .note(world.now, TargetId(1), Order::Drain);
+    };
+    assert_eq!(broken(unwanted), Some(Rule::Shadow));
+    let elsewhere = |world: &mut World<'_>| {
+        let other = SHADOWED.replace("shadow backup.m", "shadow main.m");
+        world.generations.newest.law = Box::leak(Box::new(plan(&other)));
+    };
+    assert_eq!(broken(elsewhere), Some(Rule::Shadow));
+    let left_over = |world: &mut World<'_>| {
+        let copies = world.generations.newest.copies.as_ref().unwrap();
+        assert!(copies.shadowing.load.take(0, Bound::BodyMemory, 1));
+    };
+    assert_eq!(broken(left_over), Some(Rule::Bounds));
 }
