@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 mod crossed;
+mod mark;
+mod media;
 #[cfg(test)]
 mod recorded;
 mod route;

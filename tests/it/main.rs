@@ -2,6 +2,8 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 #[path = "../support/desk.rs"]
