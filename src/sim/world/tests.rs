@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, ProviderId, Span, TargetId};
-use crate::engine::{Bound, Core, Order, State};
+use crate::engine::{Bound, Order, State};
 use crate::policy::{Plan, load};
 use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::client::{Arrivals, Ask, Crowd, Manners};
@@ -531,13 +531,10 @@ route default {
 fn a_copy_that_requests_could_notice_is_found() {
     let broken = |plant: fn(&mut World<'_>)| broken_in(SHADOWED, Vec::new(), plant);
     assert_eq!(broken(|world| assert!(world.copies() > 20)), None);
-    // They run by the requests' board.
+    // What they are told to is the requests' own board.
     let shared = |world: &mut World<'_>| {
-        let newest = &world.generations.newest;
-        for (index, worker) in world.workers.iter_mut().enumerate() {
-            let core = Core::new(Arc::clone(&newest.board), newest.plan, index);
-            worker.copies.cores = vec![(0, core)];
-        }
+        let newest = &mut world.generations.newest;
+        newest.board = Arc::clone(&newest.copies.as_ref().unwrap().board);
     };
     assert_eq!(broken(shared), Some(Rule::Shadow));
     let more = |world: &mut World<'_>| {
