@@ -73,7 +73,7 @@ impl<'t> Resolver<'t> {
             Order::new(&classes, regions.map(Result::unwrap_or_default).collect())
         };
         let stand = order(Switches::Stand);
-        let switched = known.iter().any(|known| known.has_switch());
+        let switched = known.iter().any(Known::has_switch);
         let shut = switched.then(|| order(Switches::Shut));
         let shut = shut.as_ref().unwrap_or(&stand);
         let unreachable = self.check_unreachable(&classes, &known, shut, &mut undecided);
