@@ -20,6 +20,7 @@ pub mod facts;
 pub mod model;
 pub mod program;
 pub mod reason;
+pub mod trial;
 
 pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};
