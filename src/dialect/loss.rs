@@ -14,7 +14,7 @@ use crate::wire::json::Node;
 pub struct Losses(Vec<Cow<'static, str>>);
 
 impl Losses {
-    /// One more. The name of a field is not a secret, its value is never given. Beyond [`KEPT_MAX`] nobody reads on, and a
+    /// One more. The name of a field is not a secret, its value is never given. Beyond `KEPT_MAX` nobody reads on, and a
     /// request can have a million.
     pub fn add(&mut self, field: impl Into<Cow<'static, str>>) {
         let field = field.into();
