@@ -10,13 +10,14 @@
 //!
 //! Nothing here touches a socket.
 
+#[cfg(test)]
+mod crossed;
 mod mark;
 mod media;
 #[cfg(test)]
-mod crossed;
-#[cfg(test)]
 mod recorded;
 mod route;
+mod schema;
 #[cfg(test)]
 mod told;
 

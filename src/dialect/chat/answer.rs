@@ -131,7 +131,10 @@ pub(super) fn finish_of(reason: &str, calls: bool) -> Finish {
         // A call that was cut off is not to be run.
         "length" | "model_length" => Finish::Length,
         "content_filter" => Finish::ContentFilter,
-        "error" | "insufficient_system_resource" => Finish::Failed,
+        // `abort`: vLLM and SGLang, of a request that was given up.
+        "error" | "abort" | "insufficient_system_resource" => Finish::Failed,
+        // vLLM, of an answer that went round in circles.
+        "repetition" => Finish::Length,
         _ if calls => Finish::ToolCalls,
         _ => Finish::Stop,
     }
@@ -146,15 +149,21 @@ pub(super) fn usage_of(usage: Node<'_>) -> Usage {
             .and_then(|group: Node<'_>| group.get(key))
             .and_then(Node::as_u64)
     };
+    let input = number("prompt_tokens").unwrap_or_default();
+    let said = number("completion_tokens").unwrap_or_default();
+    let reasoning = detail("completion_tokens_details", "reasoning_tokens").unwrap_or_default();
+    // COMPAT: xAI counts thinking beside the answer; its total tells (vercel/ai, 2026).
+    let both = said.saturating_add(reasoning);
+    let is_beside = number("total_tokens") == Some(input.saturating_add(both));
     Usage {
-        input: number("prompt_tokens").unwrap_or_default(),
+        input,
         // DeepSeek says it beside.
         cache_read: detail("prompt_tokens_details", "cached_tokens")
             .or_else(|| number("prompt_cache_hit_tokens"))
             .unwrap_or_default(),
         cache_write: detail("prompt_tokens_details", "cache_write_tokens").unwrap_or_default(),
-        output: number("completion_tokens").unwrap_or_default(),
-        reasoning: detail("completion_tokens_details", "reasoning_tokens").unwrap_or_default(),
+        output: if is_beside { both } else { said },
+        reasoning,
     }
     .saturated()
 }
