@@ -15,8 +15,6 @@ pub(super) struct Conversation<'t, 'a> {
     sides: Vec<Side<'t, 'a>>,
     /// There are calls or results of tools in it.
     pub(super) has_tools: bool,
-    /// It ends in results of tools: the model goes on with what it began.
-    pub(super) ends_in_results: bool,
 }
 
 /// Everything that one side says until the other does.
@@ -54,10 +52,6 @@ impl<'t, 'a> Conversation<'t, 'a> {
         let of_tools = |part: &&Part<'_>| matches!(part, Part::ToolCall(_) | Part::ToolResult(_));
         Ok(Self {
             has_tools: sides.iter().any(|side| side.parts.iter().any(of_tools)),
-            ends_in_results: sides
-                .last()
-                .and_then(|side| side.parts.first())
-                .is_some_and(|part| is_result(part)),
             system,
             sides,
         })

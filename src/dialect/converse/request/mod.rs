@@ -23,13 +23,13 @@ pub fn write(
     let family = Family::of(to.model);
     let talk = Conversation::of(turn, losses)?;
     let choice = Choice::of(turn, family, talk.has_tools, losses);
-    let settings = Settings::of(turn, family, &choice, &talk, losses)?;
+    let settings = Settings::of(turn, family, to.max_output, losses);
     out.try_object(|out| {
         messages::write(&talk, family, losses, out)?;
         settings.write_inference(out);
         tools::write(turn, &talk, &choice, family, losses, out)?;
         settings.write_additional(&choice, out);
-        settings::write_form(turn, family, out)?;
+        settings::write_form(turn, family, losses, out)?;
         settings::write_user(turn, losses, out);
         Ok(())
     })

@@ -1,12 +1,12 @@
 //! How the answer is made: sampling, limits, thinking, form. What all models take goes into `inferenceConfig`, the rest
 //! into `additionalModelRequestFields` in the words of the model's family.
 
-use super::messages::Conversation;
 use super::tools::Choice;
-use crate::dialect::claude::{Claude, Thinks};
+use crate::dialect::claude::{Claude, Plan};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
+use crate::dialect::schema::{self, Decoder};
+use crate::dialect::turn::{Effort, Form, Labels, Schema, Thinking, Turn};
 use crate::wire::json::Writer;
 
 /// The settings that the model takes.
@@ -16,7 +16,7 @@ pub(super) struct Settings<'t> {
     top_p: Option<f64>,
     top_k: Option<TopK>,
     stop: Vec<&'t str>,
-    thinking: Option<Thought>,
+    thinking: Option<Thought<'t>>,
 }
 
 /// How a family is told `top_k`.
@@ -26,12 +26,10 @@ enum TopK {
 }
 
 /// How a family is told to think.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Thought {
-    /// Claude, up to so many tokens.
-    Budget(u64),
-    /// Newer Claude models, by their own measure.
-    Adaptive(Option<&'static str>),
+#[derive(Clone, Copy)]
+enum Thought<'t> {
+    /// Claude, in Anthropic's words.
+    Claude(Plan<'t>),
     /// Nova 2.
     Nova(&'static str),
     /// gpt-oss.
@@ -42,10 +40,9 @@ impl<'t> Settings<'t> {
     pub(super) fn of(
         turn: &Turn<'t>,
         family: Family,
-        choice: &Choice<'_>,
-        talk: &Conversation<'_, '_>,
+        max_output: Option<u64>,
         losses: &mut Losses,
-    ) -> Result<Self, Unsupported> {
+    ) -> Self {
         losses.add_if(turn.seed.is_some(), "seed");
         losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
         losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
@@ -68,34 +65,38 @@ impl<'t> Settings<'t> {
         };
         losses.add_if(settings.top_k.is_none() && turn.top_k.is_some(), "top_k");
         losses.add_if(settings.stop.len() < turn.stop.len(), "stop");
-        if let Some(thinking) = turn.thinking {
-            settings.thinking = match family {
-                Family::Claude(claude) => claude_thought(claude, thinking, turn.max_tokens)?,
-                Family::Nova2 => nova_thought(thinking, turn, losses),
-                Family::GptOss => gpt_oss_thought(thinking),
-                Family::Nova | Family::Mistral | Family::Other => None,
-            };
-            if let Some(Thought::Budget(_)) = settings.thinking {
-                // Both are refused beside thinking: a call that must be made, and calls whose thoughts are not shown again —
-                // those of another provider cannot be.
-                let refused = choice.is_forced() || talk.ends_in_results;
-                settings.thinking = settings.thinking.filter(|_| !refused);
+        match family {
+            Family::Claude(claude) => {
+                let plan = Plan::new(turn, claude, max_output, losses);
+                // Bedrock knows itself how long an answer may be.
+                settings.max_tokens = turn.max_tokens.map(|_| plan.max_tokens);
+                settings.fit_sampling(claude, &plan, losses);
+                settings.thinking = Some(Thought::Claude(plan)).filter(|_| !plan.is_unsaid());
             }
-            let wanted = thinking.effort != Some(Effort::None) && thinking.budget != Some(0);
-            losses.add_if(
-                settings.thinking.is_none() && wanted && thinking != Thinking::default(),
-                "reasoning_effort",
-            );
+            _ => settings.think(turn, family, losses),
         }
-        if let Family::Claude(claude) = family {
-            settings.fit_sampling(claude, losses);
-        }
-        Ok(settings)
+        settings
+    }
+
+    fn think(&mut self, turn: &Turn<'_>, family: Family, losses: &mut Losses) {
+        let Some(thinking) = turn.thinking else {
+            return;
+        };
+        self.thinking = match family {
+            Family::Nova2 => nova_thought(thinking, turn, losses),
+            Family::GptOss => gpt_oss_thought(thinking),
+            _ => None,
+        };
+        let wanted = thinking.effort != Some(Effort::None) && thinking.budget != Some(0);
+        losses.add_if(
+            self.thinking.is_none() && wanted && thinking != Thinking::default(),
+            "reasoning_effort",
+        );
     }
 
     /// Leaves out what a Claude model refuses.
-    fn fit_sampling(&mut self, claude: Claude, losses: &mut Losses) {
-        if !claude.takes_sampling() || self.thinking.is_some() {
+    fn fit_sampling(&mut self, claude: Claude, plan: &Plan<'_>, losses: &mut Losses) {
+        if !claude.takes_sampling() || !plan.takes_chance() {
             // 1 is what the model does by itself.
             let is_default = |value: Option<f64>| value.is_none_or(|value| value >= 1.0);
             losses.add_if(!is_default(self.temperature), "temperature");
@@ -161,17 +162,13 @@ impl<'t> Settings<'t> {
     }
 }
 
-impl Thought {
+impl Thought<'_> {
     fn write(self, out: &mut Writer<'_>) {
         match self {
-            Self::Budget(budget) => out.key("thinking").object(|out| {
-                out.key("type").string("enabled");
-                out.key("budget_tokens").number(budget);
-            }),
-            Self::Adaptive(effort) => {
-                out.key("thinking")
-                    .object(|out| out.key("type").string("adaptive"));
-                if let Some(effort) = effort {
+            Self::Claude(plan) => {
+                plan.write(out);
+                // Beside a number of tokens Bedrock does not know it (pydantic-ai, 2026).
+                if let Some(effort) = plan.effort.filter(|_| !plan.is_by_budget()) {
                     out.key("output_config")
                         .object(|out| out.key("effort").string(effort));
                 }
@@ -185,45 +182,12 @@ impl Thought {
     }
 }
 
-fn claude_thought(
-    claude: Claude,
-    thinking: Thinking,
-    max_tokens: Option<u64>,
-) -> Result<Option<Thought>, Unsupported> {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget));
-    if claude.thinks() == Thinks::Never || effort == Some(Effort::None) {
-        return Ok(None);
-    }
-    if claude.thinks() == Thinks::Adaptive {
-        return Ok(Some(Thought::Adaptive(effort.map(|effort| match effort {
-            Effort::None | Effort::Minimal | Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High | Effort::XHigh => "high",
-            Effort::Max => "max",
-        }))));
-    }
-    if let Some(budget) = thinking.budget {
-        if max_tokens.is_some_and(|max| max <= budget) {
-            return Err(Unsupported::new(
-                "max_tokens",
-                "has to be larger than the tokens to think with",
-            ));
-        }
-        return Ok(Some(Thought::Budget(budget.max(BUDGET_MIN))));
-    }
-    // An effort is not a number that the client gave: it may be less, so that half of the tokens are left to answer with.
-    let half = max_tokens.map_or(u64::MAX, |max| max / 2);
-    Ok(effort
-        .and_then(Effort::budget)
-        .map(|budget| budget.min(half))
-        .filter(|budget| *budget >= BUDGET_MIN)
-        .map(Thought::Budget))
-}
-
 /// AWS, "Extended thinking in Amazon Nova 2": `high` is refused beside limits of sampling and of length.
-fn nova_thought(thinking: Thinking, turn: &Turn<'_>, losses: &mut Losses) -> Option<Thought> {
+fn nova_thought(
+    thinking: Thinking,
+    turn: &Turn<'_>,
+    losses: &mut Losses,
+) -> Option<Thought<'static>> {
     let effort = thinking
         .effort
         .or_else(|| thinking.budget.map(Effort::of_budget))?;
@@ -242,7 +206,7 @@ fn nova_thought(thinking: Thinking, turn: &Turn<'_>, losses: &mut Losses) -> Opt
 }
 
 /// It always thinks: the least is `low`.
-fn gpt_oss_thought(thinking: Thinking) -> Option<Thought> {
+fn gpt_oss_thought(thinking: Thinking) -> Option<Thought<'static>> {
     let effort = thinking
         .effort
         .or_else(|| thinking.budget.map(Effort::of_budget))?;
@@ -257,6 +221,7 @@ fn gpt_oss_thought(thinking: Thinking) -> Option<Thought> {
 pub(super) fn write_form(
     turn: &Turn<'_>,
     family: Family,
+    losses: &mut Losses,
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let schema = match &turn.form {
@@ -279,20 +244,25 @@ pub(super) fn write_form(
         out.key("textFormat").object(|out| {
             out.key("type").string("json_schema");
             out.key("structure")
-                .object(|out| write_schema(schema, out.key("jsonSchema")));
+                .object(|out| write_schema(schema, losses, out.key("jsonSchema")));
         });
     });
     Ok(())
 }
 
 /// The schema is a text here.
-fn write_schema(schema: &Schema<'_>, out: &mut Writer<'_>) {
+fn write_schema(form: &Schema<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    let held = |out: &mut Vec<u8>| {
+        let (decoder, place) = (Decoder::Bedrock, schema::OF_ANSWERS);
+        let out = &mut Writer::new(out);
+        schema::write(form.schema, Labels::default(), decoder, place, losses, out);
+    };
     out.object(|out| {
-        out.key("schema").string_of(|out| schema.schema.write(out));
-        if let Some(name) = schema.name.filter(|name| !name.is_empty()) {
+        out.key("schema").string_of(held);
+        if let Some(name) = form.name.filter(|name| !name.is_empty()) {
             out.key("name").string(name);
         }
-        if let Some(text) = schema.description.filter(|text| !text.is_empty()) {
+        if let Some(text) = form.description.filter(|text| !text.is_empty()) {
             out.key("description").string(text);
         }
     });
@@ -317,6 +287,3 @@ pub(super) fn write_user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Writer<
     out.key("requestMetadata")
         .object(|out| out.key("user").string(user));
 }
-
-/// Anthropic: the fewest tokens to think with.
-const BUDGET_MIN: u64 = 1_024;

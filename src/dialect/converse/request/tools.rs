@@ -3,7 +3,8 @@
 use super::messages::{Conversation, write_cache_point};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Tool, ToolChoice, Turn};
+use crate::dialect::schema::{self, Decoder};
+use crate::dialect::turn::{Labels, Tool, ToolChoice, Turn};
 use crate::wire::json::{Node, Writer};
 
 /// Which tools are shown, and how one of them is asked for.
@@ -30,19 +31,18 @@ impl<'a> Choice<'a> {
         let one_at_a_time = offered && turn.parallel_tools == Some(false);
         let is_claude = matches!(family, Family::Claude(_));
         losses.add_if(one_at_a_time && !is_claude, "parallel_tool_calls");
+        let mut asked = turn.tool_choice.filter(|_| offered);
+        if matches!(family, Family::Claude(claude) if !claude.takes_forced_tools())
+            && matches!(asked, Some(ToolChoice::Required | ToolChoice::Named(_)))
+        {
+            losses.add("tool_choice");
+            asked = Some(ToolChoice::Auto);
+        }
         Self {
             shows_tools: offered || history_has_tools,
-            asked: turn.tool_choice.filter(|_| offered),
+            asked,
             one_at_a_time: one_at_a_time && is_claude,
         }
-    }
-
-    /// A call has to be made.
-    pub(super) const fn is_forced(&self) -> bool {
-        matches!(
-            self.asked,
-            Some(ToolChoice::Required | ToolChoice::Named(_))
-        )
     }
 
     /// Whether [`Self::write_for_claude`] writes something.
@@ -139,8 +139,21 @@ fn write_tool(
             if let Some(text) = tool.description.filter(|text| !text.trim().is_empty()) {
                 out.key("description").string(text);
             }
-            out.key("inputSchema")
-                .object(|out| write_schema(tool.schema, out.key("json")));
+            let is_typed = |schema: &Node<'_>| {
+                schema.get("type").is_some() || schema.get("properties").is_some()
+            };
+            let held = tool
+                .schema
+                .filter(is_typed)
+                .filter(|_| strict && takes_strict);
+            out.key("inputSchema").object(|out| match held {
+                Some(given) => {
+                    let (decoder, place) = (Decoder::Bedrock, schema::OF_TOOLS);
+                    let out = out.key("json");
+                    schema::write(given, Labels::default(), decoder, place, losses, out);
+                }
+                None => write_schema(tool.schema, out.key("json")),
+            });
             if strict && takes_strict {
                 out.key("strict").bool(true);
             }

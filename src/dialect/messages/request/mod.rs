@@ -3,8 +3,6 @@
 mod blocks;
 mod parts;
 mod read;
-mod schema;
-mod thinking;
 mod tools;
 mod write;
 

@@ -17,12 +17,12 @@ const BUDGET_MIN: u64 = 1_024;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan<'a> {
+pub(in crate::dialect) struct Plan<'a> {
     mode: Mode,
     /// `output_config.effort`
-    pub(super) effort: Option<&'static str>,
-    pub(super) max_tokens: u64,
-    pub(super) tool_choice: Option<ToolChoice<'a>>,
+    pub(in crate::dialect) effort: Option<&'static str>,
+    pub(in crate::dialect) max_tokens: u64,
+    pub(in crate::dialect) tool_choice: Option<ToolChoice<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +39,7 @@ enum Mode {
 
 impl<'a> Plan<'a> {
     /// For `turn`, at a model that answers with `max_output` tokens at most.
-    pub(super) fn new(
+    pub(in crate::dialect) fn new(
         turn: &Turn<'a>,
         claude: Claude,
         max_output: Option<u64>,
@@ -58,19 +58,31 @@ impl<'a> Plan<'a> {
         }
         match turn.thinking {
             None => {}
-            Some(asked) if asked.effort == Some(Effort::None) => plan.silence(claude, losses),
+            Some(asked) if asked.effort == Some(Effort::None) || asked.budget == Some(0) => {
+                plan.silence(claude, losses);
+            }
             Some(asked) => plan.think(asked, turn, claude, limit, losses),
         }
         plan
     }
 
     /// Whether chance may be set: `temperature`, `top_k`.
-    pub(super) fn takes_chance(&self) -> bool {
+    pub(in crate::dialect) fn takes_chance(&self) -> bool {
         !matches!(self.mode, Mode::Budget(_) | Mode::Adaptive { .. })
     }
 
+    /// Whether it thinks up to a number of tokens.
+    pub(in crate::dialect) fn is_by_budget(&self) -> bool {
+        matches!(self.mode, Mode::Budget(_))
+    }
+
+    /// Whether nothing is said about thinking.
+    pub(in crate::dialect) fn is_unsaid(&self) -> bool {
+        self.mode == Mode::Unsaid && self.effort.is_none()
+    }
+
     /// Writes `thinking`.
-    pub(super) fn write(&self, out: &mut Writer<'_>) {
+    pub(in crate::dialect) fn write(&self, out: &mut Writer<'_>) {
         match self.mode {
             Mode::Unsaid => {}
             Mode::Off(word) => out.key("thinking").object(|it| it.key("type").string(word)),
