@@ -22,13 +22,15 @@ const CLIENTS: [Format; 4] = [
     Format::Gemini,
 ];
 
-/// The format that was spoken; `None` where it is not spoken here, or has no streams.
+/// The format that was spoken; `None` where it is not spoken here.
 fn format_of(recorded: &Recorded) -> Option<Format> {
     match (recorded.endpoint.as_str(), recorded.folder) {
         ("chat-completions", _) => Some(Format::Chat),
         ("responses", _) => Some(Format::Responses),
         ("messages", _) => Some(Format::Messages),
         ("generate-content", _) => Some(Format::Gemini),
+        ("converse", _) => Some(Format::Converse),
+        ("chat", "cohere") => Some(Format::Cohere),
         _ => None,
     }
 }

@@ -1,10 +1,11 @@
 //! Embeddings as OpenAI's clients ask for them and read them, for providers that are asked in another form.
 //!
 //! ```text
-//!   {"input":"text" | ["text", …],"model","dimensions"?,"encoding_format"?}
+//!   {"input":"text" | ["text", …],"model","dimensions"?,"encoding_format"?,"input_type"?}
 //!   {"object":"list","data":[{"object":"embedding","index":0,"embedding":[…] | "base64"}],"model","usage"}
 //! ```
 
+use crate::dialect::codec::BadAnswer;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::wire::json::{Node, Writer};
 
@@ -18,6 +19,8 @@ pub struct Asked<'a> {
     /// Numbers are wanted as the base64 of 32-bit floats (little-endian), as OpenAI's Python SDK asks unless told
     /// otherwise.
     pub base64: bool,
+    /// What the texts are for, in the provider's words. OpenAI does not ask; clients of those who do send it beside the rest.
+    pub input_type: Option<&'a str>,
     /// What the client's body says and this does not hold.
     pub dropped: Losses,
 }
@@ -31,12 +34,31 @@ pub struct Embedded<'a> {
     pub tokens: u64,
 }
 
+impl Embedded<'_> {
+    /// Itself, if it is what was asked for: lists of numbers, as many as `texts`.
+    pub(super) fn checked(self, texts: usize) -> Result<Self, BadAnswer> {
+        let bad = |reason| BadAnswer { reason };
+        if self.vectors.len() != texts {
+            return Err(bad("there are not as many embeddings as texts"));
+        }
+        let is_vector = |vector: &Node<'_>| {
+            let mut numbers = vector.elements().peekable();
+            numbers.peek().is_some() && numbers.all(|number| number.as_f64().is_some())
+        };
+        if !self.vectors.iter().all(is_vector) {
+            return Err(bad("an embedding is not a list of numbers"));
+        }
+        Ok(self)
+    }
+}
+
 /// Reads the body of `POST /v1/embeddings`.
 pub fn read(body: Node<'_>) -> Result<Asked<'_>, Unsupported> {
     let mut asked = Asked {
         texts: Vec::new(),
         dimensions: None,
         base64: false,
+        input_type: None,
         dropped: Losses::default(),
     };
     for (key, value) in body.members().filter(|(_, value)| !value.is_null()) {
@@ -56,6 +78,10 @@ pub fn read(body: Node<'_>) -> Result<Asked<'_>, Unsupported> {
                     return Err(Unsupported::new("encoding_format", why));
                 }
             },
+            "input_type" => {
+                let wrong = || Unsupported::new("input_type", "is not a text");
+                asked.input_type = Some(value.as_str().ok_or_else(wrong)?);
+            }
             name => asked.dropped.add(name.to_owned()),
         }
     }
@@ -139,11 +165,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_for() {
-        let mut text = br#"{"model":"m","input":["a","b"],"dimensions":3,"encoding_format":"base64","user":"u"}"#.to_vec();
+        let mut text = br#"{"model":"m","input":["a","b"],"dimensions":3,"encoding_format":"base64","user":"u","input_type":"clustering"}"#.to_vec();
         let tree = Tree::parse(&mut text).unwrap();
         let asked = read(tree.root()).unwrap();
         assert_eq!(asked.texts, ["a", "b"]);
         assert_eq!((asked.dimensions, asked.base64), (Some(3), true));
+        assert_eq!(asked.input_type, Some("clustering"));
         assert_eq!(asked.dropped.iter().collect::<Vec<_>>(), ["user"]);
     }
 
@@ -159,6 +186,7 @@ mod tests {
                 r#"{"input":"a","encoding_format":"int8"}"#,
                 "encoding_format",
             ),
+            (r#"{"input":"a","input_type":1}"#, "input_type"),
             ("[]", "input"),
         ] {
             let mut text = body.as_bytes().to_vec();

@@ -25,6 +25,7 @@ pub mod chat;
 pub mod claude;
 pub mod client;
 pub mod codec;
+pub mod cohere;
 pub mod converse;
 pub mod embeddings;
 pub mod format;

@@ -3,12 +3,13 @@
 
 use crate::base::Outcome;
 use crate::dialect::codec::{BadAnswer, Destination};
+use crate::dialect::embeddings::Embedded;
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::openai::{self, StreamEnd};
 use crate::dialect::route::Operation;
 use crate::dialect::turn::{Answer, Event, Turn};
-use crate::dialect::{chat, converse, gemini, messages, responses};
+use crate::dialect::{chat, cohere, converse, embeddings, gemini, messages, responses};
 use crate::policy::model::{Endpoint, Provider, ProviderKind};
 use crate::wire::json::{Node, Tree, Writer};
 
@@ -41,7 +42,8 @@ impl Asked<'_> {
             (Operation::Embeddings, Format::Gemini) => {
                 gemini::embeddings::path(base, &self.destination(), out);
             }
-            (Operation::Embeddings, _) | (_, Format::Chat | Format::Cohere) => {
+            (Operation::Embeddings, Format::Cohere) => cohere::embeddings::path(base, out),
+            (Operation::Embeddings, _) | (_, Format::Chat) => {
                 openai::path(self.provider, self.endpoint, operation, self.model, out);
             }
             (_, Format::Responses) => {
@@ -53,6 +55,7 @@ impl Asked<'_> {
                 out.extend_from_slice(b"/messages");
             }
             (_, Format::Gemini) => gemini::path(base, self.model, self.stream, out),
+            (_, Format::Cohere) => cohere::path(base, out),
             (_, Format::Converse) => converse::path(base, self.model, self.stream, out),
         }
     }
@@ -114,7 +117,8 @@ pub(super) fn write_request(
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     match format {
-        Format::Chat | Format::Cohere => chat::write_request(turn, to, losses, out),
+        Format::Chat => chat::write_request(turn, to, losses, out),
+        Format::Cohere => cohere::write_request(turn, to, losses, out),
         Format::Responses => responses::write_request(turn, to, losses, out),
         Format::Messages => messages::write_request(turn, to, losses, out),
         Format::Gemini => gemini::write_request(turn, to, losses, out),
@@ -125,11 +129,48 @@ pub(super) fn write_request(
 /// Reads a whole answer in `format`.
 pub(super) fn read_answer(format: Format, body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
     match format {
-        Format::Chat | Format::Cohere => chat::read_answer(body),
+        Format::Chat => chat::read_answer(body),
+        Format::Cohere => cohere::read_answer(body),
         Format::Responses => responses::read_answer(body),
         Format::Messages => messages::read_answer(body),
         Format::Gemini => gemini::read_answer(body),
         Format::Converse => converse::read_answer(body),
+    }
+}
+
+/// Writes a request for embeddings in `format`.
+pub(super) fn write_embeddings(
+    format: Format,
+    asked: &embeddings::Asked<'_>,
+    to: &Destination<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    match format {
+        Format::Gemini => {
+            gemini::embeddings::write(asked, to, losses, out);
+            Ok(())
+        }
+        Format::Cohere => cohere::embeddings::write(asked, to, out),
+        Format::Chat | Format::Responses | Format::Messages | Format::Converse => {
+            let why = "asks for embeddings, which the provider's format does not have";
+            Err(Unsupported::new("path", why))
+        }
+    }
+}
+
+/// Reads an answer in `format` to a request for embeddings of as many `texts`.
+pub(super) fn read_embeddings(
+    format: Format,
+    body: Node<'_>,
+    texts: usize,
+) -> Result<Embedded<'_>, BadAnswer> {
+    match format {
+        Format::Gemini => gemini::embeddings::read(body, texts),
+        Format::Cohere => cohere::embeddings::read(body, texts),
+        Format::Chat | Format::Responses | Format::Messages | Format::Converse => Err(BadAnswer {
+            reason: "its format has no embeddings",
+        }),
     }
 }
 
@@ -143,7 +184,8 @@ pub fn outcome_of(
     body: &[u8],
 ) -> Outcome {
     match format {
-        Format::Chat | Format::Cohere => openai::outcome_of(kind, status, body),
+        Format::Chat => openai::outcome_of(kind, status, body),
+        Format::Cohere => cohere::outcome_of(status, body),
         Format::Responses => responses::outcome_of(kind, status, body),
         Format::Messages => messages::outcome_of(status, body),
         Format::Gemini => gemini::outcome_of(status, body),
@@ -164,7 +206,8 @@ pub const fn error_field(format: Format) -> Option<&'static str> {
 /// What an error inside a stream means: `data` is that of its event, `name` its name in formats where errors go by names.
 pub fn outcome_of_error(format: Format, kind: ProviderKind, name: &str, data: &[u8]) -> Outcome {
     match format {
-        Format::Chat | Format::Cohere => openai::outcome_of_error(kind, data),
+        Format::Chat => openai::outcome_of_error(kind, data),
+        Format::Cohere => cohere::outcome_of_error(data),
         Format::Responses => responses::outcome_of_error(kind, data),
         Format::Messages => messages::outcome_of_error(data),
         Format::Gemini => gemini::outcome_of_error(data),
@@ -175,9 +218,9 @@ pub fn outcome_of_error(format: Format, kind: ProviderKind, name: &str, data: &[
 /// How a provider ends a stream.
 pub const fn stream_end(format: Format, kind: ProviderKind) -> StreamEnd {
     match format {
-        Format::Chat | Format::Cohere => openai::stream_end(kind),
-        // No mark of its own; Bedrock's last event only tells the usage.
-        Format::Gemini | Format::Converse => StreamEnd::Finish,
+        Format::Chat => openai::stream_end(kind),
+        // No mark of its own; Bedrock's last event only tells the usage, and Cohere did not always send `[DONE]`.
+        Format::Gemini | Format::Converse | Format::Cohere => StreamEnd::Finish,
         Format::Responses | Format::Messages => StreamEnd::Done,
     }
 }
@@ -190,12 +233,14 @@ pub(super) enum StreamReader {
     Messages(messages::Reader),
     Gemini(gemini::Reader),
     Converse(converse::Reader),
+    Cohere(cohere::Reader),
 }
 
 impl StreamReader {
     pub(super) fn new(format: Format) -> Self {
         match format {
-            Format::Chat | Format::Cohere => Self::Chat(chat::Reader::default()),
+            Format::Chat => Self::Chat(chat::Reader::default()),
+            Format::Cohere => Self::Cohere(cohere::Reader::default()),
             Format::Responses => Self::Responses(responses::Reader::default()),
             Format::Messages => Self::Messages(messages::Reader::default()),
             Format::Gemini => Self::Gemini(gemini::Reader::default()),
@@ -216,6 +261,7 @@ impl StreamReader {
             Self::Messages(reader) => reader.read(name, data, take),
             Self::Gemini(reader) => reader.read(name, data, take),
             Self::Converse(reader) => reader.read(name, data, take),
+            Self::Cohere(reader) => reader.read(name, data, take),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::dialect::client::{StreamWriter, echo, in_json_schema, read_request, write_answer};
 use crate::dialect::codec::{BadAnswer, Destination, Echo, Reply};
+use crate::dialect::embeddings;
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::provider::{StreamReader, read_answer, write_request};
+use crate::dialect::provider::{
+    StreamReader, read_answer, read_embeddings, write_embeddings, write_request,
+};
 use crate::dialect::turn::{Event, Finish};
-use crate::dialect::{embeddings, gemini};
 use crate::wire::eventstream;
 use crate::wire::json::{BadJson, Node, Surrogates, Tree, Writer};
 use crate::wire::sse;
@@ -20,7 +22,7 @@ pub struct AskedEmbeddings {
     base64: bool,
 }
 
-/// Says a request for embeddings in a provider's format, as [`request`] does. Only Gemini's has them beside OpenAI's.
+/// Says a request for embeddings in a provider's format, as [`request`] does.
 ///
 /// # Errors
 /// As [`request`].
@@ -30,18 +32,15 @@ pub fn embeddings_request(
     provider: Format,
     out: &mut Vec<u8>,
 ) -> Result<(Losses, AskedEmbeddings), Untold> {
-    if provider != Format::Gemini {
-        let why = "asks for embeddings, which the provider's format does not have";
-        return Err(Unsupported::new("path", why).into());
-    }
     let tree = Tree::parse(body)?;
-    let asked = embeddings::read(tree.root())?;
-    gemini::embeddings::write(&asked, to, &mut Writer::new(out));
+    let mut asked = embeddings::read(tree.root())?;
+    let mut dropped = std::mem::take(&mut asked.dropped);
+    write_embeddings(provider, &asked, to, &mut dropped, &mut Writer::new(out))?;
     let kept = AskedEmbeddings {
         count: asked.texts.len(),
         base64: asked.base64,
     };
-    Ok((asked.dropped, kept))
+    Ok((dropped, kept))
 }
 
 /// Says a provider's embeddings as OpenAI's clients read them.
@@ -50,6 +49,7 @@ pub fn embeddings_request(
 /// They are not what was asked for.
 pub fn embeddings_answer(
     body: &mut [u8],
+    provider: Format,
     asked: AskedEmbeddings,
     model: &str,
     out: &mut Vec<u8>,
@@ -57,7 +57,7 @@ pub fn embeddings_answer(
     let tree = Tree::parse(body).map_err(|_| BadAnswer {
         reason: "it is not JSON",
     })?;
-    let embedded = gemini::embeddings::read(tree.root(), asked.count)?;
+    let embedded = read_embeddings(provider, tree.root(), asked.count)?;
     embeddings::write(&embedded, asked.base64, model, &mut Writer::new(out));
     Ok(())
 }

@@ -179,7 +179,7 @@ impl Exchange {
             }
             Operation::Embeddings | Operation::CountTokens => {
                 let model = &own.reply.model;
-                translation::embeddings_answer(body, own.embeddings, model, &mut said)
+                translation::embeddings_answer(body, format, own.embeddings, model, &mut said)
             }
         };
         if done.is_err() {

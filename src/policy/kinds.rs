@@ -1,6 +1,5 @@
 //! The kinds of provider and what each brings along: address, credential style, the conventional variable. From the
-//! providers' own API references, October 2026. Which wire format a kind speaks is `dialect`'s to know; `built` says
-//! whether this release has it.
+//! providers' own API references, October 2026. Which wire format a kind speaks is `dialect`'s to know.
 
 use crate::policy::model::{AuthStyle, ProviderKind};
 
@@ -11,8 +10,6 @@ pub(in crate::policy) struct KindRow {
     pub(in crate::policy) word: &'static str,
     /// What it is.
     pub(in crate::policy) kind: ProviderKind,
-    /// Whether this release speaks its format.
-    pub(in crate::policy) built: bool,
     /// Where it answers; `None` where every customer has an own address.
     pub(in crate::policy) base_url: Option<&'static str>,
     /// What an address without a path gets.
@@ -33,7 +30,6 @@ const fn bearer(
     KindRow {
         word,
         kind,
-        built: true,
         base_url: Some(base_url),
         path,
         style: AuthStyle::Bearer,
@@ -46,21 +42,8 @@ const fn local(word: &'static str, kind: ProviderKind, base_url: Option<&'static
     KindRow {
         word,
         kind,
-        built: true,
         base_url,
         path: "/v1",
-        style: AuthStyle::Bearer,
-        env: None,
-    }
-}
-
-const fn unbuilt(word: &'static str, kind: ProviderKind) -> KindRow {
-    KindRow {
-        word,
-        kind,
-        built: false,
-        base_url: None,
-        path: "",
         style: AuthStyle::Bearer,
         env: None,
     }
@@ -78,7 +61,6 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
     KindRow {
         word: "azure_openai",
         kind: ProviderKind::AzureOpenAi,
-        built: true,
         base_url: None,
         path: "",
         style: AuthStyle::ApiKey,
@@ -87,7 +69,6 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
     KindRow {
         word: "anthropic",
         kind: ProviderKind::Anthropic,
-        built: true,
         base_url: Some("https://api.anthropic.com/v1"),
         path: "/v1",
         style: AuthStyle::XApiKey,
@@ -96,7 +77,6 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
     KindRow {
         word: "gemini",
         kind: ProviderKind::Gemini,
-        built: true,
         base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
         path: "/v1beta",
         style: AuthStyle::XGoogApiKey,
@@ -107,7 +87,6 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
     KindRow {
         word: "vertex",
         kind: ProviderKind::Vertex,
-        built: true,
         base_url: None,
         path: "",
         style: AuthStyle::Bearer,
@@ -117,7 +96,6 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
     KindRow {
         word: "bedrock",
         kind: ProviderKind::Bedrock,
-        built: true,
         base_url: None,
         path: "",
         style: AuthStyle::Bearer,
@@ -130,7 +108,13 @@ pub(in crate::policy) const KINDS: [KindRow; 20] = [
         "/v1",
         "MISTRAL_API_KEY",
     ),
-    unbuilt("cohere", ProviderKind::Cohere),
+    bearer(
+        "cohere",
+        ProviderKind::Cohere,
+        "https://api.cohere.com/v2",
+        "/v2",
+        "CO_API_KEY",
+    ),
     bearer(
         "groq",
         ProviderKind::Groq,

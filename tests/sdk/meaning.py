@@ -176,7 +176,7 @@ def converse(found, fixture, body):
 def cohere(found, fixture, body):
     if body:
         message = body["message"]
-        found.text = "".join(part["text"] for part in message.get("content") or () if part["type"] == "text")
+        found.text = message.get("tool_plan", "") + "".join(part["text"] for part in message.get("content") or () if part["type"] == "text")
         for call in message.get("tool_calls") or ():
             found.call(call["function"]["name"], call["function"]["arguments"])
         return found.ended(body["finish_reason"])
@@ -186,6 +186,8 @@ def cohere(found, fixture, body):
         message = delta.get("message") or {}
         if event["type"] == "content-delta":
             found.text += message["content"].get("text", "")
+        elif event["type"] == "tool-plan-delta":
+            found.text += message["tool_plan"]
         elif event["type"] == "tool-call-start":
             function = message["tool_calls"]["function"]
             calls[event["index"]] = [function["name"], function.get("arguments") or ""]

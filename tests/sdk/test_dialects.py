@@ -15,7 +15,7 @@ from conftest import CLIENT_KEY, FIXTURES, Dialects, provider_key
 from meaning import meaning
 
 # The folder of recordings, and the kind of provider that stands for it.
-KINDS = {"anthropic": "anthropic", "gemini": "gemini", "vertex": "vertex", "bedrock": "bedrock", 
+KINDS = {"anthropic": "anthropic", "gemini": "gemini", "vertex": "vertex", "bedrock": "bedrock", "cohere": "cohere",
          "openai": "openai", "mistral": "mistral", "deepseek": "deepseek", "groq": "groq", "openrouter": "openrouter",
          "xai": "xai", "openai-responses": "openai"}
 CHAT_KINDS = ("openai", "mistral", "deepseek", "groq", "openrouter")

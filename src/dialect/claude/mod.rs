@@ -17,8 +17,10 @@
 //! Sources: the models list in `tests/fixtures/anthropic/models-list-models-smoke.json`; platform.claude.com, *Troubleshooting
 //! thinking* and the migration guides of Opus 4.7, Opus 5, Opus 5.5, Sonnet 5.5 and Fable 5.1, November 2026.
 
+mod sampling;
 mod thinking;
 
+pub(super) use self::sampling::{Sampling, stops};
 pub(super) use self::thinking::Plan;
 use crate::dialect::turn::Effort;
 

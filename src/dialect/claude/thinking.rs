@@ -5,7 +5,7 @@
 //! Where both cannot be had, the tool that must be called wins over thinking, and thinking over a temperature: a client that
 //! forces a tool reads nothing else, and one that asks for thinking cares less for chance.
 
-use crate::dialect::claude::{Claude, Silence, Thinks};
+use super::{Claude, Silence, Thinks};
 use crate::dialect::loss::Losses;
 use crate::dialect::turn::{Effort, Part, Role, Thinking, ToolChoice, Turn};
 use crate::wire::json::Writer;
@@ -76,9 +76,9 @@ impl<'a> Plan<'a> {
         matches!(self.mode, Mode::Budget(_))
     }
 
-    /// Whether nothing is said about thinking.
-    pub(in crate::dialect) fn is_unsaid(&self) -> bool {
-        self.mode == Mode::Unsaid && self.effort.is_none()
+    /// Whether anything is said of thinking.
+    pub(in crate::dialect) fn says_something(&self) -> bool {
+        self.mode != Mode::Unsaid || self.effort.is_some()
     }
 
     /// Writes `thinking`.

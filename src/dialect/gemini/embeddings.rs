@@ -5,6 +5,7 @@
 
 use crate::dialect::codec::{BadAnswer, Destination};
 use crate::dialect::embeddings::{Asked, Embedded};
+use crate::dialect::loss::Losses;
 use crate::policy::model::ProviderKind;
 use crate::wire::json::{Node, Writer};
 
@@ -21,7 +22,8 @@ pub fn path(base: &str, to: &Destination<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes the request.
-pub fn write(asked: &Asked<'_>, to: &Destination<'_>, out: &mut Writer<'_>) {
+pub fn write(asked: &Asked<'_>, to: &Destination<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    losses.add_if(asked.input_type.is_some(), "input_type");
     if to.kind == ProviderKind::Vertex {
         write_instances(asked, out);
     } else {
@@ -71,7 +73,6 @@ fn write_instances(asked: &Asked<'_>, out: &mut Writer<'_>) {
 
 /// Reads the answer to a request for as many texts as `count`.
 pub fn read(body: Node<'_>, count: usize) -> Result<Embedded<'_>, BadAnswer> {
-    let bad = |reason| BadAnswer { reason };
     let mut embedded = Embedded {
         vectors: Vec::with_capacity(count),
         tokens: 0,
@@ -93,16 +94,5 @@ pub fn read(body: Node<'_>, count: usize) -> Result<Embedded<'_>, BadAnswer> {
     if let Some(counts) = field::member(body, "usageMetadata") {
         embedded.tokens = field::count(counts, "promptTokenCount");
     }
-    if embedded.vectors.len() != count {
-        return Err(bad("there are not as many embeddings as texts"));
-    }
-    let is_number = |node: Node<'_>| node.as_f64().is_some();
-    let is_vector = |vector: &Node<'_>| {
-        let mut numbers = vector.elements().peekable();
-        numbers.peek().is_some() && numbers.all(is_number)
-    };
-    if !embedded.vectors.iter().all(is_vector) {
-        return Err(bad("an embedding is not a list of numbers"));
-    }
-    Ok(embedded)
+    embedded.checked(count)
 }

@@ -1,7 +1,7 @@
 //! Constructors: secrets, pools of them and open wires (P4xxx), and what this release leaves out (P9xxx).
 
 use crate::base::limits::KEYS_MAX;
-use crate::policy::diag::{Code, Diagnostic, listed};
+use crate::policy::diag::{Code, Diagnostic};
 use crate::policy::syntax::Place;
 
 pub(in crate::policy) fn secret_inline(place: Place) -> Diagnostic {
@@ -145,18 +145,4 @@ pub(in crate::policy) fn shadow_keeps(place: Place) -> Diagnostic {
         "answers are thrown away, and nothing else can be asked for",
     )
     .help("write `discard = true`, or leave it out")
-}
-
-pub(in crate::policy) fn kind_unbuilt<'w>(
-    place: Place,
-    kind: &str,
-    built: impl IntoIterator<Item = &'w str>,
-) -> Diagnostic {
-    Diagnostic::new(
-        Code::P9002,
-        place,
-        format!("providers of kind `{kind}` are not built yet"),
-        "this release does not speak its format",
-    )
-    .help(format!("it speaks to {}", listed(built)))
 }

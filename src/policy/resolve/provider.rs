@@ -2,7 +2,7 @@
 
 use crate::base::{ProviderId, TargetId};
 use crate::policy::catalogue;
-use crate::policy::diag::{naming as say, safety};
+use crate::policy::diag::naming as say;
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
 use crate::policy::model::{Endpoint, ModelName, Provider, ProviderKind, Queue, Target};
@@ -105,14 +105,6 @@ impl<'t> Resolver<'t> {
             self.report(say::kind_missing(place, word, &kinds::WORDS));
             return None;
         };
-        if !kind.built {
-            let built = kinds::KINDS
-                .iter()
-                .filter(|row| row.built)
-                .map(|row| row.word);
-            self.report(safety::kind_unbuilt(place, word, built));
-            return None;
-        }
         Some(kind)
     }
 

@@ -260,12 +260,7 @@ fn outcomes() -> String {
 
 fn kinds() -> String {
     let mut out = "| kind | address | key | variable |\n|---|---|---|---|\n".to_owned();
-    let mut unbuilt = Vec::new();
     for kind in &KINDS {
-        if !kind.built {
-            unbuilt.push(code(kind.word));
-            continue;
-        }
         let (base, style, env) = match kind.word {
             "simulated" => ("inside the gateway".to_owned(), "none", None),
             _ => (
@@ -284,12 +279,6 @@ fn kinds() -> String {
         let env = env.map_or_else(|| "no key unless `auth` names one".to_owned(), code);
         writeln!(out, "| `{}` | {base} | {style} | {env} |", kind.word).unwrap();
     }
-    write!(
-        out,
-        "\nKnown to the language and not built yet (P9002): {}.\n",
-        unbuilt.join(", ")
-    )
-    .unwrap();
     out
 }
 

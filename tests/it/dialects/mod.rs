@@ -27,7 +27,7 @@ const fn target(name: &'static str, kind: ProviderKind, model: &'static str) -> 
 }
 
 /// One for each way in which providers are asked.
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     target("openai", ProviderKind::OpenAi, "gpt-4.1"),
     target("azure_openai", ProviderKind::AzureOpenAi, "gpt-5-mini"),
     target("mistral", ProviderKind::Mistral, "mistral-medium-latest"),
@@ -41,6 +41,7 @@ const TARGETS: [Target; 9] = [
         ProviderKind::Bedrock,
         "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
     ),
+    target("cohere", ProviderKind::Cohere, "command-a-plus-05-2026"),
 ];
 
 /// The formats that clients speak.

@@ -8,6 +8,7 @@ mod classifying;
 mod continuing;
 mod discovering;
 mod early;
+mod embedding;
 mod failover;
 mod framing;
 mod health;

@@ -8,6 +8,7 @@ use self::messages::Conversation;
 use self::settings::Settings;
 use self::tools::Choice;
 use super::family::Family;
+use crate::dialect::claude::Plan;
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::turn::Turn;
@@ -22,8 +23,14 @@ pub fn write(
 ) -> Result<(), Unsupported> {
     let family = Family::of(to.model);
     let talk = Conversation::of(turn, losses)?;
-    let choice = Choice::of(turn, family, talk.has_tools, losses);
-    let settings = Settings::of(turn, family, to.max_output, losses);
+    // Claude is told what it is told at home, so that the same plan is made.
+    let plan = match family {
+        Family::Claude(claude) => Some(Plan::new(turn, claude, to.max_output, losses)),
+        _ => None,
+    };
+    let asked = plan.map_or(turn.tool_choice, |plan| plan.tool_choice);
+    let choice = Choice::of(turn, asked, family, talk.has_tools, losses);
+    let settings = Settings::of(turn, family, plan, losses);
     out.try_object(|out| {
         messages::write(&talk, family, losses, out)?;
         settings.write_inference(out);

@@ -2,7 +2,7 @@
 //! into `additionalModelRequestFields` in the words of the model's family.
 
 use super::tools::Choice;
-use crate::dialect::claude::{Claude, Plan};
+use crate::dialect::claude::{Plan, Sampling, stops};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::schema::{self, Decoder};
@@ -28,7 +28,7 @@ enum TopK {
 /// How a family is told to think.
 #[derive(Clone, Copy)]
 enum Thought<'t> {
-    /// Claude, in Anthropic's words.
+    /// As at home.
     Claude(Plan<'t>),
     /// Nova 2.
     Nova(&'static str),
@@ -37,81 +37,52 @@ enum Thought<'t> {
 }
 
 impl<'t> Settings<'t> {
+    /// `plan` is made for Claude, and for no other.
     pub(super) fn of(
         turn: &Turn<'t>,
         family: Family,
-        max_output: Option<u64>,
+        plan: Option<Plan<'t>>,
         losses: &mut Losses,
     ) -> Self {
+        match (family, plan) {
+            (Family::Claude(claude), Some(plan)) => {
+                let sampling = Sampling::of(turn, claude, &plan, losses);
+                Self {
+                    // Where the client does not say, it is as many as the model can.
+                    max_tokens: turn.max_tokens.map(|_| plan.max_tokens),
+                    temperature: sampling.temperature,
+                    top_p: sampling.top_p,
+                    top_k: sampling.top_k.map(TopK::Claude),
+                    stop: stops(turn, losses),
+                    thinking: plan.says_something().then_some(Thought::Claude(plan)),
+                }
+            }
+            _ => Self::of_others(turn, family, losses),
+        }
+    }
+
+    fn of_others(turn: &Turn<'t>, family: Family, losses: &mut Losses) -> Self {
         losses.add_if(turn.seed.is_some(), "seed");
         losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
         losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
-        let mut settings = Self {
+        let is_nova = matches!(family, Family::Nova | Family::Nova2);
+        losses.add_if(turn.top_k.is_some() && !is_nova, "top_k");
+        let thinking = turn.thinking.and_then(|thinking| match family {
+            Family::Nova2 => nova_thought(thinking, turn, losses),
+            Family::GptOss => gpt_oss_thought(thinking),
+            _ => {
+                let wanted = effort(thinking).is_some_and(|effort| effort != Effort::None);
+                losses.add_if(wanted, "reasoning_effort");
+                None
+            }
+        });
+        Self {
             max_tokens: turn.max_tokens,
             temperature: turn.temperature,
             top_p: turn.top_p,
-            top_k: match (family, turn.top_k) {
-                (Family::Claude(_), Some(top_k)) => Some(TopK::Claude(top_k)),
-                (Family::Nova | Family::Nova2, Some(top_k)) => Some(TopK::Nova(top_k)),
-                _ => None,
-            },
-            stop: turn
-                .stop
-                .iter()
-                .copied()
-                .filter(|stop| !stop.trim().is_empty())
-                .collect(),
-            thinking: None,
-        };
-        losses.add_if(settings.top_k.is_none() && turn.top_k.is_some(), "top_k");
-        losses.add_if(settings.stop.len() < turn.stop.len(), "stop");
-        match family {
-            Family::Claude(claude) => {
-                let plan = Plan::new(turn, claude, max_output, losses);
-                // Bedrock knows itself how long an answer may be.
-                settings.max_tokens = turn.max_tokens.map(|_| plan.max_tokens);
-                settings.fit_sampling(claude, &plan, losses);
-                settings.thinking = Some(Thought::Claude(plan)).filter(|_| !plan.is_unsaid());
-            }
-            _ => settings.think(turn, family, losses),
-        }
-        settings
-    }
-
-    fn think(&mut self, turn: &Turn<'_>, family: Family, losses: &mut Losses) {
-        let Some(thinking) = turn.thinking else {
-            return;
-        };
-        self.thinking = match family {
-            Family::Nova2 => nova_thought(thinking, turn, losses),
-            Family::GptOss => gpt_oss_thought(thinking),
-            _ => None,
-        };
-        let wanted = thinking.effort != Some(Effort::None) && thinking.budget != Some(0);
-        losses.add_if(
-            self.thinking.is_none() && wanted && thinking != Thinking::default(),
-            "reasoning_effort",
-        );
-    }
-
-    /// Leaves out what a Claude model refuses.
-    fn fit_sampling(&mut self, claude: Claude, plan: &Plan<'_>, losses: &mut Losses) {
-        if !claude.takes_sampling() || !plan.takes_chance() {
-            // 1 is what the model does by itself.
-            let is_default = |value: Option<f64>| value.is_none_or(|value| value >= 1.0);
-            losses.add_if(!is_default(self.temperature), "temperature");
-            losses.add_if(!is_default(self.top_p), "top_p");
-            losses.add_if(self.top_k.is_some(), "top_k");
-            (self.temperature, self.top_p, self.top_k) = (None, None, None);
-            return;
-        }
-        if self.temperature.is_some_and(|value| value > 1.0) {
-            losses.add("temperature");
-            self.temperature = Some(1.0);
-        }
-        if !claude.takes_both_samplings() && self.temperature.is_some() && self.top_p.is_some() {
-            losses.add_if(self.top_p.is_some_and(|value| value < 1.0), "top_p");
-            self.top_p = None;
+            top_k: turn.top_k.filter(|_| is_nova).map(TopK::Nova),
+            stop: stops(turn, losses),
+            thinking,
         }
     }
 
@@ -182,15 +153,20 @@ impl Thought<'_> {
     }
 }
 
+/// How much to think, in words; `None`: as the model likes.
+fn effort(thinking: Thinking) -> Option<Effort> {
+    thinking
+        .effort
+        .or_else(|| thinking.budget.map(Effort::of_budget))
+}
+
 /// AWS, "Extended thinking in Amazon Nova 2": `high` is refused beside limits of sampling and of length.
-fn nova_thought(
+fn nova_thought<'t>(
     thinking: Thinking,
     turn: &Turn<'_>,
     losses: &mut Losses,
-) -> Option<Thought<'static>> {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget))?;
+) -> Option<Thought<'t>> {
+    let effort = effort(thinking)?;
     let is_limited =
         turn.max_tokens.is_some() || turn.temperature.is_some() || turn.top_p.is_some();
     Some(Thought::Nova(match effort {
@@ -206,11 +182,8 @@ fn nova_thought(
 }
 
 /// It always thinks: the least is `low`.
-fn gpt_oss_thought(thinking: Thinking) -> Option<Thought<'static>> {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget))?;
-    Some(Thought::GptOss(match effort {
+fn gpt_oss_thought<'t>(thinking: Thinking) -> Option<Thought<'t>> {
+    Some(Thought::GptOss(match effort(thinking)? {
         Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High | Effort::XHigh | Effort::Max => "high",

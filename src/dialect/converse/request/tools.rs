@@ -19,28 +19,22 @@ pub(super) struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     pub(super) fn of(
-        turn: &Turn<'a>,
+        turn: &Turn<'_>,
+        asked: Option<ToolChoice<'a>>,
         family: Family,
         history_has_tools: bool,
         losses: &mut Losses,
     ) -> Self {
-        let forbidden = turn.tool_choice == Some(ToolChoice::None);
+        let forbidden = asked == Some(ToolChoice::None);
         // No choice forbids calls. Without tools there are none, but a conversation with calls in it must show tools.
         losses.add_if(forbidden && history_has_tools, "tool_choice");
         let offered = !turn.tools.is_empty() && !forbidden;
         let one_at_a_time = offered && turn.parallel_tools == Some(false);
         let is_claude = matches!(family, Family::Claude(_));
         losses.add_if(one_at_a_time && !is_claude, "parallel_tool_calls");
-        let mut asked = turn.tool_choice.filter(|_| offered);
-        if matches!(family, Family::Claude(claude) if !claude.takes_forced_tools())
-            && matches!(asked, Some(ToolChoice::Required | ToolChoice::Named(_)))
-        {
-            losses.add("tool_choice");
-            asked = Some(ToolChoice::Auto);
-        }
         Self {
             shows_tools: offered || history_has_tools,
-            asked,
+            asked: asked.filter(|_| offered),
             one_at_a_time: one_at_a_time && is_claude,
         }
     }

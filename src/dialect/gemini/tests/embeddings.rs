@@ -3,10 +3,12 @@
 use crate::dialect::codec::Destination;
 use crate::dialect::embeddings;
 use crate::dialect::gemini::embeddings::{path, read, write};
+use crate::dialect::loss::Losses;
 use crate::policy::model::ProviderKind;
 use crate::wire::json::{Tree, Writer};
 
-const ASKED: &str = r#"{"model":"any","input":["a \"b\"","c"],"dimensions":256}"#;
+const ASKED: &str =
+    r#"{"model":"any","input":["a \"b\"","c"],"dimensions":256,"input_type":"search_query"}"#;
 
 fn asked(kind: ProviderKind, model: &str) -> (String, String) {
     let mut text = ASKED.as_bytes().to_vec();
@@ -19,7 +21,9 @@ fn asked(kind: ProviderKind, model: &str) -> (String, String) {
     };
     let (mut target, mut out) = (Vec::new(), Vec::new());
     path("/v1", &to, &mut target);
-    write(&asked, &to, &mut Writer::new(&mut out));
+    let mut losses = Losses::default();
+    write(&asked, &to, &mut losses, &mut Writer::new(&mut out));
+    assert_eq!(losses.iter().collect::<Vec<_>>(), ["input_type"]);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(target), text(out))
 }

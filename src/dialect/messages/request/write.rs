@@ -1,6 +1,6 @@
 //! Writes a request to Anthropic.
 
-use crate::dialect::claude::{Claude, Plan};
+use crate::dialect::claude::{Claude, Plan, Sampling, stops};
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::messages::request::{blocks, tools};
@@ -62,55 +62,21 @@ fn write_sampling(
     losses: &mut Losses,
     out: &mut Writer<'_>,
 ) {
-    losses.add_if(turn.seed.is_some(), "seed");
-    losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
-    losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
-    // One is what all models do by themselves, and the only value that all of them take.
-    let mut temperature = turn.temperature.filter(|it| !is_one(*it));
-    let mut top_p = turn.top_p.filter(|it| !is_one(*it));
-    let mut top_k = turn.top_k;
-    let takes_chance = claude.takes_sampling() && plan.takes_chance();
-    if !takes_chance {
-        losses.add_if(temperature.take().is_some(), "temperature");
-        losses.add_if(top_k.take().is_some(), "top_k");
+    let sampling = Sampling::of(turn, claude, plan, losses);
+    if let Some(temperature) = sampling.temperature {
+        out.key("temperature").float(temperature);
     }
-    // A model that thinks takes `top_p` from 0.95 on.
-    let takes_top_p = claude.takes_sampling()
-        && (plan.takes_chance() || top_p.is_some_and(|top_p| top_p >= 0.95))
-        && (temperature.is_none() || claude.takes_both_samplings());
-    if !takes_top_p {
-        losses.add_if(top_p.take().is_some(), "top_p");
-    }
-    if let Some(temperature) = temperature {
-        let clamped = temperature.clamp(0.0, 1.0);
-        losses.add_if(!(0.0..=1.0).contains(&temperature), "temperature");
-        out.key("temperature").float(clamped);
-    }
-    if let Some(top_p) = top_p {
+    if let Some(top_p) = sampling.top_p {
         out.key("top_p").float(top_p);
     }
-    if let Some(top_k) = top_k {
+    if let Some(top_k) = sampling.top_k {
         out.key("top_k").number(top_k);
     }
-    write_stops(&turn.stop, losses, out);
-}
-
-fn is_one(number: f64) -> bool {
-    (number - 1.0).abs() < f64::EPSILON
-}
-
-/// A text of white space alone is refused.
-fn write_stops(stops: &[&str], losses: &mut Losses, out: &mut Writer<'_>) {
-    let is_blank = |stop: &&&str| stop.trim().is_empty();
-    losses.add_if(stops.iter().any(|stop| is_blank(&stop)), "stop");
-    if stops.iter().all(|stop| is_blank(&stop)) {
-        return;
+    let stops = stops(turn, losses);
+    if !stops.is_empty() {
+        out.key("stop_sequences")
+            .array(|it| stops.iter().for_each(|stop| it.string(stop)));
     }
-    out.key("stop_sequences").array(|it| {
-        for stop in stops.iter().filter(|stop| !is_blank(stop)) {
-            it.string(stop);
-        }
-    });
 }
 
 fn write_output_config(
