@@ -19,6 +19,7 @@ mod media;
 #[cfg(test)]
 mod recorded;
 mod route;
+mod schema;
 #[cfg(test)]
 mod told;
 

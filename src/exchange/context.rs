@@ -117,12 +117,7 @@ impl Outlets {
     }
 
     /// The name of one of the provider's endpoints and the key that signs requests to it; `None` where keys are written.
-    pub(super) fn signer(
-        &self,
-        provider: ProviderId,
-        endpoint: u16,
-        key: u8,
-    ) -> Option<(&str, &Secret)> {
+    pub fn signer(&self, provider: ProviderId, endpoint: u16, key: u8) -> Option<(&str, &Secret)> {
         let outlet = self.0.get(provider.index()).filter(|outlet| outlet.signs)?;
         let host = outlet.hosts.get(usize::from(endpoint))?;
         let host = std::str::from_utf8(host).ok()?.trim();

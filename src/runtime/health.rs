@@ -10,9 +10,10 @@ use std::sync::Arc;
 use monoio::net::TcpStream;
 
 use crate::base::{ProviderId, Span, hash};
-use crate::dialect::health::{Finding, health_finding, health_request};
+use crate::dialect::health::{Finding, Signer, health_finding, health_request};
 use crate::engine::Checkup;
 use crate::policy::model::{Endpoint, HealthCheck, Question};
+use crate::runtime::clock;
 use crate::runtime::generation::Generation;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
@@ -216,7 +217,16 @@ impl Watch {
         let outlets = &generation.outlets;
         outlets.write_fields(place.provider, place.endpoint, key, &mut outlet);
         let mut request = Vec::new();
-        health_request(provider, endpoint, &check.question, &outlet, &mut request);
+        let signer =
+            outlets
+                .signer(place.provider, place.endpoint, key)
+                .map(|(host, credentials)| Signer {
+                    host,
+                    credentials,
+                    unix: clock::unix_seconds(),
+                });
+        let (question, out) = (&check.question, &mut request);
+        health_request(provider, endpoint, question, &outlet, signer, out);
         outlet.fill(0);
         let all = 0..request.len();
         let (mut request, sent) = link.send(request, all, Way::Driver).await;

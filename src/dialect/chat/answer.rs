@@ -128,10 +128,11 @@ pub(super) fn thoughts_of<'a>(message: Node<'a>, take: &mut dyn FnMut(&'a str)) 
 /// beside them, and some say `tool_calls` without any.
 pub(super) fn finish_of(reason: &str, calls: bool) -> Finish {
     match reason {
-        // A call that was cut off is not to be run.
-        "length" | "model_length" => Finish::Length,
+        // A call that was cut off is not to be run. `repetition`: vLLM, of an answer that went round in circles.
+        "length" | "model_length" | "repetition" => Finish::Length,
         "content_filter" => Finish::ContentFilter,
-        "error" | "insufficient_system_resource" => Finish::Failed,
+        // `abort`: vLLM and SGLang, of a request that was given up.
+        "error" | "abort" | "insufficient_system_resource" => Finish::Failed,
         _ if calls => Finish::ToolCalls,
         _ => Finish::Stop,
     }
@@ -146,15 +147,21 @@ pub(super) fn usage_of(usage: Node<'_>) -> Usage {
             .and_then(|group: Node<'_>| group.get(key))
             .and_then(Node::as_u64)
     };
+    let input = number("prompt_tokens").unwrap_or_default();
+    let said = number("completion_tokens").unwrap_or_default();
+    let reasoning = detail("completion_tokens_details", "reasoning_tokens").unwrap_or_default();
+    // COMPAT: xAI counts thinking beside the answer; its total tells (vercel/ai, 2026).
+    let both = said.saturating_add(reasoning);
+    let is_beside = number("total_tokens") == Some(input.saturating_add(both));
     Usage {
-        input: number("prompt_tokens").unwrap_or_default(),
+        input,
         // DeepSeek says it beside.
         cache_read: detail("prompt_tokens_details", "cached_tokens")
             .or_else(|| number("prompt_cache_hit_tokens"))
             .unwrap_or_default(),
         cache_write: detail("prompt_tokens_details", "cache_write_tokens").unwrap_or_default(),
-        output: number("completion_tokens").unwrap_or_default(),
-        reasoning: detail("completion_tokens_details", "reasoning_tokens").unwrap_or_default(),
+        output: if is_beside { both } else { said },
+        reasoning,
     }
     .saturated()
 }
@@ -273,4 +280,39 @@ pub(super) fn write_usage(usage: Usage, it: &mut Writer<'_>) {
     });
     it.key("completion_tokens_details")
         .object(|it| it.key("reasoning_tokens").number(usage.reasoning));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{finish_of, usage_of};
+    use crate::dialect::turn::Finish;
+    use crate::wire::json::Tree;
+
+    fn output_of(usage: &str) -> (u64, u64) {
+        let mut text = usage.as_bytes().to_vec();
+        let tree = Tree::parse(&mut text).unwrap();
+        let usage = usage_of(tree.root());
+        (usage.output, usage.reasoning)
+    }
+
+    #[test]
+    fn thinking_is_part_of_the_answer_or_counted_beside_it() {
+        let details = r#""completion_tokens_details":{"reasoning_tokens":310}"#;
+        for (rest, expected) in [
+            (r#""completion_tokens":14,"total_tokens":332"#, (324, 310)), // xAI
+            (r#""completion_tokens":324,"total_tokens":332"#, (324, 310)),
+            (r#""completion_tokens":14,"total_tokens":22"#, (14, 14)),
+            (r#""completion_tokens":14"#, (14, 14)),
+        ] {
+            let usage = format!(r#"{{"prompt_tokens":8,{rest},{details}}}"#);
+            assert_eq!(output_of(&usage), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn words_of_servers() {
+        assert_eq!(finish_of("abort", false), Finish::Failed);
+        assert_eq!(finish_of("repetition", false), Finish::Length);
+        assert_eq!(finish_of("eos", false), Finish::Stop);
+    }
 }

@@ -18,7 +18,7 @@ pub(super) struct Takes {
     pub(super) seed: &'static str,
     /// `stream_options.include_usage`; those that do not take it send usage anyway.
     pub(super) stream_options: bool,
-    /// The word for [`ToolChoice::Required`](crate::dialect::turn::ToolChoice::Required).
+    /// The word for [`ToolChoice::Required`](crate::dialect::turn::ToolChoice::Required); `""`: no choice is known.
     pub(super) required: &'static str,
     /// A single function may be demanded.
     pub(super) named_choice: bool,
@@ -32,12 +32,27 @@ pub(super) struct Takes {
     pub(super) user: bool,
     /// How thinking is asked for.
     pub(super) thinking: ThinkingForm,
-    /// Parts of type `file`.
-    pub(super) files: bool,
+    /// How files are given, and recordings.
+    pub(super) files: Files,
+    /// `response_format` of type `json_object`.
+    pub(super) json: bool,
     /// `response_format` of type `json_schema`.
     pub(super) schema: bool,
     /// `cache_control` on parts.
     pub(super) cache_marks: bool,
+    /// `reasoning_content` beside calls, without which a model that thinks refuses them.
+    pub(super) thoughts: bool,
+}
+
+/// How files are given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Files {
+    /// Not at all.
+    Never,
+    /// Parts of type `file`, with data.
+    OpenAi,
+    /// Parts of type `document_url`; recordings are their data alone.
+    Mistral,
 }
 
 /// The member that bounds the answer.
@@ -54,10 +69,12 @@ pub(super) enum MaxTokens {
 pub(super) enum ThinkingForm {
     /// `reasoning_effort`, of models that think only.
     OpenAi,
-    /// `reasoning_effort`, in any of these words.
+    /// `reasoning_effort`, `none` to `high`.
     Effort,
-    /// `reasoning_effort` `low` or `high`.
-    LowHigh,
+    /// `reasoning_effort`, of gpt-oss and Qwen.
+    Groq,
+    /// `reasoning_effort`, by the model's version.
+    Xai,
     /// `reasoning_effort` `none` or `high`.
     OnOff,
     /// `reasoning: {effort | max_tokens | enabled}`
@@ -79,18 +96,21 @@ const USUAL: Takes = Takes {
     parallel: true,
     user: true,
     thinking: ThinkingForm::Effort,
-    files: false,
+    files: Files::Never,
+    json: true,
     schema: true,
     cache_marks: false,
+    thoughts: false,
 };
 
 /// What a provider of this kind takes.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn takes(kind: ProviderKind) -> Takes {
     match kind {
         ProviderKind::OpenAi | ProviderKind::AzureOpenAi => Takes {
             max_tokens: MaxTokens::Completion,
             thinking: ThinkingForm::OpenAi,
-            files: true,
+            files: Files::OpenAi,
             ..USUAL
         },
         ProviderKind::Mistral => Takes {
@@ -99,21 +119,28 @@ pub(super) const fn takes(kind: ProviderKind) -> Takes {
             required: "any",
             named_choice: false,
             user: false,
+            files: Files::Mistral,
             thinking: ThinkingForm::OnOff,
             ..USUAL
         },
-        ProviderKind::Groq | ProviderKind::Cerebras => Takes {
+        ProviderKind::Groq => Takes {
+            max_tokens: MaxTokens::Completion,
+            penalties: false,
+            thinking: ThinkingForm::Groq,
+            ..USUAL
+        },
+        ProviderKind::Cerebras => Takes {
             max_tokens: MaxTokens::Completion,
             penalties: false,
             ..USUAL
         },
         ProviderKind::Xai => Takes {
-            thinking: ThinkingForm::LowHigh,
-            penalties: false,
+            thinking: ThinkingForm::Xai,
             ..USUAL
         },
         ProviderKind::DeepSeek => Takes {
             thinking: ThinkingForm::DeepSeek,
+            thoughts: true,
             parallel: false,
             user: false,
             seed: "",
@@ -122,7 +149,7 @@ pub(super) const fn takes(kind: ProviderKind) -> Takes {
         },
         ProviderKind::OpenRouter => Takes {
             top_k: true,
-            files: true,
+            files: Files::OpenAi,
             thinking: ThinkingForm::OpenRouter,
             cache_marks: true,
             ..USUAL
@@ -134,14 +161,18 @@ pub(super) const fn takes(kind: ProviderKind) -> Takes {
             user: false,
             seed: "",
             thinking: ThinkingForm::Never,
+            json: false,
             ..USUAL
         },
         ProviderKind::Together | ProviderKind::Fireworks | ProviderKind::Vllm => Takes {
             top_k: true,
             ..USUAL
         },
+        // It passes over what it does not know.
         ProviderKind::Ollama => Takes {
+            required: "",
             parallel: false,
+            user: false,
             ..USUAL
         },
         // Of a server that is not known the least is expected.

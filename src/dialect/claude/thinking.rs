@@ -58,7 +58,9 @@ impl<'a> Plan<'a> {
         }
         match turn.thinking {
             None => {}
-            Some(asked) if asked.effort == Some(Effort::None) => plan.silence(claude, losses),
+            Some(asked) if asked.effort == Some(Effort::None) || asked.budget == Some(0) => {
+                plan.silence(claude, losses);
+            }
             Some(asked) => plan.think(asked, turn, claude, limit, losses),
         }
         plan
@@ -67,6 +69,11 @@ impl<'a> Plan<'a> {
     /// Whether chance may be set: `temperature`, `top_k`.
     pub(in crate::dialect) fn takes_chance(&self) -> bool {
         !matches!(self.mode, Mode::Budget(_) | Mode::Adaptive { .. })
+    }
+
+    /// Whether it thinks up to a number of tokens.
+    pub(in crate::dialect) fn is_by_budget(&self) -> bool {
+        matches!(self.mode, Mode::Budget(_))
     }
 
     /// Whether anything is said of thinking.

@@ -24,6 +24,9 @@ pub fn read(body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
         }
         reading.object(object);
     }
+    if let Some(why) = reading.refusal {
+        reading.parts.push(Part::Refusal(Cow::Borrowed(why)));
+    }
     let finish = match (reading.finish, reading.has_candidate) {
         (Some(word), _) => parts::finish_of(word, reading.said),
         (None, _) if reading.is_blocked => Finish::ContentFilter,
@@ -116,6 +119,8 @@ struct Reading<'a> {
     finish: Option<&'a str>,
     has_candidate: bool,
     is_blocked: bool,
+    /// Why it declines, in words.
+    refusal: Option<&'a str>,
     usage: Option<Usage>,
 }
 
@@ -129,6 +134,7 @@ impl<'a> Reading<'a> {
             self.model = model;
         }
         self.is_blocked |= is_blocked(object);
+        self.refusal = refusal_of(object).or(self.refusal);
         self.usage = parts::usage_of(object).or(self.usage);
         let Some(candidate) = field::list(object, "candidates").next() else {
             return;
@@ -188,6 +194,22 @@ impl<'a> Reading<'a> {
 /// The part is of the thoughts.
 pub(super) fn is_thought(part: Node<'_>) -> bool {
     field::member(part, "thought").and_then(Node::as_bool) == Some(true)
+}
+
+/// Why the provider declines: words beside the reason for a blocked request, or beside the end of an answer.
+pub(super) fn refusal_of(object: Node<'_>) -> Option<&str> {
+    let candidate = field::list(object, "candidates").next();
+    let of_answer = candidate
+        .filter(|candidate| field::text(*candidate, "finishReason").is_some_and(parts::is_filter));
+    let words = match (of_answer, is_blocked(object)) {
+        (Some(candidate), _) => field::text(candidate, "finishMessage"),
+        (None, true) => {
+            let feedback = field::member(object, "promptFeedback")?;
+            field::text(feedback, "blockReasonMessage")
+        }
+        (None, false) => None,
+    };
+    words.filter(|words| !words.is_empty())
 }
 
 /// The provider declined to answer at all.

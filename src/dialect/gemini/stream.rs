@@ -10,7 +10,7 @@ use crate::dialect::ids::{self, IdForm};
 use crate::dialect::turn::{Arguments, Event, Finish, Usage};
 use crate::wire::json::{self, Node};
 
-use super::answer::{self, is_blocked, is_thought};
+use super::answer::{self, is_blocked, is_thought, refusal_of};
 use super::field;
 use super::parts::{self, Said};
 
@@ -59,6 +59,7 @@ impl Reader {
         }
         let Some(candidate) = field::list(object, "candidates").next() else {
             if is_blocked(object) {
+                self.decline(object, take);
                 self.finish(Finish::ContentFilter, take);
             }
             return;
@@ -69,6 +70,7 @@ impl Reader {
             }
         }
         if let Some(word) = field::text(candidate, "finishReason") {
+            self.decline(object, take);
             self.finish(parts::finish_of(word, self.said), take);
         }
     }
@@ -123,6 +125,12 @@ impl Reader {
                 finish,
                 stop_sequence: None,
             });
+        }
+    }
+
+    fn decline(&self, object: Node<'_>, take: &mut dyn FnMut(Event<'_>)) {
+        if let Some(words) = refusal_of(object).filter(|_| self.state == Reading::Open) {
+            take(Event::Refusal(words));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod content;
 mod read;
+mod thinking;
 mod write;
 
 pub use self::read::read;

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use crate::dialect::chat::answer::write_call;
-use crate::dialect::chat::kinds::{MaxTokens, Takes, ThinkingForm, takes};
+use crate::dialect::chat::kinds::{Files, MaxTokens, Takes, ThinkingForm, takes};
+use crate::dialect::chat::request::thinking;
 use crate::dialect::codec::Destination;
 use crate::dialect::ids::{IdForm, fitted};
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::openai::thinks;
 use crate::dialect::turn::{
-    Effort, Form, Media, Message, Part, Role, Schema, Source, Text, Thinking, Tool, ToolCall,
-    ToolChoice, ToolResult, Turn,
+    Form, Media, Message, Part, Role, Schema, Source, Text, Tool, ToolCall, ToolChoice, ToolResult,
+    Turn,
 };
 use crate::policy::model::ProviderKind;
 use crate::wire::json::Writer;
@@ -33,8 +34,8 @@ pub fn write(
         write_tools(turn, takes, losses, it);
         write_sampling(turn, to, takes, losses, it);
         write_form(&turn.form, takes, it)?;
-        if let Some(thinking) = turn.thinking {
-            write_thinking(thinking, to, takes, losses, it);
+        if let Some(asked) = turn.thinking {
+            thinking::write(asked, to, takes, losses, it);
         }
         match turn.user {
             Some(user) if takes.user => it.key("user").string(user),
@@ -66,19 +67,14 @@ fn write_sampling(
         it.key(key).number(max);
     }
     let fixed = takes.thinking == ThinkingForm::OpenAi && thinks(to.model);
+    // xAI, 2026: models that think refuse both, and say so.
+    let thinks = takes.thinking == ThinkingForm::Xai && thinking::xai_thinks(to.model);
+    let penalties = takes.penalties && !fixed && !thinks;
     for (key, value, taken) in [
         ("temperature", turn.temperature, !fixed),
         ("top_p", turn.top_p, !fixed),
-        (
-            "presence_penalty",
-            turn.presence_penalty,
-            takes.penalties && !fixed,
-        ),
-        (
-            "frequency_penalty",
-            turn.frequency_penalty,
-            takes.penalties && !fixed,
-        ),
+        ("presence_penalty", turn.presence_penalty, penalties),
+        ("frequency_penalty", turn.frequency_penalty, penalties),
     ] {
         match value {
             Some(value) if taken => it.key(key).float(value),
@@ -93,7 +89,7 @@ fn write_sampling(
         Some(seed) if !takes.seed.is_empty() => it.key(takes.seed).number(seed),
         seed => losses.add_if(seed.is_some(), "seed"),
     }
-    if fixed {
+    if fixed || thinks {
         losses.add_if(!turn.stop.is_empty(), "stop");
     } else if !turn.stop.is_empty() {
         losses.add_if(turn.stop.len() > STOP_MAX, "stop");
@@ -108,6 +104,12 @@ fn write_sampling(
 fn write_form(form: &Form<'_>, takes: Takes, it: &mut Writer<'_>) -> Result<(), Unsupported> {
     match form {
         Form::Text => {}
+        Form::Json if !takes.json => {
+            return Err(Unsupported::new(
+                "response_format",
+                "asks for JSON without a schema, which the provider does not give: give a `json_schema`",
+            ));
+        }
         Form::Json => it
             .key("response_format")
             .object(|it| it.key("type").string("json_object")),
@@ -136,72 +138,11 @@ fn write_schema(schema: &Schema<'_>, it: &mut Writer<'_>) {
     }
 }
 
-fn write_thinking(
-    thinking: Thinking,
-    to: &Destination<'_>,
-    takes: Takes,
-    losses: &mut Losses,
-    it: &mut Writer<'_>,
-) {
-    let effort = thinking
-        .effort
-        .or_else(|| thinking.budget.map(Effort::of_budget));
-    let Some(effort) = effort else { return };
-    let word = match takes.thinking {
-        ThinkingForm::OpenAi if !thinks(to.model) => None,
-        ThinkingForm::OpenAi => Some(openai_effort(to.model, effort).word()),
-        ThinkingForm::Effort => Some(effort.min(Effort::High).word()),
-        ThinkingForm::LowHigh if effort == Effort::None => None,
-        ThinkingForm::LowHigh if effort <= Effort::Low => Some("low"),
-        ThinkingForm::OnOff if effort == Effort::None => Some("none"),
-        ThinkingForm::LowHigh | ThinkingForm::OnOff => Some("high"),
-        ThinkingForm::OpenRouter => {
-            return it.key("reasoning").object(|it| match thinking.budget {
-                Some(budget) if thinking.effort.is_none() => {
-                    it.key("max_tokens").number(budget);
-                }
-                _ if effort == Effort::None => it.key("enabled").bool(false),
-                _ => it.key("effort").string(effort.min(Effort::XHigh).word()),
-            });
-        }
-        ThinkingForm::DeepSeek => {
-            let word = if effort == Effort::None {
-                "disabled"
-            } else {
-                "enabled"
-            };
-            return it.key("thinking").object(|it| it.key("type").string(word));
-        }
-        ThinkingForm::Never => None,
-    };
-    match word {
-        Some(word) => it.key("reasoning_effort").string(word),
-        None => losses.add("reasoning_effort"),
-    }
-}
-
-/// The nearest word that the model knows: `none` came with GPT-5.1 in place of `minimal`, `xhigh` with GPT-5.2; o1 to o4
-/// know the three in the middle.
-fn openai_effort(model: &str, effort: Effort) -> Effort {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    if name.starts_with("gpt-5.") {
-        match effort {
-            Effort::Minimal => Effort::Low,
-            Effort::XHigh | Effort::Max if name.starts_with("gpt-5.1") => Effort::High,
-            Effort::Max => Effort::XHigh,
-            other => other,
-        }
-    } else if name.starts_with("gpt-5") {
-        effort.clamp(Effort::Minimal, Effort::High)
-    } else {
-        effort.clamp(Effort::Low, Effort::High)
-    }
-}
-
 fn write_tools(turn: &Turn<'_>, takes: Takes, losses: &mut Losses, it: &mut Writer<'_>) {
-    // COMPAT: Mistral answers `none` beside tools with garbled text (pydantic-ai): it gets no tools.
+    // COMPAT: Mistral answers `none` beside tools with garbled text (pydantic-ai), and Ollama knows no choice: they get no
+    // tools.
     let none = turn.tool_choice == Some(ToolChoice::None);
-    if turn.tools.is_empty() || (none && takes.required == "any") {
+    if turn.tools.is_empty() || (none && (takes.required == "any" || takes.required.is_empty())) {
         return;
     }
     let named = match turn.tool_choice {
@@ -219,6 +160,9 @@ fn write_tools(turn: &Turn<'_>, takes: Takes, losses: &mut Losses, it: &mut Writ
     match turn.tool_choice {
         None => {}
         Some(ToolChoice::Auto) => it.key("tool_choice").string("auto"),
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if takes.required.is_empty() => {
+            losses.add("tool_choice");
+        }
         Some(ToolChoice::None) => it.key("tool_choice").string("none"),
         Some(ToolChoice::Named(name)) if takes.named_choice => {
             it.key("tool_choice").object(|it| {
@@ -284,7 +228,7 @@ fn write_conversation(
                 write_content(&message.parts.iter().collect::<Vec<_>>(), takes, losses, it)
             })?,
             Role::User => write_user(message, to, takes, losses, it)?,
-            Role::Assistant => write_assistant(message, to, losses, it),
+            Role::Assistant => write_assistant(message, to, takes, losses, it),
         }
     }
     Ok(())
@@ -369,10 +313,13 @@ fn write_result(
 fn write_assistant(
     message: &Message<'_>,
     to: &Destination<'_>,
+    takes: Takes,
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) {
-    let mut text = String::new();
+    let (mut text, mut thoughts) = (String::new(), String::new());
+    let calls_back = |part: &Part<'_>| matches!(part, Part::ToolCall(_));
+    let wants_thoughts = takes.thoughts && message.parts.iter().any(calls_back);
     let mut calls: Vec<&ToolCall<'_>> = Vec::new();
     for part in &message.parts {
         match part {
@@ -382,6 +329,9 @@ fn write_assistant(
             }
             Part::Refusal(more) => text.push_str(more),
             Part::ToolCall(call) => calls.push(call),
+            Part::Reasoning(thought) if wants_thoughts && !thought.text.is_empty() => {
+                thoughts.push_str(&thought.text);
+            }
             // Another provider's thoughts prove nothing to this one.
             Part::Reasoning(_) => losses.add("messages[].reasoning_content"),
             Part::Image(_) | Part::Document(_) | Part::Audio(_) | Part::ToolResult(_) => {
@@ -398,6 +348,9 @@ fn write_assistant(
             it.key("content").null();
         } else {
             it.key("content").string(&text);
+        }
+        if !thoughts.is_empty() {
+            it.key("reasoning_content").string(&thoughts);
         }
         if !calls.is_empty() {
             it.key("tool_calls").array(|it| {
@@ -475,12 +428,12 @@ fn write_part(
             media.cache
         }
         Part::Document(media) => {
-            write_document(media, takes, losses, it)?;
+            write_document(media, takes.files, losses, it)?;
             media.cache
         }
         Part::Audio(media) => {
             media.lose_name(losses);
-            write_audio(media, it)?;
+            write_audio(media, takes.files, it)?;
             media.cache
         }
         Part::Refusal(text) => {
@@ -526,7 +479,7 @@ fn write_image(
 /// Plain text is said as such: every provider reads that, and OpenAI no other file than PDF.
 fn write_document(
     media: &Media<'_>,
-    takes: Takes,
+    files: Files,
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
@@ -535,32 +488,34 @@ fn write_document(
         write_text(&text, it);
         return Ok(());
     }
-    if !takes.files {
-        return Err(Unsupported::new(
-            "document",
-            "is a file, which the provider does not read",
-        ));
+    let refused = |why| Err(Unsupported::new("document", why));
+    match (files, media.source.url()) {
+        (Files::Never, _) => refused("is a file, which the provider does not read"),
+        (_, None) => refused("is neither data nor at an address"),
+        (Files::OpenAi, Some(_)) if matches!(media.source, Source::Url(_)) => {
+            refused("lies at an address, and the provider takes files only as data")
+        }
+        (Files::OpenAi, Some(url)) => {
+            it.key("type").string("file");
+            it.key("file").object(|it| {
+                it.key("filename")
+                    .string(media.name.unwrap_or("document.pdf"));
+                it.key("file_data").string(&url);
+            });
+            Ok(())
+        }
+        (Files::Mistral, Some(url)) => {
+            it.key("type").string("document_url");
+            it.key("document_url").string(&url);
+            if let Some(name) = media.name {
+                it.key("document_name").string(name);
+            }
+            Ok(())
+        }
     }
-    let url = match &media.source {
-        Source::Data { .. } => media.source.url(),
-        Source::Text(_) | Source::Url(_) => None,
-    };
-    let url = url.ok_or_else(|| {
-        Unsupported::new(
-            "document",
-            "lies at an address, and the provider takes files only as data",
-        )
-    })?;
-    it.key("type").string("file");
-    it.key("file").object(|it| {
-        it.key("filename")
-            .string(media.name.unwrap_or("document.pdf"));
-        it.key("file_data").string(&url);
-    });
-    Ok(())
 }
 
-fn write_audio(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_audio(media: &Media<'_>, files: Files, it: &mut Writer<'_>) -> Result<(), Unsupported> {
     let Source::Data { media_type, base64 } = &media.source else {
         return Err(Unsupported::new(
             "audio",
@@ -573,6 +528,10 @@ fn write_audio(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported
         other => other,
     };
     it.key("type").string("input_audio");
+    if files == Files::Mistral {
+        it.key("input_audio").string(base64);
+        return Ok(());
+    }
     it.key("input_audio").object(|it| {
         it.key("data").string(base64);
         it.key("format").string(format);

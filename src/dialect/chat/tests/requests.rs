@@ -243,6 +243,7 @@ fn conversation() -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_provider_gets_what_it_takes() {
     // Members that differ from the conversation's own, and what is dropped.
     for (kind, model, wanted, dropped) in [
@@ -277,6 +278,44 @@ fn each_provider_gets_what_it_takes() {
             vec!["parallel_tool_calls", "top_k", "seed", "user"],
         ),
         (ProviderKind::Vllm, "qwen", json!({}), vec![]),
+        (
+            ProviderKind::Groq,
+            "llama-3.3-70b-versatile",
+            json!({"max_completion_tokens": 100, "max_tokens": null, "top_k": null, "reasoning_effort": null}),
+            vec!["top_k", "reasoning_effort"],
+        ),
+        (
+            ProviderKind::Cerebras,
+            "gpt-oss-120b",
+            json!({"max_completion_tokens": 100, "max_tokens": null, "top_k": null}),
+            vec!["top_k"],
+        ),
+        (
+            ProviderKind::Xai,
+            "grok-4.3",
+            json!({"top_k": null}),
+            vec!["top_k"],
+        ),
+        (
+            ProviderKind::Xai,
+            "grok-4",
+            json!({"top_k": null, "reasoning_effort": null}),
+            vec!["top_k", "reasoning_effort"],
+        ),
+        (
+            ProviderKind::Perplexity,
+            "sonar",
+            json!({"parallel_tool_calls": null, "seed": null, "user": null, "reasoning_effort": null}),
+            vec!["parallel_tool_calls", "seed", "reasoning_effort", "user"],
+        ),
+        (
+            ProviderKind::Ollama,
+            "qwen3",
+            json!({"tool_choice": null, "parallel_tool_calls": null, "top_k": null, "user": null}),
+            vec!["tool_choice", "parallel_tool_calls", "top_k", "user"],
+        ),
+        (ProviderKind::Together, "qwen", json!({}), vec![]),
+        (ProviderKind::Fireworks, "qwen", json!({}), vec![]),
     ] {
         let (said, losses) = said(&conversation(), kind, model).unwrap();
         let mut expected = conversation();
@@ -472,4 +511,63 @@ fn text_files_are_text() {
     )
     .unwrap();
     assert_eq!(said_["messages"][0]["content"][0]["type"], "file");
+}
+
+#[test]
+fn models_of_xai_that_think_take_no_stop_and_no_penalties() {
+    let body = json!({"messages": [], "stop": ["END"], "presence_penalty": 0.5});
+    let (thinks, losses) = said(&body, ProviderKind::Xai, "grok-4").unwrap();
+    assert_eq!(thinks, json!({"model": "grok-4", "messages": []}));
+    assert_eq!(losses, ["presence_penalty", "stop"]);
+    let (speaks, losses) = said(&body, ProviderKind::Xai, "grok-4-1-fast-non-reasoning").unwrap();
+    assert_eq!(speaks["stop"], json!(["END"]));
+    assert_eq!(losses, [""; 0]);
+}
+
+#[test]
+fn files_and_recordings_as_mistral_takes_them() {
+    let body = json!({"messages": [{"role": "user", "content": [
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0xLjQK", "filename": "a.pdf"}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}},
+    ]}]});
+    let (said_, losses) = said(&body, ProviderKind::Mistral, "m").unwrap();
+    assert_eq!(
+        said_["messages"][0]["content"],
+        json!([
+            {"type": "document_url", "document_url": "data:application/pdf;base64,JVBERi0xLjQK", "document_name": "a.pdf"},
+            {"type": "input_audio", "input_audio": "UklGRg=="},
+        ])
+    );
+    assert_eq!(losses, [""; 0]);
+}
+
+/// DeepSeek refuses calls of a model that thinks without the thoughts that led to them.
+#[test]
+fn thoughts_before_calls_go_back_to_deepseek() {
+    let call =
+        json!([{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    let body = json!({"messages": [
+        {"role": "assistant", "content": "a", "reasoning_content": "hm"},
+        {"role": "user", "content": "b"},
+        {"role": "assistant", "content": null, "reasoning_content": "so", "tool_calls": call},
+    ]});
+    let (said_, losses) = said(&body, ProviderKind::DeepSeek, "deepseek-chat").unwrap();
+    assert_eq!(said_["messages"][0].get("reasoning_content"), None);
+    assert_eq!(said_["messages"][2]["reasoning_content"], "so");
+    assert_eq!(losses, ["messages[].reasoning_content"]);
+}
+
+#[test]
+fn json_without_a_schema_is_not_asked_of_perplexity() {
+    let body = json!({"messages": [], "response_format": {"type": "json_object"}});
+    let refused = said(&body, ProviderKind::Perplexity, "sonar").unwrap_err();
+    assert_eq!(refused.field, "response_format");
+}
+
+#[test]
+fn ollama_is_shown_no_tools_that_may_not_be_called() {
+    let body = json!({"messages": [], "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"});
+    let (said_, losses) = said(&body, ProviderKind::Ollama, "m").unwrap();
+    assert_eq!(said_, json!({"model": "m", "messages": []}));
+    assert_eq!(losses, [""; 0]);
 }

@@ -36,7 +36,7 @@ pub fn write(
         settings.write_inference(out);
         tools::write(turn, &talk, &choice, family, losses, out)?;
         settings.write_additional(&choice, out);
-        settings::write_form(turn, family, out)?;
+        settings::write_form(turn, family, losses, out)?;
         settings::write_user(turn, losses, out);
         Ok(())
     })

@@ -5,7 +5,8 @@ use super::tools::Choice;
 use crate::dialect::claude::{Plan, Sampling, stops};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Effort, Form, Schema, Thinking, Turn};
+use crate::dialect::schema::{self, Decoder};
+use crate::dialect::turn::{Effort, Form, Labels, Schema, Thinking, Turn};
 use crate::wire::json::Writer;
 
 /// The settings that the model takes.
@@ -137,7 +138,8 @@ impl Thought<'_> {
         match self {
             Self::Claude(plan) => {
                 plan.write(out);
-                if let Some(effort) = plan.effort {
+                // Beside a number of tokens Bedrock does not know it (pydantic-ai, 2026).
+                if let Some(effort) = plan.effort.filter(|_| !plan.is_by_budget()) {
                     out.key("output_config")
                         .object(|out| out.key("effort").string(effort));
                 }
@@ -192,6 +194,7 @@ fn gpt_oss_thought<'t>(thinking: Thinking) -> Option<Thought<'t>> {
 pub(super) fn write_form(
     turn: &Turn<'_>,
     family: Family,
+    losses: &mut Losses,
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let schema = match &turn.form {
@@ -214,20 +217,25 @@ pub(super) fn write_form(
         out.key("textFormat").object(|out| {
             out.key("type").string("json_schema");
             out.key("structure")
-                .object(|out| write_schema(schema, out.key("jsonSchema")));
+                .object(|out| write_schema(schema, losses, out.key("jsonSchema")));
         });
     });
     Ok(())
 }
 
 /// The schema is a text here.
-fn write_schema(schema: &Schema<'_>, out: &mut Writer<'_>) {
+fn write_schema(form: &Schema<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+    let held = |out: &mut Vec<u8>| {
+        let (decoder, place) = (Decoder::Bedrock, schema::OF_ANSWERS);
+        let out = &mut Writer::new(out);
+        schema::write(form.schema, Labels::default(), decoder, place, losses, out);
+    };
     out.object(|out| {
-        out.key("schema").string_of(|out| schema.schema.write(out));
-        if let Some(name) = schema.name.filter(|name| !name.is_empty()) {
+        out.key("schema").string_of(held);
+        if let Some(name) = form.name.filter(|name| !name.is_empty()) {
             out.key("name").string(name);
         }
-        if let Some(text) = schema.description.filter(|text| !text.is_empty()) {
+        if let Some(text) = form.description.filter(|text| !text.is_empty()) {
             out.key("description").string(text);
         }
     });

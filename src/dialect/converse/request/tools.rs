@@ -3,7 +3,8 @@
 use super::messages::{Conversation, write_cache_point};
 use crate::dialect::converse::family::Family;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Tool, ToolChoice, Turn};
+use crate::dialect::schema::{self, Decoder};
+use crate::dialect::turn::{Labels, Tool, ToolChoice, Turn};
 use crate::wire::json::{Node, Writer};
 
 /// Which tools are shown, and how one of them is asked for.
@@ -132,8 +133,21 @@ fn write_tool(
             if let Some(text) = tool.description.filter(|text| !text.trim().is_empty()) {
                 out.key("description").string(text);
             }
-            out.key("inputSchema")
-                .object(|out| write_schema(tool.schema, out.key("json")));
+            let is_typed = |schema: &Node<'_>| {
+                schema.get("type").is_some() || schema.get("properties").is_some()
+            };
+            let held = tool
+                .schema
+                .filter(is_typed)
+                .filter(|_| strict && takes_strict);
+            out.key("inputSchema").object(|out| match held {
+                Some(given) => {
+                    let (decoder, place) = (Decoder::Bedrock, schema::OF_TOOLS);
+                    let out = out.key("json");
+                    schema::write(given, Labels::default(), decoder, place, losses, out);
+                }
+                None => write_schema(tool.schema, out.key("json")),
+            });
             if strict && takes_strict {
                 out.key("strict").bool(true);
             }

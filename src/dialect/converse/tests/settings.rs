@@ -6,7 +6,7 @@ use super::{
     CLAUDE, CLAUDE_NEW, CLAUDE_OLD, LLAMA, NOVA, NOVA_2, after_a_call, check, hi, refusal, tool,
     with_tree, written,
 };
-use crate::dialect::turn::{Effort, Form, Schema, Thinking, ToolChoice};
+use crate::dialect::turn::{Effort, Form, Schema, Thinking, Tool, ToolChoice};
 
 #[test]
 fn sampling_goes_where_the_family_takes_it() {
@@ -236,7 +236,7 @@ fn answers_take_the_form_of_a_schema() {
             check(
                 &turn,
                 CLAUDE,
-                r#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"properties\":{\"a\":{\"type\":\"string\"}},\"type\":\"object\"}","name":"thing"}}}}}"#,
+                r#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"properties\":{\"a\":{\"type\":\"string\"}},\"type\":\"object\",\"additionalProperties\":false}","name":"thing"}}}}}"#,
                 &[],
             );
             for model in [NOVA, CLAUDE_OLD] {
@@ -266,4 +266,58 @@ fn who_asks_is_noted_where_it_fits() {
     );
     turn.user = Some("{\"device_id\":1}");
     check(&turn, NOVA, "}", &["user"]);
+}
+
+/// Newer models think unless they are told not to.
+#[test]
+fn silence_is_said_where_it_has_to_be() {
+    for (model, fields, dropped) in [
+        (
+            "us.anthropic.claude-sonnet-5-v1:0",
+            more(r#""thinking":{"type":"disabled"}"#),
+            &[][..],
+        ),
+        (
+            "us.anthropic.claude-opus-5-5-v1:0",
+            more(r#""output_config":{"effort":"low"}"#),
+            &["reasoning_effort"],
+        ),
+    ] {
+        let mut turn = hi();
+        turn.thinking = Some(thinking(Some(Effort::None), None));
+        check(&turn, model, &fields, dropped);
+    }
+}
+
+/// Bedrock refuses bounds of numbers in schemas that are held to.
+#[test]
+fn bounds_in_schemas_are_said_and_not_given() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}});
+    with_tree(&schema, |tree| {
+        let mut turn = hi();
+        turn.tools = vec![Tool {
+            schema: Some(tree.root()),
+            strict: Some(true),
+            ..tool("f")
+        }];
+        let (body, _) = written(&turn, CLAUDE).unwrap();
+        assert!(
+            body.contains(r#"{"a":{"type":"integer","description":"(minimum: 1)"}}"#),
+            "{body}"
+        );
+        turn.tools[0].strict = None;
+        let (body, _) = written(&turn, CLAUDE).unwrap();
+        assert!(body.contains(r#""minimum":1"#), "{body}");
+        turn.tools.clear();
+        turn.form = Form::Schema(Schema {
+            name: None,
+            description: None,
+            schema: tree.root(),
+            strict: None,
+        });
+        for model in [CLAUDE, "qwen.qwen3-32b-v1:0"] {
+            let (body, _) = written(&turn, model).unwrap();
+            assert!(!body.contains(r#"\"minimum\":1"#), "{body}");
+        }
+    });
 }

@@ -41,17 +41,23 @@ fn schemas_of_tools_are_of_objects() {
             strict: Some(true),
             ..tool("f")
         }];
-        let json = r##"{"type":"object","$defs":{"a":{"type":["string","null"]}},"properties":{"a":{"$ref":"#/$defs/a"}}}"##;
-        let expected = |strict| {
+        let json = r##"{"type":"object","$defs":{"a":{"type":["string","null"]}},"properties":{"a":{"$ref":"#/$defs/a"}}"##;
+        let expected = |closed, strict| {
+            let json = format!("{json}{closed}}}");
             format!(
                 r#","toolConfig":{{"tools":[{{"toolSpec":{{"name":"f","description":"does","inputSchema":{{"json":{json}}}{strict}}}}}]}}}}"#
             )
         };
-        check(&turn, CLAUDE, &expected(",\"strict\":true"), &[]);
+        check(
+            &turn,
+            CLAUDE,
+            &expected(",\"additionalProperties\":false", ",\"strict\":true"),
+            &[],
+        );
         check(
             &turn,
             CLAUDE_OLD,
-            &expected(""),
+            &expected("", ""),
             &["tools[].function.strict"],
         );
     });

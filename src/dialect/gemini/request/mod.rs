@@ -1,6 +1,7 @@
 //! Requests: a client's is read, one for Gemini or Vertex AI is written.
 
 mod from_openapi;
+mod json_schema;
 mod read;
 mod read_config;
 mod read_contents;

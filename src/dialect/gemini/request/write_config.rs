@@ -2,10 +2,10 @@
 
 use crate::dialect::gemini::generation::{Generation, Model};
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Effort, Form, Labels, Thinking, Turn};
-use crate::wire::json::{Node, Writer};
+use crate::dialect::turn::{Effort, Form, Thinking, Turn};
+use crate::wire::json::Writer;
 
-use super::to_openapi;
+use super::{json_schema, to_openapi};
 
 /// Texts at which an answer may end.
 const STOP_MAX: usize = 5;
@@ -87,23 +87,12 @@ fn write_form(
     };
     let labels = schema.labels(losses);
     if model.takes_json_schema() {
-        write_json_schema(schema.schema, labels, out.key("responseJsonSchema"));
+        let out = out.key("responseJsonSchema");
+        json_schema::write(schema.schema, labels, PLACE, losses, out);
         return Ok(());
     }
     out.key("responseSchema");
     to_openapi::write(schema.schema, labels, PLACE, losses, out)
-}
-
-fn write_json_schema(schema: Node<'_>, labels: Labels<'_>, out: &mut Writer<'_>) {
-    if !schema.is_object() {
-        return out.node(schema);
-    }
-    out.object(|out| {
-        labels.write(out);
-        for (key, value) in schema.members() {
-            out.key(key).node(value);
-        }
-    });
 }
 
 /// How much to think, in a generation's words.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::dialect::gemini::request;
 use crate::dialect::loss::Unsupported;
-use crate::dialect::turn::{Message, Part, Role, Text, Tool, Turn};
+use crate::dialect::turn::{Form, Message, Part, Role, Schema, Text, Tool, Turn};
 use crate::policy::model::ProviderKind;
 use crate::wire::json::Tree;
 
@@ -270,5 +270,71 @@ fn a_body_without_such_schemas_is_read_as_it_is() {
     assert_eq!(
         request::in_json_schema(Tree::parse(&mut text).unwrap().root()),
         None
+    );
+}
+
+/// What a schema of an answer becomes for a model that takes JSON Schema, and what was lost.
+fn formed(schema: &Value) -> (Value, Vec<String>) {
+    let mut text = serde_json::to_vec(schema).unwrap();
+    let tree = Tree::parse(&mut text).unwrap();
+    let turn = Turn {
+        messages: vec![Message {
+            role: Role::User,
+            parts: vec![Part::Text(Text::new("a"))],
+        }],
+        form: Form::Schema(Schema {
+            name: Some("n"),
+            description: None,
+            schema: tree.root(),
+            strict: None,
+        }),
+        ..Turn::default()
+    };
+    let (text, losses) = written(&turn, ProviderKind::Gemini, "gemini-3-flash").unwrap();
+    let body = parse(text.as_bytes());
+    (
+        body["generationConfig"]["responseJsonSchema"].clone(),
+        losses,
+    )
+}
+
+#[test]
+fn what_gemini_would_pass_over_in_a_form_is_said_otherwise_or_named() {
+    let (said, losses) = formed(&json!({
+        "type": "object",
+        "properties": {
+            "a": {"const": "x"},
+            "b": {"$ref": "#/$defs/b", "description": "d"},
+            "c": {"$ref": "#/$defs/b"},
+            "d": {"allOf": [{"$ref": "#/$defs/b"}]},
+            "e": {"type": "string", "pattern": "^x", "default": "y"},
+        },
+        "additionalProperties": false,
+        "$defs": {"b": {"type": "integer", "minimum": 1, "multipleOf": 2}},
+    }));
+    assert_eq!(
+        said,
+        json!({
+            "title": "n",
+            "type": "object",
+            "properties": {
+                "a": {"enum": ["x"]},
+                "b": {"anyOf": [{"$ref": "#/$defs/b"}], "description": "d"},
+                "c": {"$ref": "#/$defs/b"},
+                "d": {"anyOf": [{"$ref": "#/$defs/b"}]},
+                "e": {"type": "string"},
+            },
+            "additionalProperties": false,
+            "$defs": {"b": {"type": "integer", "minimum": 1}},
+        })
+    );
+    let mut losses = losses;
+    losses.sort();
+    assert_eq!(
+        losses,
+        [
+            "response_format.json_schema.schema.multipleOf",
+            "response_format.json_schema.schema.pattern",
+        ]
     );
 }

@@ -3,7 +3,6 @@
 mod blocks;
 mod parts;
 mod read;
-mod schema;
 mod tools;
 mod write;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::dialect::claude::Claude;
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::mark;
+use crate::dialect::messages::request::blocks;
 use crate::dialect::messages::request::read::wrong;
-use crate::dialect::messages::request::{blocks, schema};
+use crate::dialect::schema::{self, Decoder};
 use crate::dialect::turn::{Labels, Part, Tool, ToolChoice, Turn};
 use crate::wire::json::{Node, Writer};
 
@@ -90,7 +91,10 @@ fn write_tool(tool: &Tool<'_>, claude: Claude, losses: &mut Losses, out: &mut Wr
         }
         it.key("input_schema");
         match tool.schema {
-            Some(given) if strict => schema::write(given, Labels::default(), it),
+            Some(given) if strict => {
+                let (decoder, place) = (Decoder::Anthropic, schema::OF_TOOLS);
+                schema::write(given, Labels::default(), decoder, place, losses, it);
+            }
             Some(given) => write_as_object(given, it),
             None => it.object(|it| it.key("type").string("object")),
         }

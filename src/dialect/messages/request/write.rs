@@ -3,7 +3,8 @@
 use crate::dialect::claude::{Claude, Plan, Sampling, stops};
 use crate::dialect::codec::Destination;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::request::{blocks, schema, tools};
+use crate::dialect::messages::request::{blocks, tools};
+use crate::dialect::schema::{self, Decoder};
 use crate::dialect::turn::{Form, Turn};
 use crate::wire::json::Writer;
 
@@ -98,7 +99,10 @@ fn write_output_config(
         if let Some(form) = form {
             it.key("format").object(|it| {
                 it.key("type").string("json_schema");
-                schema::write(form.schema, form.labels(losses), it.key("schema"));
+                let labels = form.labels(losses);
+                let (decoder, place) = (Decoder::Anthropic, schema::OF_ANSWERS);
+                let out = it.key("schema");
+                schema::write(form.schema, labels, decoder, place, losses, out);
             });
         }
     });
