@@ -11,10 +11,10 @@
 //! Nothing here touches a socket.
 
 #[cfg(test)]
-mod crossed;
-#[cfg(test)]
 mod recorded;
 mod route;
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 mod told;
 

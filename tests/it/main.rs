@@ -2,6 +2,9 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+#[path = "../support/decoders.rs"]
+mod decoders;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 #[path = "../support/desk.rs"]
@@ -18,6 +21,8 @@ mod exchange;
 mod gateway;
 #[cfg(test)]
 mod hedging;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]

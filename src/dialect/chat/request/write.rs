@@ -66,23 +66,16 @@ fn write_sampling(
         it.key(key).number(max);
     }
     let fixed = takes.thinking == ThinkingForm::OpenAi && thinks(to.model);
-    for (key, value, taken) in [
-        ("temperature", turn.temperature, !fixed),
-        ("top_p", turn.top_p, !fixed),
-        (
-            "presence_penalty",
-            turn.presence_penalty,
-            takes.penalties && !fixed,
-        ),
-        (
-            "frequency_penalty",
-            turn.frequency_penalty,
-            takes.penalties && !fixed,
-        ),
+    let penalties = takes.penalties && !fixed;
+    for (key, value, usual, taken) in [
+        ("temperature", turn.temperature, 1.0, !fixed),
+        ("top_p", turn.top_p, 1.0, !fixed),
+        ("presence_penalty", turn.presence_penalty, 0.0, penalties),
+        ("frequency_penalty", turn.frequency_penalty, 0.0, penalties),
     ] {
         match value {
             Some(value) if taken => it.key(key).float(value),
-            value => losses.add_if(value.is_some(), key),
+            value => losses.add_unless_usual(value, usual, key),
         }
     }
     match turn.top_k {
@@ -302,7 +295,7 @@ fn write_user(
     for part in &message.parts {
         match part {
             Part::ToolResult(result) => {
-                write_result(result, to, takes, losses, it)?;
+                write_result(result, to, losses, it)?;
                 // A result is text in this format: what is to be seen is shown by the user.
                 said.extend(
                     result
@@ -326,11 +319,15 @@ fn write_user(
 fn write_result(
     result: &ToolResult<'_>,
     to: &Destination<'_>,
-    takes: Takes,
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
-    losses.add_if(result.cache && !takes.cache_marks, "cache_control");
+    // A result is a text, which has no place for marks.
+    let is_marked = |part: &Part<'_>| matches!(part, Part::Text(text) if text.cache);
+    losses.add_if(
+        result.cache || result.parts.iter().any(is_marked),
+        "cache_control",
+    );
     it.try_object(|it| {
         it.key("role").string("tool");
         it.key("tool_call_id")

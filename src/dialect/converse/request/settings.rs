@@ -47,8 +47,8 @@ impl<'t> Settings<'t> {
         losses: &mut Losses,
     ) -> Result<Self, Unsupported> {
         losses.add_if(turn.seed.is_some(), "seed");
-        losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
-        losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
+        losses.add_unless_usual(turn.presence_penalty, 0.0, "presence_penalty");
+        losses.add_unless_usual(turn.frequency_penalty, 0.0, "frequency_penalty");
         let mut settings = Self {
             max_tokens: turn.max_tokens,
             temperature: turn.temperature,
