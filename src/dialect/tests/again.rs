@@ -15,8 +15,11 @@ use crate::dialect::turn::{
 use crate::policy::model::ProviderKind;
 use crate::wire::json::{Node, Tree, Writer};
 
-/// Who is asked: of each format that can be read again, models that differ in what they take.
-const ASKED: [(Format, ProviderKind, &str); 13] = [
+/// Whom a request is said to: in which format, at what kind of provider, which model.
+type Asked = (Format, ProviderKind, &'static str);
+
+/// Of each format that can be read again, models that differ in what they take.
+const ASKED: [Asked; 13] = [
     (Format::Chat, ProviderKind::OpenAi, "gpt-4o"),
     (Format::Chat, ProviderKind::OpenAi, "gpt-5.1"),
     (Format::Chat, ProviderKind::OpenRouter, "qwen/qwen3"),
@@ -78,15 +81,10 @@ fn what_is_said_in_another_format_asks_the_same_minus_what_is_named() {
         for from in ASKED {
             hop(&turn, from, &mut |first, broken| {
                 note(&mut wrong, seed, "", from, broken);
-                for to in ASKED {
-                    hop(first, to, &mut |second, broken| {
-                        note(&mut wrong, seed, from.2, to, broken);
-                        hop(second, from, &mut |_, broken| {
-                            note(&mut wrong, seed, to.2, from, broken);
-                            *told.entry((from.0.word(), to.0.word())).or_insert(0) += 1;
-                        });
-                    });
-                }
+                there_and_back(first, from, &mut |asked, by, to, broken| {
+                    note(&mut wrong, seed, by, asked, broken);
+                    *told.entry((from.0.word(), to.word())).or_insert(0) += 1;
+                });
             });
         }
     }
@@ -96,12 +94,29 @@ fn what_is_said_in_another_format_asks_the_same_minus_what_is_named() {
     assert!(told.values().all(|count| *count > 50), "{told:?}");
 }
 
+/// Says what `from` was asked for everybody, and then again for `from`: each time tells who was asked, which model the
+/// request came from, the other format, and what does not hold.
+fn there_and_back(
+    turn: &Turn<'_>,
+    from: Asked,
+    tell: &mut dyn FnMut(Asked, &'static str, Format, &[String]),
+) {
+    for to in ASKED {
+        hop(turn, to, &mut |second, broken| {
+            tell(to, from.2, to.0, broken);
+            hop(second, from, &mut |_, broken| {
+                tell(from, to.2, to.0, broken)
+            });
+        });
+    }
+}
+
 /// Keeps one example of each thing that is wrong.
 fn note(
     wrong: &mut BTreeMap<String, String>,
     seed: u64,
     from: &str,
-    (format, _, model): (Format, ProviderKind, &str),
+    (format, _, model): Asked,
     broken: &[String],
 ) {
     for broken in broken {
@@ -113,11 +128,7 @@ fn note(
 }
 
 /// Says `turn` for somebody and reads it again: hands on what was read and what does not hold. Nothing, if it is refused.
-fn hop(
-    turn: &Turn<'_>,
-    (format, kind, model): (Format, ProviderKind, &str),
-    then: &mut dyn FnMut(&Turn<'_>, &[String]),
-) {
+fn hop(turn: &Turn<'_>, (format, kind, model): Asked, then: &mut dyn FnMut(&Turn<'_>, &[String])) {
     let to = Destination {
         kind,
         model,
@@ -298,14 +309,10 @@ impl Conversation {
         }
         let mut sides: Vec<(Role, Vec<&Part<'_>>)> = Vec::new();
         for message in &turn.messages {
-            if message.role == Role::System {
-                all.middle = true;
-                if hoisted {
-                    for part in &message.parts {
-                        all.instruct(part);
-                    }
-                    continue;
-                }
+            all.middle |= message.role == Role::System;
+            if hoisted && message.role == Role::System {
+                message.parts.iter().for_each(|part| all.instruct(part));
+                continue;
             }
             for part in &message.parts {
                 match (part, sides.last_mut()) {
@@ -344,12 +351,8 @@ impl Conversation {
         let mut words = String::new();
         for part in shown.into_iter().chain(parts.iter().copied()) {
             match part {
-                Part::Text(Text { text, cache }) => {
-                    words.push_str(&bare(text));
-                    self.marks += usize::from(*cache);
-                }
-                Part::Refusal(text) => words.push_str(&bare(text)),
-                Part::Document(Media {
+                Part::Text(Text { text, cache })
+                | Part::Document(Media {
                     source: Source::Text(text),
                     cache,
                     ..
@@ -357,6 +360,7 @@ impl Conversation {
                     words.push_str(&bare(text));
                     self.marks += usize::from(*cache);
                 }
+                Part::Refusal(text) => words.push_str(&bare(text)),
                 Part::Image(media) => self.media("image", media, &mut words),
                 Part::Document(media) => self.media("document", media, &mut words),
                 Part::Audio(media) => self.media("audio", media, &mut words),

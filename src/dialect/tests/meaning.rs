@@ -77,9 +77,12 @@ fn with_answer<T>(body: &[u8], format: Format, then: impl FnOnce(&Answer<'_>) ->
     then(&read_answer(format, tree.root()).unwrap())
 }
 
+/// An answer, and its format.
+type Body<'b> = (&'b [u8], Format);
+
 /// Does something with every recorded whole answer that means something, in every client's format: its name, the
-/// provider's body and format, the client's body and format.
-fn each_answer(then: &mut dyn FnMut(&str, (&[u8], Format), (&[u8], Format))) {
+/// provider's body, the client's.
+fn each_answer(then: &mut dyn FnMut(&str, Body<'_>, Body<'_>)) {
     let mut count = 0;
     for recorded in all() {
         let (Some(provider), 200) = (format_of(&recorded), recorded.status) else {
@@ -159,7 +162,7 @@ fn streamed(answer: &Answer<'_>, client: Format, pieces: usize) -> Vec<u8> {
                 }
                 let text = String::from_utf8(text).unwrap();
                 cut(&text, pieces, |text| {
-                    say(Event::ToolArguments { at: calls, text })
+                    say(Event::ToolArguments { at: calls, text });
                 });
                 calls += 1;
             }

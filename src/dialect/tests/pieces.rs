@@ -43,7 +43,7 @@ fn cuts_anywhere_make_no_difference() {
             for seed in 0..rounds("SWITCHOVER_CUTS", 1) {
                 let mut dice = Dice::new(seed, &format!("{}{}", stream.name, client.word()));
                 let most = dice.pick(&[3, 40, 300, 5_000]);
-                let lengths: Vec<usize> = (0..stream.bytes.len() * 2 / most + 1)
+                let lengths: Vec<usize> = (0..=stream.bytes.len() * 2 / most)
                     .map(|_| 1 + dice.below(most))
                     .collect();
                 check(stream, client, &whole, &lengths);

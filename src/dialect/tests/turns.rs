@@ -92,7 +92,7 @@ fn converse(turn: &mut Turn<'static>, dice: &mut Dice) {
         }
         let mut results = Vec::new();
         if !turn.tools.is_empty() && dice.once_in(2) {
-            for _ in 0..1 + dice.below(3) {
+            for _ in 0..=dice.below(3) {
                 let name = turn.tools[dice.below(turn.tools.len())].name;
                 let id: Cow<'static, str> = match dice.below(6) {
                     0 => format!("call:{calls}.{}", "long".repeat(20)).into(),

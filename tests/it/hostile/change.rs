@@ -232,7 +232,7 @@ fn picked(donor: Option<&Value>, dice: &mut Dice) -> Option<Value> {
     let mut found = None;
     let mut left = dice.below(count(&donor));
     visit(&mut donor, &mut left, &mut |value| {
-        found = Some(value.clone())
+        found = Some(value.clone());
     });
     found
 }
