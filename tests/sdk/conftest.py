@@ -143,7 +143,7 @@ defaults {{ retries = calm, deadline = 20s }}
 {routes}
 route default {{ reject(404) }}
 """
-KIND = """provider p_{kind} {{
+KIND = """provider {name} {{
   kind = {kind}, base_url = "{url}{path}", auth = {auth}, tls = off
   model m = "the-model"
 }}
@@ -162,7 +162,7 @@ class Gateway:
 
     def begin(self, folder, template, values, io=None, wrapper=()):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
-        self.clients = []
+        self.clients = {}
         policy = folder / "test.policy"
         policy.write_text(template.format(port=self.port, admin=self.admin, **values))
         environment = {**os.environ, **{f"{name.upper()}_KEY": provider_key(name) for name in PROVIDERS}}
@@ -184,37 +184,61 @@ class Gateway:
         end(self.process)
         pytest.fail(f"the gateway did not come up:\n{self.log_path.read_text(errors='replace')}")
 
+    def kept(self, name, make):
+        """One client of a kind for all tests: to make one takes longer than most tests."""
+        if name not in self.clients:
+            self.clients[name] = make()
+        return self.clients[name]
+
     def client(self):
-        self.clients.append(openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=CLIENT_KEY, max_retries=0,
-                                          timeout=PATIENCE_S))
-        return self.clients[-1]
+        return self.kept("openai", lambda: openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=CLIENT_KEY,
+                                                         max_retries=0, timeout=PATIENCE_S))
 
     def anthropic(self):
-        self.clients.append(anthropic.Anthropic(base_url=f"http://127.0.0.1:{self.port}", api_key=CLIENT_KEY, max_retries=0,
-                                                timeout=PATIENCE_S))
-        return self.clients[-1]
+        return self.kept("anthropic", lambda: anthropic.Anthropic(base_url=f"http://127.0.0.1:{self.port}", api_key=CLIENT_KEY,
+                                                                  max_retries=0, timeout=PATIENCE_S))
 
     def genai(self):
         options = genai.types.HttpOptions(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_S * 1000)
-        self.clients.append(genai.Client(api_key=CLIENT_KEY, http_options=options))
-        return self.clients[-1]
+        return self.kept("genai", lambda: genai.Client(api_key=CLIENT_KEY, http_options=options))
 
     def end(self):
-        for client in self.clients:
+        for client in self.clients.values():
             client.close()
         end(self.process)
+
+
+def of_kind(name, kind, url):
+    """A provider of this kind at a stand-in."""
+    auth = STYLES.get(kind, "bearer({key})").format(key="env(\"FIRST_KEY\")")
+    return KIND.format(name=name, kind=kind, url=url, path=PATHS.get(kind, "/v1"), auth=auth)
 
 
 class Dialects(Gateway):
     """A running gateway with a provider of each of these kinds."""
 
     def __init__(self, folder, providers, kinds, extra=""):
-        key = "env(\"FIRST_KEY\")"
-        written = [KIND.format(kind=kind, url=providers["first"].url, path=PATHS.get(kind, "/v1"),
-                               auth=STYLES.get(kind, "bearer({key})").format(key=key)) for kind in kinds]
+        written = [of_kind(f"p_{kind}", kind, providers["first"].url) for kind in kinds]
         routes = [f"route {kind} when req.model == \"{kind}\" {{ tier 1 {{ p_{kind}.m }}, fallback {{ else -> stop }} }}"
                   for kind in kinds]
         self.begin(folder, BY_KIND, dict(providers="".join(written), routes="\n".join([*routes, extra])))
+
+
+class Plans(Gateway):
+    """A running gateway with a plan for each pair of kinds, under the name that is asked for as the model: first a provider of
+    the one kind, at the first stand-in, then one of the other kind, at the second. No plan shares a provider with another, so
+    that none of them rests for what happened in another test."""
+
+    TIMERS = "ttft_timeout = 500ms, idle_timeout = 500ms"
+
+    def __init__(self, folder, providers, pairs):
+        written, routes = [], []
+        for name, kinds in pairs.items():
+            written += [of_kind(f"{name}_{stand_in}", kind, providers[stand_in].url)
+                        for stand_in, kind in zip(PROVIDERS, kinds, strict=True)]
+            routes.append(f"route {name} when req.model == \"{name}\" {{ {self.TIMERS}, "
+                          f"tier 1 {{ {name}_first.m }}, tier 2 {{ {name}_second.m }} }}")
+        self.begin(folder, BY_KIND, dict(providers="".join(written), routes="\n".join(routes)))
 
 
 @pytest.fixture(scope="session")

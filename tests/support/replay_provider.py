@@ -283,7 +283,7 @@ class Handler(BaseHTTPRequestHandler):
             hit = choose(state.fixtures, self.command, split.path, body, headers.get("accept", ""), state.args.strict)
         with state.lock:
             state.log.append({"time": time.time(), "method": self.command, "path": self.path, "headers": headers,
-                              "body": body, "fixture": hit and hit[0], "fault": fault})
+                              "body": body, "raw": raw.decode("latin-1"), "fixture": hit and hit[0], "fault": fault})
         if "refuse" in fault:
             return self.reset()
         state.wait(fault, "ttft")
