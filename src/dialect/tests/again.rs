@@ -81,9 +81,9 @@ fn what_is_said_in_another_format_asks_the_same_minus_what_is_named() {
         for from in ASKED {
             hop(&turn, from, &mut |first, broken| {
                 note(&mut wrong, seed, "", from, broken);
-                there_and_back(first, from, &mut |asked, by, to, broken| {
-                    note(&mut wrong, seed, by, asked, broken);
-                    *told.entry((from.0.word(), to.word())).or_insert(0) += 1;
+                there_and_back(first, from, &mut |by, asked, broken| {
+                    note(&mut wrong, seed, by.2, asked, broken);
+                    *told.entry((by.0.word(), asked.0.word())).or_insert(0) += 1;
                 });
             });
         }
@@ -94,18 +94,14 @@ fn what_is_said_in_another_format_asks_the_same_minus_what_is_named() {
     assert!(told.values().all(|count| *count > 50), "{told:?}");
 }
 
-/// Says what `from` was asked for everybody, and then again for `from`: each time tells who was asked, which model the
-/// request came from, the other format, and what does not hold.
-fn there_and_back(
-    turn: &Turn<'_>,
-    from: Asked,
-    tell: &mut dyn FnMut(Asked, &'static str, Format, &[String]),
-) {
+/// Says what `from` was asked for everybody, and then again for `from`: tells each time whose request it was, whom it was
+/// said to, and what does not hold.
+fn there_and_back(turn: &Turn<'_>, from: Asked, tell: &mut dyn FnMut(Asked, Asked, &[String])) {
     for to in ASKED {
         hop(turn, to, &mut |second, broken| {
-            tell(to, from.2, to.0, broken);
+            tell(from, to, broken);
             hop(second, from, &mut |_, broken| {
-                tell(from, to.2, to.0, broken)
+                tell(to, from, broken);
             });
         });
     }
