@@ -33,6 +33,8 @@ fn finish_for(source: &Told, client: Format) -> Option<Finish> {
     source.finish.map(|finish| match (finish, client) {
         (Finish::StopSequence, Format::Chat | Format::Responses | Format::Gemini) => Finish::Stop,
         (Finish::Length, _) => finish,
+        // The only way to tell a refusal from an answer.
+        (_, Format::Messages) if !source.refusal.is_empty() => Finish::ContentFilter,
         (_, Format::Gemini) if !source.calls.iter().all(is_whole) => Finish::Failed,
         (finish, _) => finish,
     })
