@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::terminal::Terminal;
-use crate::cli::{CheckArgs, Deny, Exit, Format, borrowed};
+use crate::cli::{CheckArgs, Deny, Exit, Format, borrowed, models};
 use crate::policy::{self, Diagnostics, Plan, Policy, Severity};
 use crate::runtime::Disk;
 
@@ -36,6 +36,9 @@ fn one(file: &str, args: &CheckArgs, terminal: &mut Terminal) -> Exit {
         summary(file, None, &diagnostics, args, terminal);
         return Exit::Findings;
     };
+    if args.models {
+        terminal.print(&models::show(&policy));
+    }
     summary(file, Some(&policy), &diagnostics, args, terminal);
     if let Err(too_complex) = Plan::new(policy) {
         terminal.tell(&format!("error: {too_complex}\n"));

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod models;
 mod order;
 mod reload;
 mod serve;
@@ -86,6 +87,9 @@ struct CheckArgs {
     /// Findings that make the command fail
     #[arg(long, value_enum, value_name = "SEVERITY")]
     deny: Option<Deny>,
+    /// Print what is known of each model, and whether the policy or the catalogue says it
+    #[arg(long, conflicts_with = "format")]
+    models: bool,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,

@@ -39,6 +39,7 @@ pub fn health_request(
                 endpoint,
                 format: Format::own_of(provider.kind),
                 model,
+                max_output: None,
                 stream: false,
             };
             token_question(&asked, &mut body);

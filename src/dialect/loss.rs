@@ -7,17 +7,46 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::wire::json::Node;
+
 /// What was dropped, in order and each once.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Losses(Vec<Cow<'static, str>>);
 
 impl Losses {
-    /// One more. The name of a field is not a secret, its value is never given.
+    /// One more. The name of a field is not a secret, its value is never given. Beyond [`KEPT_MAX`] nobody reads on, and a
+    /// request can have a million.
     pub fn add(&mut self, field: impl Into<Cow<'static, str>>) {
         let field = field.into();
-        if !self.0.contains(&field) {
+        if self.0.len() < KEPT_MAX && !self.0.contains(&field) {
             self.0.push(field);
         }
+    }
+
+    /// Names what `object` says beside the members that are `known`: those that its reader takes. `path` is where it
+    /// stands: `tools[].`. Nothing is said by `null`, nor by an empty list. A name is the client's own word and goes into a
+    /// field of a head, so that only plain ones are repeated.
+    pub fn add_rest(&mut self, object: Node<'_>, known: &[&str], path: &str) {
+        for (key, value) in object.members() {
+            if !known.contains(&key) {
+                self.add_said(path, key, value);
+            }
+        }
+    }
+
+    /// Names a member that is not known, behind `path`, if it says something.
+    pub fn add_said(&mut self, path: &str, key: &str, value: Node<'_>) {
+        let is_empty = value.is_array() && value.elements().next().is_none();
+        if !value.is_null() && !is_empty {
+            self.add_unknown(path, key);
+        }
+    }
+
+    /// Names a member that is not known, behind `path`, whatever it says.
+    pub fn add_unknown(&mut self, path: &str, key: &str) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let is_told = key.len() <= KEY_BYTES_MAX && key.bytes().all(is_plain);
+        self.add(format!("{path}{}", if is_told { key } else { "*" }));
     }
 
     /// Adds it if `there`.
@@ -93,6 +122,31 @@ impl fmt::Display for Unsupported {
 
 impl core::error::Error for Unsupported {}
 
+/// What a member holds, unless that is something else than `what`: left out silently, it would be lost.
+///
+/// # Errors
+/// It is something else.
+pub fn typed<T>(field: &str, value: Option<T>, what: &str) -> Result<T, Unsupported> {
+    value.ok_or_else(|| Unsupported::new(field.to_owned(), format!("is not {what}")))
+}
+
+/// A word for [`typed`].
+pub const BOOL: &str = "`true` or `false`";
+/// A word for [`typed`].
+pub const LIST: &str = "a list";
+/// A word for [`typed`].
+pub const NUMBER: &str = "a number";
+/// A word for [`typed`].
+pub const OBJECT: &str = "an object";
+/// A word for [`typed`].
+pub const TEXT: &str = "a text";
+/// A word for [`typed`].
+pub const WHOLE: &str = "a whole number from 0";
+
+/// Names that are kept of one request.
+const KEPT_MAX: usize = 64;
+/// Bytes of a client's name for a member that are repeated.
+const KEY_BYTES_MAX: usize = 48;
 /// Names in a header field.
 const LISTED_MAX: usize = 24;
 /// Bytes of a name in a header field.
@@ -101,6 +155,26 @@ const NAME_BYTES_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::Losses;
+    use crate::wire::json::Tree;
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        let mut text = *br#"{"a":1,"b":null,"c":[],"d":"","e\r\n":2,"a b":3,"f":{}}"#;
+        let tree = Tree::parse(&mut text).unwrap();
+        let mut losses = Losses::default();
+        losses.add_rest(tree.root(), &["a"], "x[].");
+        assert_eq!(
+            losses.iter().collect::<Vec<_>>(),
+            ["x[].d", "x[].*", "x[].f"]
+        );
+    }
+
+    #[test]
+    fn a_million_names_are_not_kept() {
+        let mut losses = Losses::default();
+        (0..1_000_000).for_each(|number| losses.add(number.to_string()));
+        assert_eq!(losses.iter().count(), super::KEPT_MAX);
+    }
 
     #[test]
     fn a_list_is_fit_for_a_header() {

@@ -10,6 +10,8 @@
 //!
 //! Nothing here touches a socket.
 
+mod mark;
+mod media;
 #[cfg(test)]
 mod recorded;
 mod route;

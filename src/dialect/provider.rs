@@ -23,6 +23,8 @@ pub struct Asked<'a> {
     pub format: Format,
     /// The provider's name for the model.
     pub model: &'a str,
+    /// Tokens of the model's longest answer, where it is known.
+    pub max_output: Option<u64>,
     /// The answer is to come as it is made.
     pub stream: bool,
 }
@@ -60,7 +62,7 @@ impl Asked<'_> {
         Destination {
             kind: self.provider.kind,
             model: self.model,
-            max_output: None,
+            max_output: self.max_output,
         }
     }
 

@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::loss::{Losses, Unsupported};
+pub use crate::dialect::media::{Media, Source};
 use crate::wire::json::{Node, Tree, Writer};
 
 /// A request for the next turn of a conversation. The model is not in it: the policy names it.
@@ -108,33 +109,6 @@ pub struct Text<'a> {
     pub text: Cow<'a, str>,
     /// The provider may keep everything up to and including this for the next request.
     pub cache: bool,
-}
-
-/// A picture, document or recording.
-#[derive(Debug)]
-pub struct Media<'a> {
-    /// Where it is.
-    pub source: Source<'a>,
-    /// Its file name.
-    pub name: Option<&'a str>,
-    /// The provider may keep everything up to and including this for the next request.
-    pub cache: bool,
-}
-
-/// Where a picture, document or recording is.
-#[derive(Clone, Debug)]
-pub enum Source<'a> {
-    /// Here, in base64.
-    Data {
-        /// `image/png`, `application/pdf`, …
-        media_type: Cow<'a, str>,
-        /// The bytes, in standard base64.
-        base64: Cow<'a, str>,
-    },
-    /// Here, as plain text.
-    Text(Cow<'a, str>),
-    /// At an address, for the provider to fetch.
-    Url(Cow<'a, str>),
 }
 
 /// A call of a tool.
@@ -236,6 +210,15 @@ pub struct Schema<'a> {
     pub schema: Node<'a>,
     /// The answer has to fit.
     pub strict: Option<bool>,
+}
+
+/// What a schema says of itself in a format where it stands alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Labels<'a> {
+    /// Its name, for a schema without a title.
+    pub title: Option<&'a str>,
+    /// What it is for, for a schema that does not say.
+    pub description: Option<&'a str>,
 }
 
 /// How much to think.
@@ -390,33 +373,6 @@ pub enum Event<'a> {
     Error,
 }
 
-impl<'a> Source<'a> {
-    /// What an address names: a `data:` one (RFC 2397) is the thing itself.
-    pub fn of_url(url: &'a str) -> Self {
-        let data = url
-            .strip_prefix("data:")
-            .and_then(|data| data.split_once(";base64,"));
-        match data {
-            Some((media_type, base64)) => Self::Data {
-                media_type: Cow::Borrowed(media_type.split(';').next().unwrap_or_default()),
-                base64: Cow::Borrowed(base64),
-            },
-            None => Self::Url(Cow::Borrowed(url)),
-        }
-    }
-
-    /// Its address, a `data:` one where it is here; `None` for plain text.
-    pub fn url(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Data { media_type, base64 } => {
-                Some(Cow::Owned(format!("data:{media_type};base64,{base64}")))
-            }
-            Self::Url(url) => Some(Cow::Borrowed(url)),
-            Self::Text(_) => None,
-        }
-    }
-}
-
 impl<'a> Text<'a> {
     /// Words, and no mark.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
@@ -431,6 +387,40 @@ impl<'a> Part<'a> {
     /// Words, unless there are none.
     pub fn text(text: &'a str) -> Option<Self> {
         (!text.is_empty()).then(|| Self::Text(Text::new(text)))
+    }
+}
+
+impl<'a> Schema<'a> {
+    /// For formats that take nothing but the schema itself: the name and the description go into it, as its `title` and
+    /// `description`, unless it has others of its own. Such formats hold every answer to it, whatever `strict` says.
+    pub fn labels(&self, losses: &mut Losses) -> Labels<'a> {
+        let mut label = |given: Option<&'a str>, key: &str, field: &'static str| {
+            let given = given.filter(|text| !text.is_empty())?;
+            if self.schema.is_object() && self.schema.get(key).is_none() {
+                return Some(given);
+            }
+            losses.add_if(self.schema.text(key) != Some(given), field);
+            None
+        };
+        Labels {
+            title: label(self.name, "title", "response_format.json_schema.name"),
+            description: label(
+                self.description,
+                "description",
+                "response_format.json_schema.description",
+            ),
+        }
+    }
+}
+
+impl Labels<'_> {
+    /// Writes them, as members of a schema.
+    pub fn write(self, out: &mut Writer<'_>) {
+        for (key, text) in [("title", self.title), ("description", self.description)] {
+            if let Some(text) = text {
+                out.key(key).string(text);
+            }
+        }
     }
 }
 

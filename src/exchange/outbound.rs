@@ -210,6 +210,7 @@ impl Exchange {
                 ModelName::Fixed(name) => name,
                 ModelName::Asked => self.request.notes.model(),
             },
+            max_output: target.max_output,
             stream: self.request.stream,
         })
     }

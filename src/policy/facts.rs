@@ -24,6 +24,9 @@ impl Caps {
         ("audio", Self::AUDIO),
     ];
 
+    /// Every one.
+    pub const ALL: Self = Self(0b1111);
+
     /// Both sets together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -33,6 +36,18 @@ impl Caps {
     /// Whether every capability of `other` is here.
     pub const fn covers(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Those that are not here.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self(Self::ALL.0 & !self.0)
+    }
+
+    /// Those in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether there is none.

@@ -14,6 +14,7 @@ mod resolve;
 mod schema;
 mod syntax;
 
+pub mod catalogue;
 pub mod diag;
 pub mod facts;
 pub mod model;

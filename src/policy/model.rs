@@ -497,10 +497,15 @@ pub struct Target {
     pub provider: ProviderId,
     /// The provider's name for the model.
     pub model: ModelName,
-    /// `context`, in tokens.
+    /// `context`, in tokens. This and what follows up to the prices is the catalogue's where the policy does not say, and
+    /// `None` where neither does.
     pub context: Option<u64>,
-    /// `caps`; `None` where the policy does not say.
-    pub caps: Option<Caps>,
+    /// `max_output`: tokens of the longest answer.
+    pub max_output: Option<u64>,
+    /// What it is known to do.
+    pub caps: Caps,
+    /// What it is known not to do: what is not in `caps` where the policy has them. The rest is not known.
+    pub lacks: Caps,
     /// `price { input }` in micro-dollars per million tokens.
     pub price_in: Option<u64>,
     /// `price { output }` in micro-dollars per million tokens.
@@ -515,6 +520,13 @@ pub struct Target {
     pub max_inflight: Option<MaxInflight>,
     /// Requests that wait for a place, over all cores; from `capacity` (times the endpoints).
     pub queue: Option<Queue>,
+}
+
+impl Target {
+    /// Whether it is known to lack any of these.
+    pub const fn lacks_any(&self, caps: Caps) -> bool {
+        !self.lacks.intersection(caps).is_empty()
+    }
 }
 
 /// `max_queue = 32, max_wait = 2s`

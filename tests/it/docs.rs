@@ -278,7 +278,7 @@ fn check_says_what_the_documents_show() {
         shown += 1;
         let arguments: Vec<&str> = ["check"].into_iter().chain(arguments.split(' ')).collect();
         let output = switchover(&arguments);
-        let told = String::from_utf8(output.stderr).unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(told.trim_end(), said.trim_end(), "{}", block.at);
     }
     assert!(shown > 0);

@@ -301,3 +301,39 @@ proptest! {
         prop_assert_eq!(heard.answers.len() as u64 + gone, desk.requests());
     }
 }
+
+/// Claude's format has to name a limit; a client that names none gets all that the model can say.
+#[test]
+fn a_limit_that_nobody_named_is_the_models_own() {
+    let limits = [
+        ("id = \"claude-haiku-4-5\"", "", 64_000),
+        ("id = \"claude-haiku-4-5\"", ",\"max_tokens\":90000", 64_000),
+        ("id = \"claude-haiku-4-5\"", ",\"max_tokens\":9", 9),
+        ("id = \"claude-haiku-4-5\", max_output = 500", "", 500),
+        ("id = \"unheard-of\"", "", 4_096),
+    ];
+    for (model, member, limit) in limits {
+        let mut desk = Desk::under(&format!(
+            "policy 1\nprovider anthropic {{ auth = none, model a {{ {model} }} }}\n\
+             route default {{ tier 1 {{ anthropic.a }} }}\n"
+        ));
+        desk.sent = Some(Vec::new());
+        let body = format!(
+            "{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]{member}}}"
+        );
+        let ask = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+        let mut exchange = desk.accept();
+        desk.serve(&mut exchange, [ask.as_bytes()], [&answer[..]], |_| {});
+        let sent = desk.sent.take().unwrap();
+        let first = String::from_utf8(sent[0].1.clone()).unwrap();
+        assert!(
+            first.contains(&format!("\"max_tokens\":{limit},")),
+            "{model} {member}: {first}"
+        );
+    }
+}

@@ -2,6 +2,8 @@
 //! tests are tests too, so that they may unwrap and index.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn load_with(text: &str, sets: &[(&str, &str)]) -> Policy {
         .0
 }
 
-fn load(text: &str) -> Policy {
+pub(super) fn load(text: &str) -> Policy {
     load_with(text, &[])
 }
 

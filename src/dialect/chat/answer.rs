@@ -63,7 +63,7 @@ pub fn read(body: Node<'_>) -> Result<Answer<'_>, BadAnswer> {
 }
 
 /// COMPAT: Ollama and llama.cpp have given arguments as an object.
-fn arguments_of(function: Node<'_>) -> Arguments<'_> {
+pub(super) fn arguments_of(function: Node<'_>) -> Arguments<'_> {
     match function.get("arguments") {
         Some(object) if object.is_object() => Arguments::Object(object),
         Some(text) => {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::loss::Losses;
 use crate::wire::json::Node;
 
 /// `key` in camel case.
@@ -94,6 +95,16 @@ pub(super) fn standard_base64(text: &str) -> Cow<'_, str> {
     let mut standard = text.replace('-', "+").replace('_', "/");
     standard.push_str(padding);
     Cow::Owned(standard)
+}
+
+/// Names what `object` says beside `known`, given in camel case: see [`Losses::add_rest`].
+pub(super) fn name_rest(object: Node<'_>, known: &[&str], path: &str, dropped: &mut Losses) {
+    for (key, value) in object.members() {
+        let key = camel(key);
+        if !known.contains(&&*key) {
+            dropped.add_said(path, &key, value);
+        }
+    }
 }
 
 fn is_named(key: &str, name: &str) -> bool {

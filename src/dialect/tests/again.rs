@@ -66,6 +66,8 @@ fn lost_by(name: &str) -> Option<&'static [&'static str]> {
         "cache_control" => &["cache_control"],
         "reasoning" | "messages[].reasoning_content" => &["thoughts"],
         "messages[].content[].file.filename" => &["file names"],
+        "messages[].content[].image_url.detail" => &["detail"],
+        "response_format.json_schema.name" => &["form name"],
         "messages[].role" => &["instructions in the middle"],
         _ => return None,
     })
@@ -186,13 +188,15 @@ fn means_the_same(feature: &str, asked: &str, again: &str, model: &str) -> bool 
             let pairs = || asked.lines().zip(again.lines());
             pairs().all(|(asked, again)| asked == again || (asked, again) == ("-", "document.pdf"))
         }
+        "form name" => (asked, again) == ("-", "answer"),
         // They think only when they are asked to.
         "thinking" if model.starts_with("claude") || model == "gemini-2.0-flash" => {
             (asked, again) == ("no", "as the provider likes")
         }
         // Its subset of JSON Schema knows objects of these members only.
         "tools" | "form" if model == "gemini-2.0-flash" => {
-            asked.replace(",\"additionalProperties\":false", "") == again
+            let bare = asked.replace(",\"additionalProperties\":false", "");
+            bare.replace("additionalProperties: false\n", "") == again
         }
         _ => false,
     }
@@ -239,6 +243,8 @@ fn asks(turn: &Turn<'_>, hoisted: bool) -> Asks {
     add("frequency_penalty", penalty(turn.frequency_penalty));
     add("user", format!("{:?}", turn.user));
     add("form", form(&turn.form));
+    add("form name", form_name(&turn.form).to_owned());
+    add("detail", conversation.details.join(" "));
     add("thinking", thinking(turn).to_owned());
     asks
 }
@@ -264,8 +270,21 @@ fn form(form: &Form<'_>) -> String {
     match form {
         Form::Text => "text".to_owned(),
         Form::Json => "json".to_owned(),
-        // Name, description and strictness have losses of their own.
-        Form::Schema(schema) => json(schema.schema),
+        Form::Schema(schema) => {
+            let is_told = |(key, _): &(&str, Node<'_>)| !matches!(*key, "title" | "description");
+            let members = schema.schema.members().filter(is_told);
+            members
+                .map(|(key, value)| format!("{key}: {}\n", json(value)))
+                .collect()
+        }
+    }
+}
+
+/// What it is called: some formats have its name in the schema, as its title.
+fn form_name<'a>(form: &Form<'a>) -> &'a str {
+    match form {
+        Form::Schema(schema) => schema.schema.text("title").or(schema.name).unwrap_or("-"),
+        Form::Text | Form::Json => "-",
     }
 }
 
@@ -292,6 +311,7 @@ struct Conversation {
     lines: Vec<String>,
     thoughts: Vec<String>,
     names: Vec<String>,
+    details: Vec<String>,
     middle: bool,
     marks: usize,
     ids: Vec<String>,
@@ -406,6 +426,9 @@ impl Conversation {
     fn media(&mut self, what: &str, media: &Media<'_>, words: &mut String) {
         self.flush(words);
         self.marks += usize::from(media.cache);
+        if what == "image" {
+            self.details.push(media.detail.unwrap_or("auto").to_owned());
+        }
         if what == "document" {
             self.names.push(media.name.unwrap_or("-").to_owned());
         }

@@ -145,20 +145,11 @@ fn asked(dice: &mut Dice) -> Vec<Part<'static>> {
         let at = dice.below(parts.len() + 1);
         let part = match dice.below(12) {
             0 => Part::Audio(data("audio/wav", None, dice)),
-            1 => Part::Image(Media {
-                source: Source::Url(Cow::Borrowed("https://example.com/a.png")),
-                name: None,
-                cache: false,
-            }),
-            2 => Part::Document(Media {
-                source: Source::Url(Cow::Borrowed("https://example.com/a.pdf")),
-                name: None,
-                cache: false,
-            }),
+            1 => Part::Image(Media::of(Source::Url("https://example.com/a.png".into()))),
+            2 => Part::Document(Media::of(Source::Url("https://example.com/a.pdf".into()))),
             3 => Part::Document(Media {
-                source: Source::Text(Cow::Borrowed("plain words")),
-                name: None,
                 cache: dice.once_in(4),
+                ..Media::of(Source::Text("plain words".into()))
             }),
             4..7 => {
                 let name = dice.pick(&[None, Some("a.pdf"), Some("Q3 report.pdf")]);
@@ -183,6 +174,7 @@ fn data(media_type: &'static str, name: Option<&'static str>, dice: &mut Dice) -
             base64: Cow::Borrowed(dice.pick(&["AAAA", "/+8=", "AQ=="])),
         },
         name,
+        detail: None,
         cache: !media_type.starts_with("audio") && dice.once_in(8),
     }
 }

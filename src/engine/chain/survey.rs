@@ -220,13 +220,8 @@ pub(crate) fn health(now: Moment, cell: &Cell, core: &Core) -> Result<Way, (Pass
 
 /// Which mask it was: the program's bits do not say.
 fn mask_of(candidate: Candidate, view: &View<'_>) -> PassedOver {
-    let caps = view
-        .plan
-        .policy
-        .targets
-        .get(candidate.target.index())
-        .and_then(|target| target.caps);
-    if caps.is_some_and(|caps| !caps.covers(view.serve.require)) {
+    let target = view.plan.policy.targets.get(candidate.target.index());
+    if target.is_some_and(|target| target.lacks_any(view.serve.require)) {
         PassedOver::Lacks
     } else {
         PassedOver::Forbidden

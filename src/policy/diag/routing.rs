@@ -169,7 +169,7 @@ pub(in crate::policy) fn lacks_caps(
         Code::P3005,
         place,
         format!("this route requires {lacks}, `{target}` lacks it"),
-        format!("its `caps` do not name {lacks}"),
+        format!("its `caps`, or the catalogue where it has none, leave out {lacks}"),
     )
     .label(require, "required here");
     if able.is_empty() {

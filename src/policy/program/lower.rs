@@ -259,8 +259,7 @@ fn candidates_of(serve: &Serve) -> Vec<Candidate> {
 fn lacking(serve: &Serve, candidates: &[Candidate], policy: &Policy) -> u64 {
     candidates.iter().zip(0..).fold(0, |mask, (candidate, at)| {
         let target = policy.targets.get(candidate.target.index());
-        let caps = target.and_then(|target| target.caps);
-        let lacks = caps.is_some_and(|caps| !caps.covers(serve.require));
+        let lacks = target.is_some_and(|target| target.lacks_any(serve.require));
         mask | u64::from(lacks) << at
     })
 }

@@ -1,6 +1,7 @@
 //! Providers and their models, which are the targets.
 
 use crate::base::{ProviderId, TargetId};
+use crate::policy::catalogue;
 use crate::policy::diag::{naming as say, safety};
 use crate::policy::facts::Caps;
 use crate::policy::kinds::{self, KindRow};
@@ -198,7 +199,9 @@ impl<'t> Resolver<'t> {
             provider,
             model: ModelName::Asked,
             context: None,
-            caps: None,
+            max_output: None,
+            caps: Caps::NONE,
+            lacks: Caps::NONE,
             price_in: None,
             price_out: None,
             breaker: self
@@ -237,15 +240,21 @@ impl<'t> Resolver<'t> {
             }
             return base.clone();
         };
+        let kind = self.providers.get(base.provider.index());
+        let known = kind.and_then(|provider| catalogue::known(provider.kind, id));
+        let known = known.unwrap_or_default();
+        let told = fields.written("caps").map(caps_of);
         let price = fields.of("price").next();
         let price = self.fields(price.map_or(&[], Stmt::stmts), &schema::PRICE);
         Target {
             at: self.at(place),
             model: ModelName::Fixed(id.into()),
-            context: fields.int("context"),
-            caps: fields.written("caps").map(caps_of),
-            price_in: price.int("input"),
-            price_out: price.int("output"),
+            context: fields.int("context").or(known.context),
+            max_output: fields.int("max_output").or(known.max_output),
+            caps: told.unwrap_or(known.caps),
+            lacks: told.map_or(known.lacks, Caps::complement),
+            price_in: price.int("input").or(known.price_in),
+            price_out: price.int("output").or(known.price_out),
             breaker: self.breaker_of(&fields, name).unwrap_or(base.breaker),
             retries: self.retries_of(&fields, name).unwrap_or(base.retries),
             timeouts: merge(timeouts(&fields), base.timeouts),

@@ -320,17 +320,16 @@ impl<'t> Resolver<'t> {
             let Some(target) = self.targets.get(target.index()) else {
                 continue;
             };
-            let Some(caps) = target.caps.filter(|caps| !caps.covers(require)) else {
+            let lacking = target.lacks.intersection(require);
+            if lacking.is_empty() {
                 continue;
-            };
-            let lacks = Caps::WORDS
-                .iter()
-                .filter(|(_, cap)| require.covers(*cap) && !caps.covers(*cap));
+            }
+            let lacks = Caps::WORDS.iter().filter(|(_, cap)| lacking.covers(*cap));
             let lacks: Vec<&str> = lacks.map(|(word, _)| *word).collect();
             let able = self
                 .targets
                 .iter()
-                .filter(|other| other.caps.is_some_and(|caps| caps.covers(require)));
+                .filter(|other| other.caps.covers(require));
             let able: Vec<&str> = able.map(|other| &*other.name).collect();
             let diagnostic = routing::lacks_caps(listed, &target.name, &lacks, place, &able);
             self.report(diagnostic);

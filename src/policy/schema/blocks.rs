@@ -405,9 +405,18 @@ pub(in crate::policy) const MODEL: Block = Block {
         open(
             "context",
             Type::Int(1, 1_000_000_000),
-            "tokens that it takes; not yet compared with the prompt",
+            "tokens that it takes, or the catalogue's; not yet compared with the prompt",
         ),
-        open("caps", Type::List(&CAP_WORDS), "what it can do"),
+        open(
+            "max_output",
+            Type::Int(1, 1_000_000_000),
+            "tokens of its longest answer, or the catalogue's",
+        ),
+        open(
+            "caps",
+            Type::List(&CAP_WORDS),
+            "all that it can do, or the catalogue's",
+        ),
         row("price", Form::Block(&PRICE), "what it costs"),
         BREAKER_ROW,
         RETRIES_ROW,
@@ -422,8 +431,8 @@ pub(in crate::policy) const MODEL: Block = Block {
 pub(in crate::policy) const PRICE: Block = Block {
     word: "price",
     rows: &[
-        open("input", Type::Price, "of the prompt"),
-        open("output", Type::Price, "of the answer"),
+        open("input", Type::Price, "of the prompt, or the catalogue's"),
+        open("output", Type::Price, "of the answer, or the catalogue's"),
     ],
 };
 

@@ -178,6 +178,15 @@ pub(super) fn conversation() -> Vec<Feature> {
             ),
         ),
         feature(
+            "how closely to look at it",
+            user(
+                json!({"type": "image_url", "image_url": {"url": png, "detail": "high"}}),
+                json!({"type": "input_image", "image_url": png, "detail": "high"}),
+                none.clone(),
+                json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}, "mediaResolution": {"level": "MEDIA_RESOLUTION_HIGH"}}),
+            ),
+        ),
+        feature(
             "picture at an address",
             user(
                 json!({"type": "image_url", "image_url": {"url": web}}),
@@ -196,10 +205,28 @@ pub(super) fn conversation() -> Vec<Feature> {
             ),
         ),
         feature(
-            "document as text",
+            "name of a document",
+            user(
+                json!({"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}}),
+                json!({"type": "input_file", "file_data": pdf, "filename": "a.pdf"}),
+                json!({"type": "document", "title": "a", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}}),
+                json!({"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0xLjQK", "displayName": "a.pdf"}}),
+            ),
+        ),
+        feature(
+            "context and citations of a document",
             user(
                 none.clone(),
                 none.clone(),
+                json!({"type": "document", "context": "c", "citations": {"enabled": true}, "source": {"type": "text", "media_type": "text/plain", "data": "It rains."}}),
+                none.clone(),
+            ),
+        ),
+        feature(
+            "document as text",
+            user(
+                json!({"type": "file", "file": {"file_data": "data:text/plain;base64,SXQgcmFpbnMu"}}),
+                json!({"type": "input_file", "file_data": "data:text/plain;base64,SXQgcmFpbnMu"}),
                 json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "It rains."}}),
                 json!({"inlineData": {"mimeType": "text/plain", "data": "SXQgcmFpbnMu"}}),
             ),
@@ -338,6 +365,15 @@ pub(super) fn answer_features() -> Vec<Feature> {
                 config(
                     json!({"responseMimeType": "application/json", "responseJsonSchema": schema()}),
                 ),
+            ],
+        ),
+        feature(
+            "name and description of the schema",
+            [
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "description": "d", "schema": schema()}}}),
+                json!({"text": {"format": {"type": "json_schema", "name": "x", "description": "d", "schema": schema()}}}),
+                none.clone(),
+                none.clone(),
             ],
         ),
         feature(

@@ -1,10 +1,13 @@
 //! Requests of every client's format said for every provider: whole ones that a person can read (`golden`), and what
-//! becomes of each feature (`coverage`), which is the table of docs/dialects.md.
+//! becomes of each feature (`coverage`), which is the table of docs/dialects.md, and that nothing is lost without a word
+//! (`silent`).
 
 mod coverage;
+mod documented;
 mod features;
 mod golden;
 mod layout;
+mod silent;
 
 use switchover::dialect::codec::Destination;
 use switchover::dialect::format::Format;

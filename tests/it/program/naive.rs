@@ -71,8 +71,9 @@ impl<'w> World<'w> {
                 target: Some(target),
                 ..*self
             };
-            let caps = self.policy.targets[target.index()].caps;
-            let lacks = caps.is_some_and(|caps| !caps.covers(serve.require));
+            let lacking = self.policy.targets[target.index()].lacks;
+            let mut caps = Caps::WORDS.iter().map(|&(_, cap)| cap);
+            let lacks = caps.any(|cap| serve.require.covers(cap) && lacking.covers(cap));
             let mut forbids = self.policy.forbids.iter();
             if lacks || forbids.any(|forbid| world.holds(&forbid.when)) {
                 mask |= 1 << at;

@@ -1,5 +1,6 @@
 //! Requests: a client's, and one for a provider.
 
+mod content;
 mod read;
 mod write;
 

@@ -295,7 +295,7 @@ fn write_user(
     for part in &message.parts {
         match part {
             Part::ToolResult(result) => {
-                write_result(result, to, losses, it)?;
+                write_result(result, to, takes, losses, it)?;
                 // A result is text in this format: what is to be seen is shown by the user.
                 said.extend(
                     result
@@ -319,15 +319,10 @@ fn write_user(
 fn write_result(
     result: &ToolResult<'_>,
     to: &Destination<'_>,
+    takes: Takes,
     losses: &mut Losses,
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
-    // A result is a text, which has no place for marks.
-    let is_marked = |part: &Part<'_>| matches!(part, Part::Text(text) if text.cache);
-    losses.add_if(
-        result.cache || result.parts.iter().any(is_marked),
-        "cache_control",
-    );
     it.try_object(|it| {
         it.key("role").string("tool");
         it.key("tool_call_id")
@@ -340,11 +335,24 @@ fn write_result(
             .iter()
             .filter(|part| matches!(part, Part::Text(_)))
             .collect();
-        let text = joined_text(&texts).map_or(Cow::Borrowed(""), |(text, _)| text);
-        if result.is_error {
+        let (text, marked) = joined_text(&texts).unwrap_or_default();
+        let text = if result.is_error {
             // There is no field for it.
-            it.key("content").string(&format!("Error: {text}"));
+            Cow::Owned(format!("Error: {text}"))
         } else {
+            text
+        };
+        let marked = marked || result.cache;
+        if marked && takes.cache_marks {
+            it.key("content").array(|it| {
+                it.object(|it| {
+                    it.key("type").string("text");
+                    it.key("text").string(&text);
+                    write_mark(marked, takes, losses, it);
+                });
+            });
+        } else {
+            losses.add_if(marked, "cache_control");
             it.key("content").string(&text);
         }
         Ok(())
@@ -368,7 +376,7 @@ fn write_assistant(
             Part::Refusal(more) => text.push_str(more),
             Part::ToolCall(call) => calls.push(call),
             // Another provider's thoughts prove nothing to this one.
-            Part::Reasoning(_) => losses.add("reasoning"),
+            Part::Reasoning(_) => losses.add("messages[].reasoning_content"),
             Part::Image(_) | Part::Document(_) | Part::Audio(_) | Part::ToolResult(_) => {
                 losses.add("messages[].content");
             }
@@ -451,42 +459,25 @@ fn write_part(
     it: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let cache = match part {
-        Part::Text(Text { text, cache })
-        | Part::Document(Media {
-            source: Source::Text(text),
-            cache,
-            ..
-        }) => {
-            it.key("type").string("text");
-            it.key("text").string(text);
+        Part::Text(Text { text, cache }) => {
+            write_text(text, it);
             *cache
         }
         Part::Image(media) => {
-            let url = media
-                .source
-                .url()
-                .ok_or_else(|| Unsupported::new("image", "is not a picture"))?;
-            it.key("type").string("image_url");
-            it.key("image_url").object(|it| it.key("url").string(&url));
+            write_image(media, losses, it)?;
             media.cache
         }
-        Part::Document(media) if takes.files => {
-            write_file(media, it)?;
+        Part::Document(media) => {
+            write_document(media, takes, losses, it)?;
             media.cache
-        }
-        Part::Document(_) => {
-            return Err(Unsupported::new(
-                "document",
-                "is a file, which the provider does not read",
-            ));
         }
         Part::Audio(media) => {
+            media.lose_name(losses);
             write_audio(media, it)?;
-            false
+            media.cache
         }
         Part::Refusal(text) => {
-            it.key("type").string("text");
-            it.key("text").string(text);
+            write_text(text, it);
             false
         }
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
@@ -500,7 +491,49 @@ fn write_part(
     Ok(())
 }
 
-fn write_file(media: &Media<'_>, it: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_text(text: &str, it: &mut Writer<'_>) {
+    it.key("type").string("text");
+    it.key("text").string(text);
+}
+
+fn write_image(
+    media: &Media<'_>,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    let url = media
+        .source
+        .url()
+        .ok_or_else(|| Unsupported::new("image", "is not a picture"))?;
+    media.lose_name(losses);
+    it.key("type").string("image_url");
+    it.key("image_url").object(|it| {
+        it.key("url").string(&url);
+        if let Some(detail) = media.detail {
+            it.key("detail").string(detail);
+        }
+    });
+    Ok(())
+}
+
+/// Plain text is said as such: every provider reads that, and OpenAI no other file than PDF.
+fn write_document(
+    media: &Media<'_>,
+    takes: Takes,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    if let Some(text) = media.source.words() {
+        media.lose_name(losses);
+        write_text(&text, it);
+        return Ok(());
+    }
+    if !takes.files {
+        return Err(Unsupported::new(
+            "document",
+            "is a file, which the provider does not read",
+        ));
+    }
     let url = match &media.source {
         Source::Data { .. } => media.source.url(),
         Source::Text(_) | Source::Url(_) => None,

@@ -342,14 +342,134 @@ fn what_changes_the_question_is_refused_by_name() {
 
 #[test]
 fn what_changes_nothing_is_not_named() {
-    let body = json!({"n": 1, "logprobs": false, "store": false, "service_tier": "auto", "logit_bias": {}, "modalities": ["text"],
+    let body = json!({"messages": [], "n": 1, "logprobs": false, "store": false, "service_tier": "auto", "logit_bias": {}, "modalities": ["text"],
         "stream": null, "metadata": {}});
     let (_, losses) = said(&body, ProviderKind::OpenAi, "m").unwrap();
     assert!(losses.is_empty(), "{losses:?}");
-    let body = json!({"logit_bias": {"1": 2}, "store": true, "metadata": {"a": "b"}, "invented": 1, "seed": -1});
+    let body = json!({"messages": [], "logit_bias": {"1": 2}, "store": true, "metadata": {"a": "b"}, "invented": 1, "seed": -1});
     let (_, losses) = said(&body, ProviderKind::OpenAi, "m").unwrap();
     assert_eq!(
         losses,
         ["invented", "logit_bias", "metadata", "seed", "store"]
     );
+}
+
+/// What a client says of a message's parts, tools and form beside what is read.
+#[test]
+fn what_is_said_inside_is_named_too() {
+    let body = json!({
+        "messages": [
+            {"role": "user", "name": "n", "content": [
+                {"type": "text", "text": "x", "a": 1},
+                {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "low", "b": 1}},
+            ]},
+            {"role": "assistant", "content": "x", "reasoning_details": [{}], "annotations": [], "tool_calls": [
+                {"id": "1", "type": "function", "index": 0, "function": {"name": "f", "arguments": {"x": 1}, "c": 1}, "d": 1},
+            ]},
+            {"role": "tool", "tool_call_id": "1", "name": "f", "content": "y"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "e": 1}, "f": 1, "cache_control": {"ttl": "1h"}}],
+        "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "g": 1}},
+        "stream_options": {"include_obfuscation": true},
+        "reasoning": {"effort": "high", "exclude": true},
+        "top_k": -1,
+    });
+    let (said, mut losses) = said(&body, ProviderKind::OpenAiCompatible, "m").unwrap();
+    losses.sort();
+    assert_eq!(
+        losses,
+        [
+            "cache_control",
+            "cache_control.ttl",
+            "messages[].content[].a",
+            "messages[].content[].image_url.b",
+            "messages[].name",
+            "messages[].reasoning_details",
+            "messages[].tool_calls[].d",
+            "messages[].tool_calls[].function.c",
+            "reasoning.exclude",
+            "response_format.json_schema.g",
+            "stream_options.include_obfuscation",
+            "tools[].f",
+            "tools[].function.e",
+            "top_k",
+        ]
+    );
+    assert_eq!(
+        said["messages"][0]["content"][1]["image_url"],
+        json!({"url": "https://x/y.png", "detail": "low"})
+    );
+    // COMPAT: arguments as an object, as clients of Ollama send them.
+    assert_eq!(
+        said["messages"][1]["tool_calls"][0]["function"]["arguments"],
+        "{\"x\":1}"
+    );
+}
+
+#[test]
+fn what_is_of_another_type_is_refused_and_not_left_out() {
+    for (key, value) in [
+        ("messages", json!("hello")),
+        ("tools", json!({"type": "function"})),
+        ("temperature", json!("0.5")),
+        ("max_tokens", json!("100")),
+        ("max_completion_tokens", json!(-1)),
+        ("stop", json!(["a", 1])),
+        ("user", json!(7)),
+        ("parallel_tool_calls", json!("no")),
+        ("response_format", json!("json")),
+    ] {
+        let mut body = json!({"messages": []});
+        body[key] = value;
+        let refused = said(&body, ProviderKind::OpenAi, "m").unwrap_err();
+        assert_eq!(refused.field, key);
+    }
+    for (message, field) in [
+        (json!({"role": "user", "content": 5}), "messages[0].content"),
+        (
+            json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}),
+            "messages[0].function_call",
+        ),
+    ] {
+        let body = json!({"messages": [message]});
+        let refused = said(&body, ProviderKind::OpenAi, "m").unwrap_err();
+        assert_eq!(refused.field, field);
+    }
+}
+
+#[test]
+fn allowed_tools_are_the_ones_that_are_shown() {
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let body = json!({"messages": [], "tools": [tool("f"), tool("g")], "tool_choice":
+        {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [tool("g")]}}});
+    let (said, losses) = said(&body, ProviderKind::Groq, "m").unwrap();
+    assert_eq!((&said["tools"], losses.len()), (&json!([tool("g")]), 0));
+    assert_eq!(said["tool_choice"], "required");
+}
+
+#[test]
+fn text_files_are_text() {
+    let file = |data: &str| {
+        json!({"messages": [{"role": "user", "content": [
+            {"type": "file", "file": {"file_data": data, "filename": "a.txt"}}]}]})
+    };
+    let (said_, losses) = said(
+        &file("data:text/csv;base64,YSxi"),
+        ProviderKind::OpenAi,
+        "m",
+    )
+    .unwrap();
+    assert_eq!(
+        said_["messages"][0]["content"],
+        json!([{"type": "text", "text": "a,b"}])
+    );
+    assert_eq!(losses, ["messages[].content[].file.filename"]);
+    // No text after all: bytes that are no UTF-8.
+    let (said_, _) = said(
+        &file("data:text/plain;base64,/w=="),
+        ProviderKind::OpenAi,
+        "m",
+    )
+    .unwrap();
+    assert_eq!(said_["messages"][0]["content"][0]["type"], "file");
 }

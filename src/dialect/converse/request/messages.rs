@@ -104,6 +104,14 @@ fn is_result(part: &Part<'_>) -> bool {
     matches!(part, Part::ToolResult(_))
 }
 
+fn is_marked(part: &Part<'_>) -> bool {
+    match part {
+        Part::Text(text) => text.cache,
+        Part::Image(media) | Part::Document(media) | Part::Audio(media) => media.cache,
+        _ => false,
+    }
+}
+
 /// Blank texts are refused.
 fn is_blank(part: &Part<'_>) -> bool {
     match part {
@@ -124,6 +132,7 @@ pub(super) fn write(
         family,
         losses,
         documents: 0,
+        in_result: false,
     };
     out.key("messages").try_array(|out| {
         talk.sides.iter().try_for_each(|side| {
@@ -140,6 +149,10 @@ pub(super) fn write(
     if talk.system.is_empty() {
         return Ok(());
     }
+    if !talk.system.iter().all(|part| matches!(part, Part::Text(_))) {
+        let why = "holds instructions that are not text, which Bedrock does not take";
+        return Err(Unsupported::new("messages", why));
+    }
     out.key("system")
         .try_array(|out| blocks.write_all(&talk.system, out))
 }
@@ -150,6 +163,8 @@ struct Blocks<'l> {
     losses: &'l mut Losses,
     /// Documents so far: each needs a name of its own.
     documents: u32,
+    /// Inside the answer of a tool, where no mark may stand: those in it become one behind it.
+    in_result: bool,
 }
 
 impl Blocks<'_> {
@@ -165,6 +180,8 @@ impl Blocks<'_> {
             }
             Part::Refusal(text) => out.object(|out| out.key("text").string(text)),
             Part::Image(image) => {
+                image.lose_name(self.losses);
+                image.lose_detail(self.losses);
                 write_image(image, out)?;
                 self.cache(image.cache, self.family.caches(), out);
             }
@@ -209,6 +226,7 @@ impl Blocks<'_> {
         };
         self.documents += 1;
         // The name is read by the model, so that a file's own could carry words of an attacker (AWS, `DocumentBlock`).
+        document.lose_name(self.losses);
         let name = format!("Document {}", self.documents);
         out.object(|out| {
             out.key("document").object(|out| {
@@ -218,7 +236,7 @@ impl Blocks<'_> {
                     .object(|out| out.key("bytes").string(&base64));
             });
         });
-        if document.cache && self.family.caches() {
+        if document.cache && self.family.caches() && !self.in_result {
             // COMPAT: Bedrock, 2025: a cache point right behind a document is refused, one behind this text is not.
             out.object(|out| out.key("text").string("\n"));
         }
@@ -238,7 +256,10 @@ impl Blocks<'_> {
                 out.key("content").try_array(|out| {
                     let said = result.parts.iter().filter(|part| !is_blank(part));
                     let parts: Vec<_> = said.collect();
-                    self.write_all(&parts, out)
+                    self.in_result = true;
+                    let written = self.write_all(&parts, out);
+                    self.in_result = false;
+                    written
                 })?;
                 if result.is_error && self.family.takes_status() {
                     out.key("status").string("error");
@@ -248,12 +269,14 @@ impl Blocks<'_> {
         })?;
         self.losses
             .add_if(result.is_error && !self.family.takes_status(), "is_error");
-        self.cache(result.cache, self.family.caches_tools(), out);
+        let marked = result.cache || result.parts.iter().any(is_marked);
+        self.cache(marked, self.family.caches_tools(), out);
         Ok(())
     }
 
     /// A mark behind what is to be kept.
     fn cache(&mut self, wanted: bool, taken: bool, out: &mut Writer<'_>) {
+        let wanted = wanted && !self.in_result;
         self.losses.add_if(wanted && !taken, "cache_control");
         if wanted && taken {
             write_cache_point(out);

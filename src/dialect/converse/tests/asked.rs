@@ -120,6 +120,7 @@ fn read_media<'a>(value: Node<'a>, class: &str) -> Media<'a> {
             None => Source::Text(Cow::Borrowed(source.text("text").unwrap())),
         },
         name: value.text("name"),
+        detail: None,
         cache: false,
     }
 }

@@ -18,7 +18,13 @@ fn recorded_requests_are_written_again() {
         let body = with_tree(&recorded.request, |tree| {
             let schema = schema.as_ref().map(Tree::root);
             let (body, dropped) = written(&asked::read(tree.root(), schema), &model).unwrap();
-            assert!(dropped.is_empty(), "{}: {dropped:?}", recorded.name);
+            // Bedrock's own names of documents, and the ones that stand here, are neutral both.
+            let is_name = |it: &&String| *it == "messages[].content[].file.filename";
+            assert!(
+                dropped.iter().all(|it| is_name(&it)),
+                "{}: {dropped:?}",
+                recorded.name
+            );
             body
         });
         let (mut ours, mut theirs) = (

@@ -6,7 +6,7 @@ use super::{
     CLAUDE, LLAMA, NOVA, after_a_call, call, check, hi, message, refusal, result, text, tool,
     written,
 };
-use crate::dialect::turn::{Media, Part, Reasoning, Role, Source, Text, Tool, Turn};
+use crate::dialect::turn::{Media, Part, Reasoning, Role, Source, Text, Tool, ToolResult, Turn};
 
 fn check_messages(messages: Vec<(Role, Vec<Part<'_>>)>, expected: &str) {
     let turn = Turn {
@@ -26,6 +26,7 @@ fn media(source: Source<'_>) -> Media<'_> {
     Media {
         source,
         name: Some("../secret plan.pdf"),
+        detail: None,
         cache: false,
     }
 }
@@ -263,4 +264,24 @@ fn marks_for_the_cache_stand_behind_what_is_kept() {
         assert_eq!(body.matches(point).count(), marks, "{model}");
         assert_eq!(dropped, ["cache_control"]);
     }
+}
+
+/// Bedrock takes no mark inside the answer of a tool, where Anthropic's clients put them.
+#[test]
+fn marks_inside_an_answer_of_a_tool_stand_behind_it() {
+    let marked = Part::Text(Text {
+        text: "done".into(),
+        cache: true,
+    });
+    let result = Part::ToolResult(ToolResult {
+        id: "a".into(),
+        name: "f".into(),
+        parts: vec![marked],
+        is_error: false,
+        cache: false,
+    });
+    check_messages(
+        vec![(Role::User, vec![result])],
+        r#"{"messages":[{"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"text":"done"}]}},{"cachePoint":{"type":"default"}}]}]"#,
+    );
 }

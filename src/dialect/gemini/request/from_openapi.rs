@@ -4,6 +4,8 @@
 //! may be strings. A [`Node`] cannot be changed, so that the whole body is written again, with these schemas changed;
 //! the rest of it, and schemas that are JSON Schema already, stay as they are.
 
+use std::collections::BTreeMap;
+
 use crate::dialect::gemini::field;
 use crate::wire::json::{Node, Writer};
 
@@ -78,7 +80,8 @@ fn schema(schema: Node<'_>, out: &mut Writer<'_>) {
         for (key, value) in schema.members().filter(|(_, value)| !value.is_null()) {
             // Keys of JSON Schema are in camel case already, or begin with `$`.
             match &*field::camel(key) {
-                "nullable" | "propertyOrdering" | "example" => {}
+                "nullable" | "propertyOrdering" => {}
+                "example" => out.key("examples").array(|out| out.node(value)),
                 "type" => write_type(value, is_nullable, out),
                 "format" if value.as_str() == Some("enum") => {}
                 "enum" => out.key("enum").array(|out| {
@@ -89,10 +92,8 @@ fn schema(schema: Node<'_>, out: &mut Writer<'_>) {
                     value.elements().for_each(|it| self::schema(it, out));
                     is_nullable.then(|| out.object(|out| out.key("type").string("null")));
                 }),
-                name @ ("properties" | "defs" | "$defs") => {
-                    out.key(if name == "defs" { "$defs" } else { name });
-                    write_named(value, out);
-                }
+                "properties" => write_properties(schema, value, out.key("properties")),
+                "defs" | "$defs" => write_named(value.members(), out.key("$defs")),
                 name @ ("items" | "additionalProperties") => self::schema(value, out.key(name)),
                 "prefixItems" => out
                     .key("prefixItems")
@@ -109,9 +110,19 @@ fn schema(schema: Node<'_>, out: &mut Writer<'_>) {
     });
 }
 
-fn write_named(schemas: Node<'_>, out: &mut Writer<'_>) {
+/// In the order that Gemini is told, `propertyOrdering`: others keep to that in which they stand.
+fn write_properties(schema: Node<'_>, properties: Node<'_>, out: &mut Writer<'_>) {
+    let order = field::list(schema, "propertyOrdering").filter_map(Node::as_str);
+    let order: BTreeMap<&str, usize> = order.zip(0..).collect();
+    let mut properties: Vec<_> = properties.members().collect();
+    // Stable: those that are not told of come last.
+    properties.sort_by_key(|(name, _)| order.get(name).copied().unwrap_or(usize::MAX));
+    write_named(properties.into_iter(), out);
+}
+
+fn write_named<'a>(schemas: impl Iterator<Item = (&'a str, Node<'a>)>, out: &mut Writer<'_>) {
     out.object(|out| {
-        for (name, value) in schemas.members() {
+        for (name, value) in schemas {
             schema(value, out.key(name));
         }
     });

@@ -1,5 +1,7 @@
 //! Reads a client's request: its outermost members and its tools.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::gemini::field;
 use crate::dialect::loss::Unsupported;
 use crate::dialect::turn::{Part, Tool, ToolChoice, Turn};
@@ -40,7 +42,7 @@ pub fn read(body: Node<'_>) -> Result<Turn<'_>, Unsupported> {
                     "names a text that only Gemini keeps",
                 ));
             }
-            name => turn.dropped.add(name.to_owned()),
+            name => turn.dropped.add_unknown("", name),
         }
     }
     let contents = contents.ok_or_else(|| Unsupported::new("contents", "is missing"))?;
@@ -59,6 +61,12 @@ fn read_system<'a>(value: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsupport
         return Ok(());
     }
     for part in field::list(value, "parts") {
+        field::name_rest(
+            part,
+            &["text"],
+            "systemInstruction.parts[].",
+            &mut turn.dropped,
+        );
         let text = field::text(part, "text").or_else(|| part.as_str());
         let text = text.ok_or_else(|| Unsupported::new(FIELD, "holds more than text"))?;
         turn.system.extend(Part::text(text));
@@ -103,7 +111,9 @@ fn read_declaration<'a>(
             "parameters" | "parametersJsonSchema" if value.is_object() => {
                 tool.schema = Some(value);
             }
-            name => turn.dropped.add(format!("{FIELD}.{name}")),
+            name => turn
+                .dropped
+                .add_unknown("tools[].functionDeclarations[].", name),
         }
     }
     if tool.name.is_empty() {
@@ -116,7 +126,7 @@ fn read_choice<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsuppor
     for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
         match &*field::camel(key) {
             "functionCallingConfig" => read_calling(value, turn)?,
-            name => turn.dropped.add(format!("toolConfig.{name}")),
+            name => turn.dropped.add_unknown("toolConfig.", name),
         }
     }
     Ok(())
@@ -124,12 +134,12 @@ fn read_choice<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsuppor
 
 fn read_calling<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsupported> {
     const FIELD: &str = "toolConfig.functionCallingConfig";
-    for (key, _) in config.members().filter(|(_, value)| !value.is_null()) {
-        let name = field::camel(key);
-        if !matches!(&*name, "mode" | "allowedFunctionNames") {
-            turn.dropped.add(format!("{FIELD}.{name}"));
-        }
-    }
+    field::name_rest(
+        config,
+        &["mode", "allowedFunctionNames"],
+        "toolConfig.functionCallingConfig.",
+        &mut turn.dropped,
+    );
     if turn.tools.is_empty() {
         return Ok(());
     }
@@ -155,9 +165,10 @@ fn read_calling<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsuppo
             return Err(Unsupported::new(format!("{FIELD}.mode"), why));
         }
     };
-    // Of several: the others cannot be called, so that they need not be known.
-    if allowed.len() > 1 && matches!(choice, Some(ToolChoice::Required | ToolChoice::Auto)) {
-        turn.tools.retain(|tool| allowed.contains(&tool.name));
+    // The others cannot be called, so that they need not be known.
+    if !allowed.is_empty() && matches!(choice, Some(ToolChoice::Required | ToolChoice::Auto)) {
+        let allowed: BTreeSet<_> = allowed.into_iter().collect();
+        turn.tools.retain(|tool| allowed.contains(tool.name));
     }
     turn.tool_choice = choice.filter(|_| !turn.tools.is_empty());
     Ok(())

@@ -39,7 +39,7 @@ pub(super) fn read<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsu
                 form.schema = Some(value);
             }
             "thinkingConfig" => turn.thinking = Some(read_thinking(value, turn)?),
-            _ => turn.dropped.add(path(key)),
+            name => turn.dropped.add_unknown("generationConfig.", name),
         }
     }
     turn.form = form.read()?;
@@ -102,7 +102,9 @@ fn read_thinking<'a>(config: Node<'a>, turn: &mut Turn<'a>) -> Result<Thinking, 
                     thinking.effort = Some(effort.ok_or_else(unknown)?);
                 }
             }
-            name => turn.dropped.add(path(&format!("thinkingConfig.{name}"))),
+            name => turn
+                .dropped
+                .add_unknown("generationConfig.thinkingConfig.", name),
         }
     }
     Ok(thinking)

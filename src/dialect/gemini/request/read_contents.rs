@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::dialect::gemini::field;
 use crate::dialect::ids::{self, IdForm};
-use crate::dialect::loss::Unsupported;
+use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::turn::{
     Arguments, Media, Message, Part, Reasoning, Role, Source, Text, ToolCall, ToolResult, Turn,
 };
@@ -23,6 +23,12 @@ pub(super) fn read<'a>(contents: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Un
                 return Err(Unsupported::new(format!("contents[{at}].role"), why));
             }
         };
+        field::name_rest(
+            content,
+            &["role", "parts"],
+            "contents[].",
+            &mut turn.dropped,
+        );
         let mut parts = Vec::new();
         parts.extend(content.as_str().and_then(Part::text));
         for (number, part) in field::list(content, "parts").enumerate() {
@@ -66,10 +72,10 @@ fn read_part<'a>(
         match &*field::camel(key) {
             "thought" | "thoughtSignature" => {}
             "text" => read = read_text(part, value, signature, place)?,
-            "inlineData" => read = Some(read_data(value, place)?),
-            "fileData" => read = Some(read_file(value, place)?),
+            "inlineData" => read = Some(read_data(value, place, &mut turn.dropped)?),
+            "fileData" => read = Some(read_file(value, place, &mut turn.dropped)?),
             "functionCall" if place.role == Role::Assistant => {
-                read = Some(calls.call(value, signature, place)?);
+                read = Some(calls.call(value, signature, place, turn)?);
             }
             "functionCall" => return Err(place.wrong("is a call, which only the model makes")),
             "functionResponse" if place.role == Role::User => {
@@ -81,11 +87,11 @@ fn read_part<'a>(
             "executableCode" | "codeExecutionResult" | "toolCall" | "toolResponse" => {
                 return Err(place.wrong("is of a tool that only Gemini runs"));
             }
-            name => turn.dropped.add(format!("contents[].parts[].{name}")),
+            name => turn.dropped.add_unknown("contents[].parts[].", name),
         }
     }
     turn.dropped.add_if(
-        signature.is_some() && matches!(read, None | Some(Part::Text(_))),
+        signature.is_some() && !matches!(read, Some(Part::Reasoning(_))),
         "contents[].parts[].thoughtSignature",
     );
     Ok(read)
@@ -112,7 +118,13 @@ fn read_text<'a>(
     }))
 }
 
-fn read_data(data: Node<'_>, place: Place) -> Result<Part<'_>, Unsupported> {
+fn read_data<'a>(
+    data: Node<'a>,
+    place: Place,
+    dropped: &mut Losses,
+) -> Result<Part<'a>, Unsupported> {
+    let known = ["mimeType", "data", "displayName"];
+    field::name_rest(data, &known, "contents[].parts[].inlineData.", dropped);
     let media_type = field::text(data, "mimeType").unwrap_or_default();
     let base64 = field::text(data, "data").ok_or_else(|| place.wrong("has no data"))?;
     let source = Source::Data {
@@ -122,7 +134,13 @@ fn read_data(data: Node<'_>, place: Place) -> Result<Part<'_>, Unsupported> {
     media(media_type, source, field::text(data, "displayName"), place)
 }
 
-fn read_file(file: Node<'_>, place: Place) -> Result<Part<'_>, Unsupported> {
+fn read_file<'a>(
+    file: Node<'a>,
+    place: Place,
+    dropped: &mut Losses,
+) -> Result<Part<'a>, Unsupported> {
+    let known = ["mimeType", "fileUri", "displayName"];
+    field::name_rest(file, &known, "contents[].parts[].fileData.", dropped);
     let address = field::text(file, "fileUri").ok_or_else(|| place.wrong("has no address"))?;
     let media_type = field::text(file, "mimeType").unwrap_or_default();
     if is_googles(address) || !address.starts_with("https://") {
@@ -152,9 +170,8 @@ fn media<'a>(
     place: Place,
 ) -> Result<Part<'a>, Unsupported> {
     let media = Media {
-        source,
         name,
-        cache: false,
+        ..Media::of(source)
     };
     match media_type.split('/').next().unwrap_or_default() {
         "image" => Ok(Part::Image(media)),
@@ -185,7 +202,14 @@ impl<'a> Calls<'a> {
         call: Node<'a>,
         signature: Option<&'a str>,
         place: Place,
+        turn: &mut Turn<'a>,
     ) -> Result<Part<'a>, Unsupported> {
+        field::name_rest(
+            call,
+            &["id", "name", "args"],
+            "contents[].parts[].functionCall.",
+            &mut turn.dropped,
+        );
         let name = field::text(call, "name").ok_or_else(|| place.wrong("has no name"))?;
         let arguments = match field::member(call, "args") {
             None => Arguments::Text(Cow::Borrowed("{}")),
@@ -244,13 +268,14 @@ impl<'a> Calls<'a> {
                 }
                 "parts" => {
                     for part in field::many(value) {
-                        result.parts.push(read_shown(part, place)?);
+                        result
+                            .parts
+                            .push(read_shown(part, place, &mut turn.dropped)?);
                     }
                 }
-                name => {
-                    let field = format!("contents[].parts[].functionResponse.{name}");
-                    turn.dropped.add(field);
-                }
+                name => turn
+                    .dropped
+                    .add_unknown("contents[].parts[].functionResponse.", name),
             }
         }
         Ok(Part::ToolResult(result))
@@ -298,12 +323,16 @@ fn said(response: Node<'_>) -> (Cow<'_, str>, bool) {
 }
 
 /// A picture or file beside the answer of a tool.
-fn read_shown(part: Node<'_>, place: Place) -> Result<Part<'_>, Unsupported> {
+fn read_shown<'a>(
+    part: Node<'a>,
+    place: Place,
+    dropped: &mut Losses,
+) -> Result<Part<'a>, Unsupported> {
     if let Some(data) = field::member(part, "inlineData") {
-        return read_data(data, place);
+        return read_data(data, place, dropped);
     }
     match field::member(part, "fileData") {
-        Some(file) => read_file(file, place),
+        Some(file) => read_file(file, place, dropped),
         None => Err(place.wrong("answers with a part that is no file")),
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::base::limits::JSON_DEPTH_MAX;
 use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::turn::Labels;
 use crate::wire::json::{Node, Writer};
 
 /// Schemas that one schema may amount to once its references are written out: a request of a megabyte has some ten
@@ -21,15 +22,17 @@ pub(super) fn is_empty_object(schema: Node<'_>) -> bool {
     no_properties && has_parts.iter().all(|key| schema.get(key).is_none())
 }
 
-/// Writes `schema`, which stands at `place` in the client's request.
-pub(super) fn write(
-    schema: Node<'_>,
+/// Writes `schema`, which stands at `place` in the client's request, with `labels`.
+pub(super) fn write<'a>(
+    schema: Node<'a>,
+    labels: Labels<'a>,
     place: &str,
     losses: &mut Losses,
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
     let mut conversion = Conversion {
         root: schema,
+        labels,
         place,
         losses,
         open: Vec::new(),
@@ -41,6 +44,8 @@ pub(super) fn write(
 
 struct Conversion<'a, 's> {
     root: Node<'a>,
+    /// What is said of the schema that is written next, before what it says itself: at the root, and beside a reference.
+    labels: Labels<'a>,
     place: &'s str,
     losses: &'s mut Losses,
     /// References that are being written out.
@@ -100,6 +105,10 @@ impl<'a> Conversion<'a, '_> {
             });
             return Ok(());
         }
+        self.labels = Labels {
+            title: schema.text("title").or(self.labels.title),
+            description: schema.text("description").or(self.labels.description),
+        };
         self.open.push(name);
         let written = self.schema(target, out);
         self.open.pop();
@@ -121,6 +130,8 @@ impl<'a> Conversion<'a, '_> {
     }
 
     fn members(&mut self, schema: Node<'a>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+        let labels = std::mem::take(&mut self.labels);
+        labels.write(out);
         let kinds = Kinds::of(schema);
         if kinds.is_nullable {
             out.key("nullable").bool(true);
@@ -136,7 +147,14 @@ impl<'a> Conversion<'a, '_> {
             }),
         }
         for (key, value) in schema.members().filter(|(_, value)| !value.is_null()) {
-            self.member(key, value, schema, &kinds, out)?;
+            let is_said = match key {
+                "title" => labels.title.is_some(),
+                "description" => labels.description.is_some(),
+                _ => false,
+            };
+            if !is_said {
+                self.member(key, value, schema, &kinds, out)?;
+            }
         }
         Ok(())
     }

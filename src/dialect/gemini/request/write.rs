@@ -3,7 +3,7 @@
 use crate::dialect::codec::Destination;
 use crate::dialect::gemini::generation::{Generation, Model};
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Form, Part, Role, Tool, ToolChoice, Turn};
+use crate::dialect::turn::{Form, Labels, Part, Role, Tool, ToolChoice, Turn};
 use crate::wire::json::Writer;
 
 use super::to_openapi;
@@ -135,7 +135,7 @@ fn write_tool(
         } else if !to_openapi::is_empty_object(schema) {
             out.key("parameters");
             let place = format!("tools[{at}].function.parameters");
-            to_openapi::write(schema, &place, losses, out)?;
+            to_openapi::write(schema, Labels::default(), &place, losses, out)?;
         }
         Ok(())
     })

@@ -2,8 +2,8 @@
 
 use crate::dialect::gemini::generation::{Generation, Model};
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::turn::{Effort, Form, Thinking, Turn};
-use crate::wire::json::Writer;
+use crate::dialect::turn::{Effort, Form, Labels, Thinking, Turn};
+use crate::wire::json::{Node, Writer};
 
 use super::to_openapi;
 
@@ -85,12 +85,25 @@ fn write_form(
     let Form::Schema(schema) = form else {
         return Ok(());
     };
+    let labels = schema.labels(losses);
     if model.takes_json_schema() {
-        out.key("responseJsonSchema").node(schema.schema);
+        write_json_schema(schema.schema, labels, out.key("responseJsonSchema"));
         return Ok(());
     }
     out.key("responseSchema");
-    to_openapi::write(schema.schema, PLACE, losses, out)
+    to_openapi::write(schema.schema, labels, PLACE, losses, out)
+}
+
+fn write_json_schema(schema: Node<'_>, labels: Labels<'_>, out: &mut Writer<'_>) {
+    if !schema.is_object() {
+        return out.node(schema);
+    }
+    out.object(|out| {
+        labels.write(out);
+        for (key, value) in schema.members() {
+            out.key(key).node(value);
+        }
+    });
 }
 
 /// How much to think, in a generation's words.

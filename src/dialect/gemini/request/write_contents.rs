@@ -238,16 +238,23 @@ impl Said<'_> {
 
 /// Whether Gemini is told it. Thoughts are not: they are another model's, and their proofs are refused.
 fn is_told(part: &Part<'_>, losses: &mut Losses) -> bool {
-    let (marked, named) = match part {
-        Part::Text(text) => (text.cache, false),
+    let marked = match part {
+        Part::Text(text) => text.cache,
         Part::Image(media) | Part::Document(media) | Part::Audio(media) => {
-            (media.cache, media.name.is_some())
+            media.lose_name(losses);
+            media.lose_detail(losses);
+            media.cache
         }
-        Part::ToolResult(result) => (result.cache, false),
-        _ => (false, false),
+        Part::ToolResult(result) => {
+            let said = result.parts.iter();
+            said.for_each(|part| {
+                is_told(part, losses);
+            });
+            result.cache
+        }
+        _ => false,
     };
     losses.add_if(marked, "cache_control");
-    losses.add_if(named, "messages[].content[].file.filename");
     match part {
         Part::Reasoning(_) => {
             losses.add("messages[].reasoning_content");

@@ -42,6 +42,7 @@ fn image(source: Source<'_>) -> Part<'_> {
     Part::Image(Media {
         source,
         name: None,
+        detail: None,
         cache: false,
     })
 }
@@ -313,6 +314,7 @@ fn files_by_address() {
     let note = Part::Document(Media {
         source: Source::Text("plain".into()),
         name: Some("n.txt"),
+        detail: None,
         cache: true,
     });
     let (body, losses) = written(
@@ -327,7 +329,7 @@ fn files_by_address() {
     );
     assert_eq!(
         losses,
-        ["cache_control", "messages[].content[].file.filename"]
+        ["messages[].content[].file.filename", "cache_control"]
     );
 }
 

@@ -250,7 +250,7 @@ fn a_clients_schemas_become_json_schema() {
             "tools": [{"functionDeclarations": [{"name": "f", "parameters": {
                 "type": "object",
                 "properties": {
-                    "type": {"type": ["string", "null"], "enum": ["A", null]},
+                    "type": {"type": ["string", "null"], "enum": ["A", null], "examples": ["A"]},
                     "min_items": {"type": "array", "minItems": 2, "items": {"type": ["integer", "null"]}},
                     "any": {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]},
                     "none": {"description": "d"},

@@ -7,21 +7,31 @@ use crate::wire::json::Writer;
 
 /// Writes `system`: instructions before the conversation, and those in the middle of it, which only the newest models
 /// take where they stand.
-pub(super) fn write_system(turn: &Turn<'_>, losses: &mut Losses, out: &mut Writer<'_>) {
+pub(super) fn write_system(
+    turn: &Turn<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     let in_the_middle = turn
         .messages
         .iter()
         .filter(|message| message.role == Role::System);
     losses.add_if(in_the_middle.clone().next().is_some(), "messages[].role");
-    let texts: Vec<_> = turn
+    let parts = turn
         .system
         .iter()
-        .chain(in_the_middle.flat_map(|message| &message.parts))
-        .filter_map(|part| match part {
-            Part::Text(text) if !is_blank(&text.text) => Some(text),
-            _ => None,
-        })
-        .collect();
+        .chain(in_the_middle.flat_map(|message| &message.parts));
+    let mut texts = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) if is_blank(&text.text) => {}
+            Part::Text(text) => texts.push(text),
+            _ => {
+                let why = "holds instructions that are not text, which Anthropic does not take";
+                return Err(Unsupported::new("messages", why));
+            }
+        }
+    }
     match texts[..] {
         [] => {}
         [text] if !text.cache => out.key("system").string(&text.text),
@@ -31,6 +41,7 @@ pub(super) fn write_system(turn: &Turn<'_>, losses: &mut Losses, out: &mut Write
             }
         }),
     }
+    Ok(())
 }
 
 /// Writes `messages`. What one side says in several messages becomes one, with results of tools in front: they must follow
@@ -55,7 +66,7 @@ pub(super) fn write_messages(
                     Role::User | Role::System => "user",
                 });
                 it.key("content");
-                write_parts(parts, it)
+                write_parts(parts, losses, it)
             })?;
         }
         Ok(())
@@ -112,7 +123,11 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-fn write_parts(parts: &[&Part<'_>], out: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_parts(
+    parts: &[&Part<'_>],
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     if let [Part::Text(text)] = parts
         && !text.cache
     {
@@ -121,18 +136,22 @@ fn write_parts(parts: &[&Part<'_>], out: &mut Writer<'_>) -> Result<(), Unsuppor
     }
     out.try_array(|it| {
         for part in parts {
-            write_part(part, it)?;
+            write_part(part, losses, it)?;
         }
         Ok(())
     })
 }
 
-fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_part(
+    part: &Part<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     match part {
         Part::Text(text) => write_text(text, out),
         Part::Refusal(text) => write_text(&Text::new(text.as_ref()), out),
-        Part::Image(media) => write_media("image", media, out)?,
-        Part::Document(media) => write_media("document", media, out)?,
+        Part::Image(media) => write_image(media, losses, out)?,
+        Part::Document(media) => write_document(media, out)?,
         Part::ToolCall(call) => out.try_object(|it| {
             it.key("type").string("tool_use");
             it.key("id").string(&fitted(&call.id, IdForm::Messages));
@@ -140,7 +159,7 @@ fn write_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> 
             let field = || "messages[].tool_calls[].function.arguments".to_owned();
             call.arguments.write_object(&field, it.key("input"))
         })?,
-        Part::ToolResult(result) => write_result(result, out)?,
+        Part::ToolResult(result) => write_result(result, losses, out)?,
         Part::Audio(_) => {
             return Err(Unsupported::new(
                 "messages[].content[].input_audio",
@@ -160,7 +179,11 @@ fn write_text(text: &Text<'_>, out: &mut Writer<'_>) {
     });
 }
 
-fn write_result(result: &ToolResult<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+fn write_result(
+    result: &ToolResult<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     let is_said = |part: &&Part<'_>| !matches!(part, Part::Text(text) if is_blank(&text.text));
     let parts: Vec<_> = result.parts.iter().filter(is_said).collect();
     out.try_object(|it| {
@@ -169,7 +192,7 @@ fn write_result(result: &ToolResult<'_>, out: &mut Writer<'_>) -> Result<(), Uns
             .string(&fitted(&result.id, IdForm::Messages));
         if !parts.is_empty() {
             it.key("content");
-            write_parts(&parts, it)?;
+            write_parts(&parts, losses, it)?;
         }
         if result.is_error {
             it.key("is_error").bool(true);
@@ -179,34 +202,19 @@ fn write_result(result: &ToolResult<'_>, out: &mut Writer<'_>) -> Result<(), Uns
     })
 }
 
-fn write_media(kind: &str, media: &Media<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
-    let is_document = kind == "document";
+fn write_image(
+    media: &Media<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
+    media.lose_name(losses);
+    media.lose_detail(losses);
     out.try_object(|it| {
-        it.key("type").string(kind);
+        it.key("type").string("image");
         it.key("source");
         match &media.source {
-            Source::Data { media_type, base64 } => {
-                if is_document && media_type != "application/pdf" {
-                    return Err(Unsupported::new(
-                        "messages[].content[].file",
-                        "holds a file that Anthropic does not read: it takes PDF and plain text",
-                    ));
-                }
-                it.object(|it| {
-                    it.key("type").string("base64");
-                    it.key("media_type").string(media_type);
-                    it.key("data").string(base64);
-                });
-            }
-            Source::Url(url) => it.object(|it| {
-                it.key("type").string("url");
-                it.key("url").string(url);
-            }),
-            Source::Text(text) if is_document => it.object(|it| {
-                it.key("type").string("text");
-                it.key("media_type").string("text/plain");
-                it.key("data").string(text);
-            }),
+            Source::Data { media_type, base64 } => write_data(media_type, base64, it),
+            Source::Url(url) => write_url(url, it),
             Source::Text(_) => {
                 return Err(Unsupported::new(
                     "messages[].content[].image_url",
@@ -214,10 +222,51 @@ fn write_media(kind: &str, media: &Media<'_>, out: &mut Writer<'_>) -> Result<()
                 ));
             }
         }
-        if let Some(name) = media.name.filter(|_| is_document) {
+        write_mark(media.cache, it);
+        Ok(())
+    })
+}
+
+fn write_document(media: &Media<'_>, out: &mut Writer<'_>) -> Result<(), Unsupported> {
+    out.try_object(|it| {
+        it.key("type").string("document");
+        it.key("source");
+        match (&media.source, media.source.words()) {
+            (_, Some(text)) => it.object(|it| {
+                it.key("type").string("text");
+                it.key("media_type").string("text/plain");
+                it.key("data").string(&text);
+            }),
+            (Source::Data { media_type, base64 }, None) if media_type == "application/pdf" => {
+                write_data(media_type, base64, it);
+            }
+            (Source::Url(url), None) => write_url(url, it),
+            (Source::Data { .. } | Source::Text(_), None) => {
+                return Err(Unsupported::new(
+                    "messages[].content[].file",
+                    "holds a file that Anthropic does not read: it takes PDF and plain text",
+                ));
+            }
+        }
+        if let Some(name) = media.name {
             it.key("title").string(name);
         }
         write_mark(media.cache, it);
         Ok(())
     })
+}
+
+fn write_data(media_type: &str, base64: &str, out: &mut Writer<'_>) {
+    out.object(|it| {
+        it.key("type").string("base64");
+        it.key("media_type").string(media_type);
+        it.key("data").string(base64);
+    });
+}
+
+fn write_url(url: &str, out: &mut Writer<'_>) {
+    out.object(|it| {
+        it.key("type").string("url");
+        it.key("url").string(url);
+    });
 }

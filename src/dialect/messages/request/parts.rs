@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::dialect::ids::Calls;
 use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::mark;
 use crate::dialect::messages::block;
-use crate::dialect::messages::request::read::{name_unknown, wrong};
+use crate::dialect::messages::request::read::wrong;
 use crate::dialect::turn::{Media, Message, Part, Role, Source, Text, ToolResult, Turn};
 use crate::wire::json::Node;
 
@@ -45,6 +46,9 @@ pub(super) fn conversation<'a>(messages: Node<'a>, turn: &mut Turn<'a>) -> Resul
                 ));
             }
         };
+        reader
+            .dropped
+            .add_rest(message, &["role", "content"], "messages[].");
         let parts = reader.content(message, role, at)?;
         if !parts.is_empty() {
             turn.messages.push(Message { role, parts });
@@ -53,36 +57,19 @@ pub(super) fn conversation<'a>(messages: Node<'a>, turn: &mut Turn<'a>) -> Resul
     Ok(())
 }
 
-/// Whether the provider may keep everything up to `block` for the next request.
-pub(super) fn is_marked(block: Node<'_>, dropped: &mut Losses) -> bool {
-    let Some(mark) = block.get("cache_control") else {
-        return false;
-    };
-    // Five minutes are what every provider understands by it.
-    dropped.add_if(
-        mark.text("ttl").is_some_and(|ttl| ttl != "5m"),
-        "cache_control.ttl",
-    );
-    true
-}
-
 fn text<'a>(block: Node<'a>, dropped: &mut Losses) -> Option<Part<'a>> {
     let text = block.text("text").filter(|text| !text.is_empty())?;
     name_rest(block, &["text"], dropped);
     Some(Part::Text(Text {
         text: Cow::Borrowed(text),
-        cache: is_marked(block, dropped),
+        cache: mark::is_on(block, dropped),
     }))
 }
 
 /// Names what a block says beside what is `known`.
 fn name_rest(block: Node<'_>, known: &[&str], dropped: &mut Losses) {
-    for (key, value) in block.members() {
-        let is_known = matches!(key, "type" | "cache_control") || known.contains(&key);
-        if !is_known && !value.is_null() {
-            name_unknown("messages[].content[].", key, dropped);
-        }
-    }
+    let known = [known, &["type", "cache_control"]].concat();
+    dropped.add_rest(block, &known, "messages[].content[].");
 }
 
 /// Where reading stands.
@@ -184,7 +171,7 @@ impl<'a> Reader<'a, '_> {
             name: self.calls.tool_of(id),
             parts,
             is_error: block.get("is_error").and_then(Node::as_bool) == Some(true),
-            cache: is_marked(block, self.dropped),
+            cache: mark::is_on(block, self.dropped),
         }))
     }
 
@@ -212,12 +199,18 @@ impl<'a> Reader<'a, '_> {
         field: &dyn Fn() -> String,
     ) -> Result<Part<'a>, Unsupported> {
         let source = if kind == "search_result" {
-            name_rest(block, &["source", "title", "content"], self.dropped);
+            // Its `source` is where it was found.
+            name_rest(block, &["title", "content", "citations"], self.dropped);
             block.get("content").and_then(texts_of).map(Source::Text)
         } else {
-            name_rest(block, &["source", "title"], self.dropped);
+            name_rest(block, &["source", "title", "citations"], self.dropped);
             block.get("source").and_then(source_of)
         };
+        let cited = block.get("citations").and_then(|it| it.get("enabled"));
+        self.dropped.add_if(
+            cited.and_then(Node::as_bool) == Some(true),
+            "messages[].content[].citations",
+        );
         let Some(source) = source else {
             return Err(Unsupported::new(
                 format!("{}.source", field()),
@@ -225,9 +218,9 @@ impl<'a> Reader<'a, '_> {
             ));
         };
         let media = Media {
-            source,
             name: block.text("title"),
-            cache: is_marked(block, self.dropped),
+            cache: mark::is_on(block, self.dropped),
+            ..Media::of(source)
         };
         Ok(if kind == "image" {
             Part::Image(media)

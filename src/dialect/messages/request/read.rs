@@ -4,8 +4,6 @@
 //! models know, files and containers that lie there, MCP servers that it calls, a place of inference that was asked for.
 //! What only makes an answer cheaper or rounder is dropped and named.
 
-use std::borrow::Cow;
-
 use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::messages::request::{parts, tools};
 use crate::dialect::turn::{Effort, Form, Schema, Thinking, ToolChoice, Turn};
@@ -26,6 +24,10 @@ pub fn read(body: Node<'_>) -> Result<Turn<'_>, Unsupported> {
         && let Some(choice) = later.tool_choice
     {
         choose(choice, &mut turn)?;
+    }
+    if let Some(thinking) = later.thinking {
+        let known = ["type", "budget_tokens", "display"];
+        turn.dropped.add_rest(thinking, &known, "thinking.");
     }
     turn.thinking = thinking(later.thinking, later.effort);
     turn.stream_usage = turn.stream; // streams of this format always end with it
@@ -68,7 +70,7 @@ fn member<'a>(
         "thinking" => later.thinking = Some(value),
         "output_config" => output_config(value, turn, later)?,
         // COMPAT: the form of 2025's beta, still accepted.
-        "output_format" => turn.form = form("output_format", value)?,
+        "output_format" => turn.form = form("output_format", value, &mut turn.dropped)?,
         "mcp_servers" if value.elements().next().is_none() => {}
         "mcp_servers" => return Err(wrong(key, "names servers that only Anthropic calls")),
         "container" => return Err(wrong(key, "names a container that is Anthropic's")),
@@ -79,7 +81,7 @@ fn member<'a>(
                 "asks for a place of inference that only Anthropic keeps",
             ));
         }
-        _ => name_unknown("", key, &mut turn.dropped),
+        _ => turn.dropped.add_unknown("", key),
     }
     Ok(())
 }
@@ -88,7 +90,7 @@ fn metadata<'a>(value: Node<'a>, turn: &mut Turn<'a>) {
     for (key, value) in value.members() {
         match key {
             "user_id" => turn.user = value.as_str(),
-            _ => name_unknown("metadata.", key, &mut turn.dropped),
+            _ => turn.dropped.add_unknown("metadata.", key),
         }
     }
 }
@@ -100,7 +102,7 @@ fn output_config<'a>(
 ) -> Result<(), Unsupported> {
     for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
         match key {
-            "format" => turn.form = form("output_config.format", value)?,
+            "format" => turn.form = form("output_config.format", value, &mut turn.dropped)?,
             "effort" => {
                 let effort = value.as_str().and_then(Effort::of);
                 later.effort = Some(effort.ok_or_else(|| {
@@ -110,13 +112,18 @@ fn output_config<'a>(
                     )
                 })?);
             }
-            _ => name_unknown("output_config.", key, &mut turn.dropped),
+            _ => turn.dropped.add_unknown("output_config.", key),
         }
     }
     Ok(())
 }
 
-fn form<'a>(field: &'static str, value: Node<'a>) -> Result<Form<'a>, Unsupported> {
+fn form<'a>(
+    field: &'static str,
+    value: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Form<'a>, Unsupported> {
+    dropped.add_rest(value, &["type", "schema", "name"], "output_config.format.");
     match (value.text("type"), value.get("schema")) {
         (Some("json_schema"), Some(schema)) => Ok(Form::Schema(Schema {
             name: value.text("name"),
@@ -132,6 +139,8 @@ fn form<'a>(field: &'static str, value: Node<'a>) -> Result<Form<'a>, Unsupporte
 }
 
 fn choose<'a>(choice: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsupported> {
+    let known = ["type", "name", "disable_parallel_tool_use"];
+    turn.dropped.add_rest(choice, &known, "tool_choice.");
     turn.tool_choice = Some(match choice.text("type").unwrap_or_default() {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
@@ -209,18 +218,4 @@ fn number(field: &str, value: Node<'_>) -> Result<f64, Unsupported> {
 /// A field that this folder knows, so that its name may be shown.
 pub(super) fn wrong(field: &str, why: &'static str) -> Unsupported {
     Unsupported::new(field.to_owned(), why)
-}
-
-/// Names a member that is not known. Its name is the client's: it goes into a field of a head, so that only plain ones are
-/// repeated.
-pub(super) fn name_unknown(path: &'static str, key: &str, dropped: &mut Losses) {
-    const NAME_BYTES_MAX: usize = 48;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    dropped.add(
-        if key.len() <= NAME_BYTES_MAX && key.bytes().all(is_plain) {
-            Cow::Owned(format!("{path}{key}"))
-        } else {
-            Cow::Owned(format!("{path}*"))
-        },
-    );
 }

@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::turn::Labels;
 use crate::wire::json::{Node, Writer};
 
-/// Writes `schema` with what the decoder knows.
-pub(super) fn write(schema: Node<'_>, out: &mut Writer<'_>) {
+/// Writes `schema` with what the decoder knows, and with `labels`.
+pub(super) fn write(schema: Node<'_>, labels: Labels<'_>, out: &mut Writer<'_>) {
     if !schema.is_object() {
         out.node(schema); // `true`, or no schema at all: the provider's to say
         return;
@@ -19,7 +20,10 @@ pub(super) fn write(schema: Node<'_>, out: &mut Writer<'_>) {
         for (key, value) in schema.members() {
             write_member(key, value, &mut bounds, it);
         }
-        let description = described(schema, &bounds);
+        if let Some(title) = labels.title {
+            it.key("title").string(title);
+        }
+        let description = described(schema, labels, &bounds);
         if !description.is_empty() {
             it.key("description").string(&description);
         }
@@ -31,8 +35,9 @@ pub(super) fn write(schema: Node<'_>, out: &mut Writer<'_>) {
 }
 
 /// The description, and the bounds that the decoder does not know.
-fn described<'a>(schema: Node<'a>, bounds: &[u8]) -> Cow<'a, str> {
-    let description = schema.text("description").unwrap_or_default();
+fn described<'a>(schema: Node<'a>, labels: Labels<'a>, bounds: &[u8]) -> Cow<'a, str> {
+    let description = schema.text("description").or(labels.description);
+    let description = description.unwrap_or_default();
     if bounds.is_empty() {
         return Cow::Borrowed(description);
     }
@@ -49,10 +54,10 @@ fn write_member(key: &str, value: Node<'_>, bounds: &mut Vec<u8>, out: &mut Writ
         | "$id" => out.key(key).node(value),
         "properties" | "$defs" | "definitions" => out.key(key).object(|it| {
             for (name, schema) in value.members() {
-                write(schema, it.key(name));
+                write(schema, Labels::default(), it.key(name));
             }
         }),
-        "items" => write(value, out.key(key)),
+        "items" => write(value, Labels::default(), out.key(key)),
         "anyOf" | "allOf" => write_list(key, value, out),
         // Of several that are apart, any is the one.
         "oneOf" => write_list("anyOf", value, out),
@@ -72,7 +77,7 @@ fn write_member(key: &str, value: Node<'_>, bounds: &mut Vec<u8>, out: &mut Writ
 fn write_list(key: &str, schemas: Node<'_>, out: &mut Writer<'_>) {
     out.key(key).array(|it| {
         for schema in schemas.elements() {
-            write(schema, it);
+            write(schema, Labels::default(), it);
         }
     });
 }

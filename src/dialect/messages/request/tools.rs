@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::dialect::claude::Claude;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::messages::request::read::{name_unknown, wrong};
-use crate::dialect::messages::request::{blocks, parts, schema};
-use crate::dialect::turn::{Part, Tool, ToolChoice, Turn};
+use crate::dialect::mark;
+use crate::dialect::messages::request::read::wrong;
+use crate::dialect::messages::request::{blocks, schema};
+use crate::dialect::turn::{Labels, Part, Tool, ToolChoice, Turn};
 use crate::wire::json::{Node, Writer};
 
 /// Reads `tools`.
@@ -24,19 +25,13 @@ pub(super) fn read<'a>(tools: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsup
         let Some(name) = tool.text("name") else {
             return Err(Unsupported::new(format!("tools[{at}].name"), "is missing"));
         };
-        for (key, value) in tool.members() {
-            match key {
-                "type" | "name" | "description" | "input_schema" | "strict" | "cache_control" => {}
-                _ if value.is_null() => {}
-                _ => name_unknown("tools[].", key, &mut turn.dropped),
-            }
-        }
+        turn.dropped.add_rest(tool, &TOOL, "tools[].");
         turn.tools.push(Tool {
             name,
             description: tool.text("description"),
             schema: tool.get("input_schema"),
             strict: tool.get("strict").and_then(Node::as_bool),
-            cache: parts::is_marked(tool, &mut turn.dropped),
+            cache: mark::is_on(tool, &mut turn.dropped),
         });
     }
     Ok(())
@@ -95,7 +90,7 @@ fn write_tool(tool: &Tool<'_>, claude: Claude, losses: &mut Losses, out: &mut Wr
         }
         it.key("input_schema");
         match tool.schema {
-            Some(given) if strict => schema::write(given, it),
+            Some(given) if strict => schema::write(given, Labels::default(), it),
             Some(given) => write_as_object(given, it),
             None => it.object(|it| it.key("type").string("object")),
         }
@@ -143,3 +138,13 @@ fn write_stand_ins(turn: &Turn<'_>, out: &mut Writer<'_>) {
     out.key("tool_choice")
         .object(|it| it.key("type").string("none"));
 }
+
+/// Members of a tool that are read.
+const TOOL: [&str; 6] = [
+    "type",
+    "name",
+    "description",
+    "input_schema",
+    "strict",
+    "cache_control",
+];

@@ -24,12 +24,12 @@ pub fn write(
     out.try_object(|it| {
         it.key("model").string(to.model);
         it.key("max_tokens").number(plan.max_tokens);
-        blocks::write_system(turn, losses, it);
+        blocks::write_system(turn, losses, it)?;
         blocks::write_messages(turn, losses, it)?;
         tools::write(turn, plan.tool_choice, claude, losses, it);
         write_sampling(turn, claude, &plan, losses, it);
         plan.write(it);
-        write_output_config(turn, &plan, it);
+        write_output_config(turn, &plan, losses, it);
         if let Some(user) = turn.user {
             it.key("metadata")
                 .object(|it| it.key("user_id").string(user));
@@ -113,7 +113,12 @@ fn write_stops(stops: &[&str], losses: &mut Losses, out: &mut Writer<'_>) {
     });
 }
 
-fn write_output_config(turn: &Turn<'_>, plan: &Plan<'_>, out: &mut Writer<'_>) {
+fn write_output_config(
+    turn: &Turn<'_>,
+    plan: &Plan<'_>,
+    losses: &mut Losses,
+    out: &mut Writer<'_>,
+) {
     let form = match &turn.form {
         Form::Schema(form) => Some(form),
         Form::Text | Form::Json => None,
@@ -128,7 +133,7 @@ fn write_output_config(turn: &Turn<'_>, plan: &Plan<'_>, out: &mut Writer<'_>) {
         if let Some(form) = form {
             it.key("format").object(|it| {
                 it.key("type").string("json_schema");
-                schema::write(form.schema, it.key("schema"));
+                schema::write(form.schema, form.labels(losses), it.key("schema"));
             });
         }
     });

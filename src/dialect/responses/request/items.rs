@@ -57,7 +57,7 @@ fn take_item<'a>(
             Ok(())
         }
         Some("function_call" | "custom_tool_call") => {
-            name_unknown(item, &CALL, "input[].", &mut turn.dropped);
+            turn.dropped.add_rest(item, &CALL, "input[].");
             let call = read_call(item).ok_or_else(|| {
                 Unsupported::new(
                     field(),
@@ -69,7 +69,7 @@ fn take_item<'a>(
             Ok(())
         }
         Some("function_call_output" | "custom_tool_call_output") => {
-            name_unknown(item, &OUTPUT, "input[].", &mut turn.dropped);
+            turn.dropped.add_rest(item, &OUTPUT, "input[].");
             let id = item.text("call_id").ok_or_else(|| {
                 Unsupported::new(field(), "is a result without the `call_id` of its call")
             })?;
@@ -119,7 +119,7 @@ pub(in crate::dialect::responses) fn read_call(item: Node<'_>) -> Option<ToolCal
 }
 
 fn take_message<'a>(turn: &mut Turn<'a>, at: usize, item: Node<'a>) -> Result<(), Unsupported> {
-    name_unknown(item, &MESSAGE, "input[].", &mut turn.dropped);
+    turn.dropped.add_rest(item, &MESSAGE, "input[].");
     let role = match item.text("role") {
         Some("system" | "developer") => Role::System,
         Some("user") => Role::User,
@@ -176,53 +176,69 @@ fn read_parts<'a>(
     }
     let mut parts = Vec::new();
     for (at, part) in content.elements().enumerate() {
-        let field = || format!("{}[{at}]", field());
-        let cache = part.get("prompt_cache_breakpoint").is_some();
-        match part.text("type") {
-            Some("input_text" | "output_text" | "text") => {
-                name_unknown(part, &TEXT, "input[].content[].", dropped);
-                let text = part.text("text");
-                let text = text.ok_or_else(|| Unsupported::new(field(), "has no `text`"))?;
-                if !text.is_empty() {
-                    let text = Cow::Borrowed(text);
-                    parts.push(Part::Text(Text { text, cache }));
-                }
-            }
-            Some("refusal") => {
-                let text = part.text("refusal").unwrap_or_default();
-                if !text.is_empty() {
-                    parts.push(Part::Refusal(Cow::Borrowed(text)));
-                }
-            }
-            Some("input_image") => {
-                let detail = part.text("detail").is_some_and(|detail| detail != "auto");
-                dropped.add_if(detail, "input[].content[].detail");
-                let source = source_at(part, &["image_url"], &field)?;
-                parts.push(Part::Image(Media {
-                    source,
-                    name: None,
-                    cache,
-                }));
-            }
-            Some("input_file") => {
-                let source = source_at(part, &["file_data", "file_url"], &field)?;
-                let name = part.text("filename");
-                parts.push(Part::Document(Media {
-                    source,
-                    name,
-                    cache,
-                }));
-            }
-            Some("input_audio") => parts.push(Part::Audio(read_audio(part, &field)?)),
-            _ => {
-                return Err(Unsupported::new(
-                    field(),
-                    "is of a type that is known to OpenAI only",
-                ));
-            }
-        }
+        parts.extend(read_part(&|| format!("{}[{at}]", field()), part, dropped)?);
     }
     Ok(parts)
+}
+
+/// A part; `None` for one that says nothing.
+fn read_part<'a>(
+    field: &dyn Fn() -> String,
+    part: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Option<Part<'a>>, Unsupported> {
+    let cache = part.get("prompt_cache_breakpoint").is_some();
+    let (read, known): (_, &[&str]) = match part.text("type") {
+        Some("input_text" | "output_text" | "text") => {
+            let text = part.text("text");
+            let text = text.ok_or_else(|| Unsupported::new(field(), "has no `text`"))?;
+            let text = Cow::Borrowed(text);
+            let said = !text.is_empty();
+            (said.then_some(Part::Text(Text { text, cache })), &["text"])
+        }
+        Some("refusal") => {
+            let text = part.text("refusal").filter(|text| !text.is_empty());
+            (
+                text.map(|text| Part::Refusal(Cow::Borrowed(text))),
+                &["refusal"],
+            )
+        }
+        Some("input_image") => {
+            let image = Media {
+                detail: part.text("detail").filter(|detail| *detail != "auto"),
+                cache,
+                ..Media::of(source_at(part, &["image_url"], field)?)
+            };
+            (
+                Some(Part::Image(image)),
+                &["image_url", "detail", "file_id"],
+            )
+        }
+        Some("input_file") => {
+            let file = Media {
+                name: part.text("filename"),
+                cache,
+                ..Media::of(source_at(part, &["file_data", "file_url"], field)?)
+            };
+            (
+                Some(Part::Document(file)),
+                &["file_data", "file_url", "filename", "file_id"],
+            )
+        }
+        Some("input_audio") => (
+            Some(Part::Audio(read_audio(part, field)?)),
+            &["input_audio"],
+        ),
+        _ => {
+            return Err(Unsupported::new(
+                field(),
+                "is of a type that is known to OpenAI only",
+            ));
+        }
+    };
+    let known = [known, &["type", "prompt_cache_breakpoint"]].concat();
+    dropped.add_rest(part, &known, "input[].content[].");
+    Ok(read)
 }
 
 fn source_at<'a>(
@@ -252,20 +268,7 @@ fn read_audio<'a>(part: Node<'a>, field: &dyn Fn() -> String) -> Result<Media<'a
         None => Cow::Borrowed("audio/wav"),
     };
     let base64 = Cow::Borrowed(data);
-    Ok(Media {
-        source: Source::Data { media_type, base64 },
-        name: None,
-        cache: false,
-    })
-}
-
-/// Names what is said beyond `known`, behind `path`.
-fn name_unknown(node: Node<'_>, known: &[&str], path: &str, dropped: &mut Losses) {
-    for (key, value) in node.members() {
-        if !value.is_null() && !known.contains(&key) {
-            dropped.add(format!("{path}{key}"));
-        }
-    }
+    Ok(Media::of(Source::Data { media_type, base64 }))
 }
 
 // Members that are read, and those that say how an item was made: its name, its state, where it stood in the answer.
@@ -280,10 +283,3 @@ const CALL: [&str; 7] = [
     "status",
 ];
 const OUTPUT: [&str; 5] = ["type", "call_id", "output", "id", "status"];
-const TEXT: [&str; 5] = [
-    "type",
-    "text",
-    "annotations",
-    "logprobs",
-    "prompt_cache_breakpoint",
-];

@@ -1,6 +1,8 @@
 //! A client's request, said in no format's words.
 
-use crate::dialect::loss::{Losses, Unsupported};
+use std::collections::BTreeSet;
+
+use crate::dialect::loss::{BOOL, LIST, Losses, NUMBER, OBJECT, TEXT, Unsupported, WHOLE, typed};
 use crate::dialect::responses::custom;
 use crate::dialect::responses::request::items;
 use crate::dialect::turn::{Effort, Form, Schema, Thinking, Tool, ToolChoice, Turn};
@@ -36,52 +38,41 @@ fn take_field<'a>(turn: &mut Turn<'a>, key: &str, value: Node<'a>) -> Result<(),
     match key {
         // Read in the order that matters, or the policy's to say.
         "model" | "input" | "instructions" | "tool_choice" => {}
-        "stream" => turn.stream = a(key, value.as_bool(), BOOL)?,
-        "max_output_tokens" => turn.max_tokens = Some(a(key, value.as_u64(), WHOLE)?),
-        "temperature" => turn.temperature = Some(a(key, value.as_f64(), NUMBER)?),
-        "top_p" => turn.top_p = Some(a(key, value.as_f64(), NUMBER)?),
-        "presence_penalty" => turn.presence_penalty = Some(a(key, value.as_f64(), NUMBER)?),
-        "frequency_penalty" => turn.frequency_penalty = Some(a(key, value.as_f64(), NUMBER)?),
+        "stream" => turn.stream = typed(key, value.as_bool(), BOOL)?,
+        "max_output_tokens" => turn.max_tokens = Some(typed(key, value.as_u64(), WHOLE)?),
+        "temperature" => turn.temperature = Some(typed(key, value.as_f64(), NUMBER)?),
+        "top_p" => turn.top_p = Some(typed(key, value.as_f64(), NUMBER)?),
+        "presence_penalty" => turn.presence_penalty = Some(typed(key, value.as_f64(), NUMBER)?),
+        "frequency_penalty" => turn.frequency_penalty = Some(typed(key, value.as_f64(), NUMBER)?),
         // Two names of one thing: `user` is the older.
-        "safety_identifier" => turn.user = Some(a(key, value.as_str(), TEXT)?),
-        "user" => turn.user = turn.user.or(Some(a(key, value.as_str(), TEXT)?)),
+        "safety_identifier" => turn.user = Some(typed(key, value.as_str(), TEXT)?),
+        "user" => turn.user = turn.user.or(Some(typed(key, value.as_str(), TEXT)?)),
         "tools" => {
-            a(key, value.is_array().then_some(()), "a list")?;
+            typed(key, value.is_array().then_some(()), LIST)?;
             for (at, tool) in value.elements().enumerate() {
                 let tool = read_tool(at, tool, &mut turn.dropped)?;
                 turn.tools.push(tool);
             }
         }
-        "parallel_tool_calls" => turn.parallel_tools = Some(a(key, value.as_bool(), BOOL)?),
+        "parallel_tool_calls" => turn.parallel_tools = Some(typed(key, value.as_bool(), BOOL)?),
         "text" => {
-            a(key, value.is_object().then_some(()), OBJECT)?;
+            typed(key, value.is_object().then_some(()), OBJECT)?;
             for (key, value) in value.members() {
                 match key {
-                    "format" => turn.form = read_form(value)?,
+                    "format" => turn.form = read_form(value, &mut turn.dropped)?,
                     _ if value.is_null() => {}
                     _ => turn.dropped.add(format!("text.{key}")),
                 }
             }
         }
         "reasoning" => {
-            a(key, value.is_object().then_some(()), OBJECT)?;
+            typed(key, value.is_object().then_some(()), OBJECT)?;
             turn.thinking = read_reasoning(value, &mut turn.dropped);
         }
         _ => return take_untold(&mut turn.dropped, key, value),
     }
     Ok(())
 }
-
-/// What a field holds, unless that is something else than `what`: left out silently, it would be lost.
-fn a<T>(key: &str, value: Option<T>, what: &str) -> Result<T, Unsupported> {
-    value.ok_or_else(|| Unsupported::new(key.to_owned(), format!("is not {what}")))
-}
-
-const BOOL: &str = "`true` or `false`";
-const NUMBER: &str = "a number";
-const OBJECT: &str = "an object";
-const TEXT: &str = "a text";
-const WHOLE: &str = "a whole number from 0";
 
 /// Fields without a counterpart: those that change nothing as they are, those without which there is no right answer, and
 /// the rest, which is dropped by name.
@@ -113,7 +104,14 @@ fn take_untold(dropped: &mut Losses, key: &str, value: Node<'_>) -> Result<(), U
             }
             Ok(())
         }
-        "background" | "top_logprobs" | "stream_options" => Ok(()),
+        "background" | "top_logprobs" => Ok(()),
+        "stream_options" => {
+            // Padding against those who count bytes on the way: the answer has none.
+            let padding = value.get("include_obfuscation").and_then(Node::as_bool);
+            dropped.add_if(padding == Some(true), "stream_options.include_obfuscation");
+            dropped.add_rest(value, &["include_obfuscation"], "stream_options.");
+            Ok(())
+        }
         // As if they were not there.
         "store" if value.as_bool() == Some(false) => Ok(()),
         "truncation" if is("disabled") => Ok(()),
@@ -135,7 +133,12 @@ fn read_reasoning(value: Node<'_>, dropped: &mut Losses) -> Option<Thinking> {
                 dropped.add_if(thinking.effort.is_none(), "reasoning.effort");
             }
             // `generate_summary` is the older name.
-            "summary" | "generate_summary" => thinking.shown = value.as_str() != Some("none"),
+            "summary" | "generate_summary" => {
+                thinking.shown = value.as_str() != Some("none");
+                // How much of them is the provider's to say.
+                let is_plain = matches!(value.as_str(), Some("none" | "auto"));
+                dropped.add_if(!is_plain, "reasoning.summary");
+            }
             _ => dropped.add(format!("reasoning.{key}")),
         }
     }
@@ -149,14 +152,20 @@ fn read_tool<'a>(at: usize, tool: Node<'a>, dropped: &mut Losses) -> Result<Tool
         name.ok_or_else(|| Unsupported::new(field(), "has no name"))
     };
     match tool.text("type") {
-        Some("function") => Ok(Tool {
-            name: name()?,
-            description: tool.text("description"),
-            schema: tool.get("parameters"),
-            strict: tool.get("strict").and_then(Node::as_bool),
-            cache: false,
-        }),
+        Some("function") => {
+            let known = ["type", "name", "description", "parameters", "strict"];
+            dropped.add_rest(tool, &known, "tools[].");
+            Ok(Tool {
+                name: name()?,
+                description: tool.text("description"),
+                schema: tool.get("parameters"),
+                strict: tool.get("strict").and_then(Node::as_bool),
+                cache: false,
+            })
+        }
         Some("custom") => {
+            let known = ["type", "name", "description", "format"];
+            dropped.add_rest(tool, &known, "tools[].");
             let format = tool.get("format").and_then(|format| format.text("type"));
             dropped.add_if(
                 format.is_some_and(|format| format != "text"),
@@ -190,11 +199,9 @@ fn take_choice<'a>(turn: &mut Turn<'a>, value: Node<'a>) -> Result<(), Unsupport
         }
         (Some("allowed_tools"), _) => {
             turn.tool_choice = value.text("mode").and_then(choice_of);
-            let allowed = |tool: &Tool<'_>| {
-                let mut names = value.list("tools").filter_map(|tool| tool.text("name"));
-                names.any(|name| name == tool.name)
-            };
-            turn.tools.retain(allowed);
+            let names = value.list("tools").filter_map(|tool| tool.text("name"));
+            let allowed: BTreeSet<_> = names.collect();
+            turn.tools.retain(|tool| allowed.contains(tool.name));
             Ok(())
         }
         _ => Err(Unsupported::new(
@@ -213,7 +220,9 @@ fn choice_of(word: &str) -> Option<ToolChoice<'static>> {
     })
 }
 
-fn read_form(value: Node<'_>) -> Result<Form<'_>, Unsupported> {
+fn read_form<'a>(value: Node<'a>, dropped: &mut Losses) -> Result<Form<'a>, Unsupported> {
+    let known = ["type", "name", "description", "schema", "strict"];
+    dropped.add_rest(value, &known, "text.format.");
     match value.text("type") {
         None | Some("text") => Ok(Form::Text),
         Some("json_object") => Ok(Form::Json),

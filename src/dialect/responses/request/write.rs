@@ -74,7 +74,7 @@ fn write_message(
             [Part::ToolCall(call)] => write_call(call, it),
             [Part::ToolResult(result)] => write_result(result, to, &mut behind, losses, it)?,
             // Thoughts of another provider are of no use to this one.
-            [Part::Reasoning(_)] => losses.add("reasoning"),
+            [Part::Reasoning(_)] => losses.add("messages[].reasoning_content"),
             words => write_said(message.role, words, losses, it)?,
         }
     }
@@ -160,16 +160,17 @@ fn write_part(
                 .source
                 .url()
                 .ok_or_else(|| Unsupported::new("image", "is a text and not a picture"))?;
+            media.lose_name(losses);
             it.object(|it| {
                 it.key("type").string("input_image");
                 it.key("image_url").string(&url);
-                it.key("detail").string("auto");
+                it.key("detail").string(media.detail.unwrap_or("auto"));
             });
             Ok(())
         }
         Part::Document(media) if role != Role::Assistant => {
             losses.add_if(media.cache, "cache_control");
-            write_document(role, media, it);
+            write_document(role, media, losses, it);
             Ok(())
         }
         Part::Audio(_) => Err(Unsupported::new(
@@ -193,13 +194,19 @@ fn write_text(role: Role, text: &str, it: &mut Writer<'_>) {
     });
 }
 
-fn write_document(role: Role, media: &Media<'_>, it: &mut Writer<'_>) {
+fn write_document(role: Role, media: &Media<'_>, losses: &mut Losses, it: &mut Writer<'_>) {
     match &media.source {
-        Source::Text(text) => write_text(role, text, it),
-        Source::Url(url) => it.object(|it| {
-            it.key("type").string("input_file");
-            it.key("file_url").string(url);
-        }),
+        Source::Text(text) => {
+            media.lose_name(losses);
+            write_text(role, text, it);
+        }
+        Source::Url(url) => {
+            media.lose_name(losses);
+            it.object(|it| {
+                it.key("type").string("input_file");
+                it.key("file_url").string(url);
+            });
+        }
         Source::Data { .. } => it.object(|it| {
             it.key("type").string("input_file");
             // Refused without a name.

@@ -40,6 +40,7 @@ fn image(url: &str) -> Part<'_> {
     Part::Image(Media {
         source: Source::of_url(url),
         name: None,
+        detail: None,
         cache: false,
     })
 }
@@ -82,7 +83,7 @@ fn a_conversation() {
             "store": false, "stream": true,
         })
     );
-    assert_eq!(lost, ["cache_control", "reasoning"]);
+    assert_eq!(lost, ["cache_control", "messages[].reasoning_content"]);
 }
 
 fn conversation(long: &str) -> Turn<'_> {
@@ -249,6 +250,7 @@ fn files_and_recordings() {
     let media = |source: Source<'static>| Media {
         source,
         name: None,
+        detail: None,
         cache: false,
     };
     let turn = |part: Part<'static>| Turn {

@@ -1,0 +1,114 @@
+//! The parts of a message's content.
+
+use std::borrow::Cow;
+
+use crate::dialect::loss::{Losses, Unsupported};
+use crate::dialect::mark;
+use crate::dialect::turn::{Media, Part, Source, Text};
+use crate::wire::json::Node;
+
+/// Reads a part, which stands at `field`; `None` for one that says nothing.
+pub(super) fn read<'a>(
+    part: Node<'a>,
+    field: &dyn Fn() -> String,
+    dropped: &mut Losses,
+) -> Result<Option<Part<'a>>, Unsupported> {
+    let kind = part.text("type").unwrap_or_default();
+    dropped.add_rest(
+        part,
+        &["type", kind, "cache_control"],
+        "messages[].content[].",
+    );
+    let text = || part.text(kind).filter(|text| !text.is_empty());
+    let cache = mark::is_on(part, dropped);
+    Ok(match kind {
+        "text" => text().map(|text| {
+            Part::Text(Text {
+                text: Cow::Borrowed(text),
+                cache,
+            })
+        }),
+        "refusal" => text().map(|text| Part::Refusal(Cow::Borrowed(text))),
+        "image_url" => Some(Part::Image(read_image(field, part, dropped)?)),
+        "file" => Some(Part::Document(read_file(field, part, dropped)?)),
+        "input_audio" => Some(Part::Audio(read_audio(field, part, dropped)?)),
+        _ => {
+            return Err(Unsupported::new(
+                field(),
+                "is of a type that is known to providers of this format only",
+            ));
+        }
+    })
+}
+
+fn read_image<'a>(
+    field: &dyn Fn() -> String,
+    part: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Media<'a>, Unsupported> {
+    let image = part.get("image_url");
+    // COMPAT: Mistral takes the address itself, and its clients send that.
+    let url = image.and_then(|image| image.as_str().or_else(|| image.text("url")));
+    let url = url.ok_or_else(|| Unsupported::new(field(), "has no `image_url.url`"))?;
+    let text = |key| image.and_then(|image| image.text(key));
+    if let Some(image) = image {
+        let known = ["url", "detail"];
+        dropped.add_rest(image, &known, "messages[].content[].image_url.");
+    }
+    Ok(Media {
+        detail: text("detail").filter(|detail| *detail != "auto"),
+        cache: mark::is_on(part, dropped),
+        ..Media::of(Source::of_url(url))
+    })
+}
+
+fn read_file<'a>(
+    field: &dyn Fn() -> String,
+    part: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Media<'a>, Unsupported> {
+    let file = part.get("file");
+    let text = |key| file.and_then(|file| file.text(key));
+    let data = text("file_data").ok_or_else(|| {
+        Unsupported::new(
+            field(),
+            "has no `file.file_data`: a file that lies at one provider is not known to another",
+        )
+    })?;
+    if let Some(file) = file {
+        let known = ["file_data", "filename", "file_id"];
+        dropped.add_rest(file, &known, "messages[].content[].file.");
+    }
+    Ok(Media {
+        name: text("filename"),
+        cache: mark::is_on(part, dropped),
+        ..Media::of(Source::of_url(data))
+    })
+}
+
+fn read_audio<'a>(
+    field: &dyn Fn() -> String,
+    part: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Media<'a>, Unsupported> {
+    let audio = part.get("input_audio");
+    let text = |key| audio.and_then(|audio| audio.text(key));
+    let data =
+        text("data").ok_or_else(|| Unsupported::new(field(), "has no `input_audio.data`"))?;
+    if let Some(audio) = audio {
+        let known = ["data", "format"];
+        dropped.add_rest(audio, &known, "messages[].content[].input_audio.");
+    }
+    let media_type = match text("format") {
+        Some("mp3") => Cow::Borrowed("audio/mpeg"),
+        Some(format) => Cow::Owned(format!("audio/{format}")),
+        None => Cow::Borrowed("audio/wav"),
+    };
+    Ok(Media {
+        cache: mark::is_on(part, dropped),
+        ..Media::of(Source::Data {
+            media_type,
+            base64: Cow::Borrowed(data),
+        })
+    })
+}
