@@ -87,7 +87,7 @@ impl Buffer {
     /// Forgets the contents and leaves room in front.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.resize(ROOM, 0);
+        self.bytes.extend_from_slice(&[0; ROOM]);
         self.from = ROOM;
     }
 

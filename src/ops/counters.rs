@@ -272,11 +272,15 @@ impl Counters {
 
     /// The sums as of now.
     pub fn totals(&self) -> Totals {
+        let targets = self.cores.first().map_or(0, |core| core.targets.len());
         let mut totals = Totals {
-            answered: self.targets().iter().map(|sums| sums.answered).collect(),
+            answered: vec![0; targets],
             ..Totals::default()
         };
         for core in &self.cores {
+            for (sum, tally) in totals.answered.iter_mut().zip(&core.targets) {
+                *sum += tally.answers();
+            }
             for (sum, cell) in totals.counts.iter_mut().zip(&core.whole.counts) {
                 *sum += cell.load(Ordering::Relaxed);
             }

@@ -184,6 +184,11 @@ impl TargetTally {
         add(&self.answered, 1);
     }
 
+    /// How often it has answered.
+    pub(super) fn answers(&self) -> u64 {
+        self.answered.load(Relaxed)
+    }
+
     pub(super) fn passed_over(&self, why: PassedOver) {
         // Reasons count from 1.
         if let Some(cell) = self.passed_over.get((why as usize).wrapping_sub(1)) {
@@ -221,7 +226,7 @@ pub(super) struct Moves {
     beyond: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
     /// The packed move; 0 while it is free.
     key: AtomicU64,
@@ -239,12 +244,19 @@ pub struct Move {
     pub why: Outcome,
 }
 
+impl Slot {
+    const fn free() -> Self {
+        Self {
+            key: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Default for Moves {
     fn default() -> Self {
         Self {
-            slots: std::iter::repeat_with(Slot::default)
-                .take(MOVES_MAX)
-                .collect(),
+            slots: Box::new([const { Slot::free() }; MOVES_MAX]),
             beyond: AtomicU64::new(0),
         }
     }

@@ -21,5 +21,10 @@ pub use self::extent::Extent;
 
 /// Whether `part` stands somewhere in `bytes`.
 pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(bytes, part).is_some()
+    find(bytes, part).is_some()
+}
+
+/// Where `part` stands in `bytes` for the first time.
+pub fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, part)
 }

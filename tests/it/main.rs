@@ -41,4 +41,6 @@ mod support;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod trials;
+#[cfg(test)]
 mod wire;

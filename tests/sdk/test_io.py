@@ -1,6 +1,7 @@
 """Where the kernel refuses io_uring the gateway says so and serves on epoll, unless it was told to insist."""
 import subprocess
 import sys
+import time
 
 from conftest import ONE_TARGET, PATIENCE_S, ROOT, binary
 
@@ -11,7 +12,11 @@ HELLO = [{"role": "user", "content": "hello"}]
 def test_auto_falls_back_to_epoll(start, providers):
     providers["first"].serve("openai/token-counts")
     gateway = start(ONE_TARGET, io="auto", wrapper=WITHOUT_IO_URING)
-    assert "epoll (io_uring is not available here)" in gateway.log_path.read_text(encoding="utf-8")
+    # The log line comes after the health that the start waits for.
+    deadline = time.monotonic() + PATIENCE_S
+    while "epoll (io_uring is not available here)" not in gateway.log_path.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline, gateway.log_path.read_text(encoding="utf-8")
+        time.sleep(0.01)
     answer = gateway.client().chat.completions.create(model="x", messages=HELLO)
     assert answer.choices
     assert len(providers["first"].log()) == 1

@@ -53,13 +53,32 @@ impl Slot {
 
     /// The totals as they stand. Counters that are written while this reads may be one apart; the next reading is not.
     pub(crate) fn read(&self) -> Totals {
+        let [first, second, third, fourth] = &self.slow;
         Totals {
             requests: self.requests.load(Relaxed),
             failures: self.failures.load(Relaxed),
             ttfts: self.ttfts.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
-            slow: [0, 1, 2, 3].map(|i: usize| self.slow.get(i).map_or(0, |n| n.load(Relaxed))),
+            slow: [
+                first.load(Relaxed),
+                second.load(Relaxed),
+                third.load(Relaxed),
+                fourth.load(Relaxed),
+            ],
         }
+    }
+
+    /// Makes these the totals: for one that is a remembered reading.
+    pub(crate) fn write(&self, totals: Totals) {
+        self.requests.store(totals.requests, Relaxed);
+        self.failures.store(totals.failures, Relaxed);
+        self.ttfts.store(totals.ttfts, Relaxed);
+        self.gaps.store(totals.gaps, Relaxed);
+        let ([first, second, third, fourth], slow) = (&self.slow, totals.slow);
+        first.store(slow[0], Relaxed);
+        second.store(slow[1], Relaxed);
+        third.store(slow[2], Relaxed);
+        fourth.store(slow[3], Relaxed);
     }
 }
 
@@ -98,16 +117,18 @@ impl Totals {
     }
 
     fn zip(self, other: Self, f: fn(u64, u64) -> u64) -> Self {
-        let mut slow = self.slow;
-        for (mine, theirs) in slow.iter_mut().zip(other.slow) {
-            *mine = f(*mine, theirs);
-        }
+        let ([first, second, third, fourth], slow) = (self.slow, other.slow);
         Self {
             requests: f(self.requests, other.requests),
             failures: f(self.failures, other.failures),
             ttfts: f(self.ttfts, other.ttfts),
             gaps: f(self.gaps, other.gaps),
-            slow,
+            slow: [
+                f(first, slow[0]),
+                f(second, slow[1]),
+                f(third, slow[2]),
+                f(fourth, slow[3]),
+            ],
         }
     }
 }

@@ -16,16 +16,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Moment, Span};
-use crate::engine::breaker::slot::Totals;
+use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::word::{Rule, Word};
 use crate::engine::breaker::{Limit, Rules};
-use crate::policy::model::Breaker;
 
 /// The remembered readings, and the state that the last tick saw.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    marks: [Mark; TENTHS],
-    newest: Mark,
+    marks: [Slot; TENTHS],
+    newest: Slot,
     tenth: AtomicU64,
     seen: AtomicU64,
 }
@@ -82,7 +81,7 @@ impl Window {
         self.seen.store(word.pack(), Relaxed);
     }
 
-    fn mark(&self, tenth: u64) -> &Mark {
+    fn mark(&self, tenth: u64) -> &Slot {
         let index = usize::try_from(tenth % TENTHS as u64).unwrap_or(0);
         let [first, ..] = &self.marks;
         self.marks.get(index).unwrap_or(first)
@@ -97,6 +96,10 @@ impl Window {
 /// the window does not tell short prompts from long ones.
 pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
     let enough = u64::from(rules.min_requests.max(1));
+    // PERF: most windows of a quiet target.
+    if window.requests.max(window.ttfts).max(window.gaps) < enough {
+        return None;
+    }
     let exceeds = |part: u64, whole: u64, ppm: u32| {
         whole >= enough && u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(ppm)
     };
@@ -111,38 +114,6 @@ pub(crate) fn broken_rule(window: Totals, rules: &Rules) -> Option<Rule> {
         .zip(window.slow.into_iter().zip(rules.slow_share))
         .find(|&((_, measure), (slow, share))| exceeds(slow, window.samples(measure), share))
         .map(|((index, measure), _)| Rule::Slow(measure, index))
-}
-
-/// One remembered reading.
-#[derive(Debug, Default)]
-struct Mark([AtomicU64; 4 + Breaker::SLOW_MAX]);
-
-impl Mark {
-    fn write(&self, totals: Totals) {
-        let [requests, failures, ttfts, gaps, slow @ ..] = &self.0;
-        requests.store(totals.requests, Relaxed);
-        failures.store(totals.failures, Relaxed);
-        ttfts.store(totals.ttfts, Relaxed);
-        gaps.store(totals.gaps, Relaxed);
-        for (cell, value) in slow.iter().zip(totals.slow) {
-            cell.store(value, Relaxed);
-        }
-    }
-
-    fn read(&self) -> Totals {
-        let [requests, failures, ttfts, gaps, slow @ ..] = &self.0;
-        let mut totals = Totals {
-            requests: requests.load(Relaxed),
-            failures: failures.load(Relaxed),
-            ttfts: ttfts.load(Relaxed),
-            gaps: gaps.load(Relaxed),
-            ..Totals::default()
-        };
-        for (value, cell) in totals.slow.iter_mut().zip(slow) {
-            *value = cell.load(Relaxed);
-        }
-        totals
-    }
 }
 
 fn tenth_of(now: Moment, length: Span) -> u64 {

@@ -1,12 +1,12 @@
 //! What happens next: the queue of events that makes virtual time pass.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::base::{Moment, Span};
 
 /// Something that happens at a moment.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
     /// The control thread sums up and judges.
     Tick,
@@ -58,22 +58,59 @@ pub(super) enum Event {
 /// Events in the order of their moments; of equals, in the order in which they were entered.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    heap: BinaryHeap<Reverse<(Moment, u64, Event)>>,
+    heap: BinaryHeap<Entry>,
     entered: u64,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Moment,
+    /// No other entry has this number.
+    number: u64,
+    event: Event,
+}
+
+/// The first one is the greatest, as the heap wants it.
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.at.as_nanos(), it.number);
+        key(other).cmp(&key(self))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    // PERF: what a heap asks most, said without an `Ordering`.
+    fn le(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.at.as_nanos(), other.at.as_nanos());
+        mine > theirs || (mine == theirs && self.number >= other.number)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Entry {}
 
 impl Agenda {
     /// Enters an event; one that never happens is not kept.
     pub(super) fn enter(&mut self, at: Moment, event: Event) {
         if at != Moment::NEVER {
             self.entered += 1;
-            self.heap.push(Reverse((at, self.entered, event)));
+            let number = self.entered;
+            self.heap.push(Entry { at, number, event });
         }
     }
 
     /// Takes the next event out, if it happens by `until`.
     pub(super) fn next(&mut self, until: Moment) -> Option<(Moment, Event)> {
-        let &Reverse((at, _, event)) = self.heap.peek()?;
+        let &Entry { at, event, .. } = self.heap.peek()?;
         if at > until {
             return None;
         }

@@ -18,6 +18,7 @@ use crate::sim::world::reader::words;
 use crate::sim::world::rule::{Broken, Rule};
 use crate::sim::world::speech::{Line, Speaker};
 use crate::sim::world::words::Heard;
+use crate::wire;
 
 /// How quick a provider is while it is well.
 #[derive(Clone, Copy, Debug)]
@@ -302,7 +303,7 @@ impl Network {
     ) -> Result<(TargetId, (u8, u32), Letter<'a>), Broken> {
         let wrong = |what: &str| Broken::new(Rule::Request, what.to_owned());
         let (provider, endpoint) = link.place();
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = wire::find(bytes, b"\r\n\r\n");
         let (head, body) = end
             .and_then(|end| bytes.split_at_checked(end + 4))
             .ok_or_else(|| wrong("a request's head has no end"))?;
@@ -314,7 +315,8 @@ impl Network {
         let mut length = None;
         let mut keys = Vec::new();
         for line in head.lines() {
-            let (field, value) = line.split_once(": ").unwrap_or_default();
+            let (field, value) = line.split_once(':').unwrap_or_default();
+            let value = value.strip_prefix(' ').unwrap_or_default();
             match field {
                 "authorization" => keys.push(self.keyring.read(provider, value)),
                 "content-length" => length = value.parse().ok(),

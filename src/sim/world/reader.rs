@@ -1,6 +1,8 @@
 //! What a client makes of the bytes it gets. Written apart from the gateway's codecs on purpose: a mistake in those must
 //! not be able to hide itself here.
 
+use crate::wire;
+
 /// Reads the answers of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -87,8 +89,11 @@ impl Reader {
             return false;
         }
         if let Some(answer) = &mut self.answer {
-            answer.body.extend(self.rest.drain(..count));
+            answer
+                .body
+                .extend_from_slice(self.rest.get(..count).unwrap_or_default());
         }
+        self.rest.drain(..count);
         self.body = match next(left - count) {
             Body::Chunk(0) => Body::ChunkEnd,
             other => other,
@@ -110,7 +115,7 @@ impl Reader {
     }
 
     fn chunk_size(&mut self) -> Result<bool, &'static str> {
-        let Some(end) = self.rest.windows(2).position(|two| two == b"\r\n") else {
+        let Some(end) = wire::find(&self.rest, b"\r\n") else {
             return Ok(false);
         };
         let line = self.rest.get(..end).unwrap_or_default();
@@ -127,10 +132,10 @@ impl Reader {
     }
 
     fn head(&mut self) -> Result<bool, &'static str> {
-        let Some(end) = self.rest.windows(4).position(|four| four == b"\r\n\r\n") else {
+        let Some(end) = wire::find(&self.rest, b"\r\n\r\n") else {
             return Ok(false);
         };
-        let text = self.rest.get(..end).unwrap_or_default();
+        let text = self.rest.get(..end + 2).unwrap_or_default();
         let text = std::str::from_utf8(text).map_err(|_| "a head is not text")?;
         let (answer, body) = head(text)?;
         self.answer = Some(answer);
@@ -141,8 +146,9 @@ impl Reader {
 }
 
 fn head(text: &str) -> Result<(Answer, Body), &'static str> {
-    let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
+    let mut lines = text.split_terminator('\n');
+    let status = lines.next().and_then(|line| line.strip_suffix('\r'));
+    let status = status.and_then(|line| line.strip_prefix("HTTP/1.1 "));
     let status = status.and_then(|line| line.get(..3)?.parse().ok());
     let mut answer = Answer {
         status: status.ok_or("a status line is none")?,
@@ -150,7 +156,9 @@ fn head(text: &str) -> Result<(Answer, Body), &'static str> {
     };
     let mut body = None;
     for line in lines {
-        let (name, value) = line.split_once(": ").ok_or("a field is none")?;
+        let line = line.strip_suffix('\r').ok_or("a line's end is none")?;
+        let (name, value) = line.split_once(':').ok_or("a field is none")?;
+        let value = value.strip_prefix(' ').ok_or("a field is none")?;
         let framing = match name {
             "content-length" => Some(Body::Length(value.parse().map_err(|_| "a length is none")?)),
             "transfer-encoding" if value == "chunked" => Some(Body::ChunkSize),
@@ -185,20 +193,32 @@ impl Answer {
 
     /// Whether `text` stands in the body.
     pub(super) fn says(&self, text: &[u8]) -> bool {
-        self.body.windows(text.len()).any(|part| part == text)
+        wire::contains(&self.body, text)
     }
 }
 
 /// The words in a text.
 pub(super) fn words(text: &[u8]) -> impl Iterator<Item = (u64, u32)> + '_ {
-    text.split(|byte| !byte.is_ascii_digit() && *byte != b'#')
-        .filter_map(|word| {
-            let at = word.iter().position(|&byte| byte == b'#')?;
-            let (serial, place) = word.split_at_checked(at)?;
-            let serial = std::str::from_utf8(serial).ok()?.parse().ok()?;
-            let place = std::str::from_utf8(place.get(1..)?).ok()?.parse().ok()?;
-            Some((serial, place))
-        })
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let at = wire::find(rest, b"#")?;
+        let (before, behind) = rest.split_at_checked(at)?;
+        let behind = behind.strip_prefix(b"#")?;
+        let digit = |byte: &&u8| byte.is_ascii_digit();
+        let serial = before.iter().rev().take_while(digit).count();
+        let (_, serial) = before.split_at_checked(at - serial)?;
+        // Two words without anything between them are none.
+        let place = behind.iter();
+        let place = place.take_while(|byte| digit(byte) || **byte == b'#');
+        let (place, next) = behind.split_at_checked(place.count())?;
+        rest = next;
+        Some((number(serial), number(place)))
+    })
+    .filter_map(|(serial, place)| Some((serial?, u32::try_from(place?).ok()?)))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Speaker {
             out.extend_from_slice(br#"{"choices":[{"index":0,"delta":{"content":" "#);
             write_word(serial, place, out);
             if huge {
-                out.resize(out.len() + HUGE, b'x');
+                out.extend_from_slice(&HUGE);
             }
             out.extend_from_slice(br#""},"finish_reason":null}]}"#);
         });
@@ -251,7 +251,7 @@ fn raw(fault: Fault, line: &Line, script: &mut Script) -> bool {
             head(script, line, 200, b"application/json");
             for _ in 0..ENDLESS_FIELDS {
                 script.bytes.extend_from_slice(b"x-more: ");
-                script.bytes.resize(script.bytes.len() + 1_000, b'y');
+                script.bytes.extend_from_slice(&[b'y'; 1_000]);
                 script.bytes.extend_from_slice(b"\r\n");
             }
         }
@@ -349,7 +349,7 @@ fn body_of(line: &Line, out: &mut Vec<u8>) -> usize {
             cut = cut.or(Some(out.len()));
         }
         if line.fault == Some(Fault::Huge) {
-            out.resize(out.len() + HUGE, b'x');
+            out.extend_from_slice(&HUGE);
         }
         out.extend_from_slice(br#""},"finish_reason":"stop"}"#);
     }
@@ -459,6 +459,6 @@ const MOMENT: Span = Span::from_micros(10);
 const MURMURS: u32 = 64;
 const MURMUR_GAP: Span = Span::from_millis(250);
 /// A word that fills several reads.
-const HUGE: usize = 20 * 1024;
+static HUGE: [u8; 20 * 1024] = [b'x'; 20 * 1024];
 /// Of a kilobyte each: more than a head may have.
 const ENDLESS_FIELDS: usize = 70;

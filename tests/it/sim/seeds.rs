@@ -26,13 +26,29 @@ fn world(pair: &Pair, seed: u64) -> Report {
     world.finish()
 }
 
+/// All worlds of a run together.
+#[derive(Default)]
+struct Seen {
+    requests: AtomicU64,
+    /// The sum of all traces: two builds that agree in it live through the same worlds.
+    trace: AtomicU64,
+}
+
+impl Seen {
+    fn note(&self, report: &Report) {
+        self.requests
+            .fetch_add(report.clients.asked, Ordering::Relaxed);
+        self.trace.fetch_add(report.trace, Ordering::Relaxed);
+    }
+}
+
 /// What is wrong with a world, if anything.
-fn verdict(pair: &Pair, seed: u64, requests: &AtomicU64) -> Option<String> {
+fn verdict(pair: &Pair, seed: u64, seen: &Seen) -> Option<String> {
     let lived = catch_unwind(AssertUnwindSafe(|| world(pair, seed)));
     let wrong = match lived {
         Err(_) => "it panicked".to_owned(),
         Ok(report) => {
-            requests.fetch_add(report.clients.asked, Ordering::Relaxed);
+            seen.note(&report);
             match report.broken {
                 Some(broken) => broken.to_string(),
                 None if seed.is_multiple_of(AGAIN) && world(pair, seed).trace != report.trace => {
@@ -78,11 +94,11 @@ fn count() -> u64 {
 #[test]
 fn every_rule_holds_in_every_world() {
     let plans = plans();
-    let requests = AtomicU64::new(0);
+    let seen = Seen::default();
     let wrong = Mutex::new(Vec::new());
     for (name, seed) in kept() {
         let pair = plans.iter().find(|pair| pair.name == name).expect("a plan");
-        wrong.lock().unwrap().extend(verdict(pair, seed, &requests));
+        wrong.lock().unwrap().extend(verdict(pair, seed, &seen));
     }
     let next = AtomicU64::new(0);
     let count = count();
@@ -94,7 +110,7 @@ fn every_rule_holds_in_every_world() {
             && open()
         {
             let pair = &plans[usize::try_from(seed).unwrap() % plans.len()];
-            let failed = verdict(pair, seed, &requests);
+            let failed = verdict(pair, seed, &seen);
             wrong.lock().unwrap().extend(failed);
         }
     };
@@ -109,7 +125,12 @@ fn every_rule_holds_in_every_world() {
         writeln!(text, "\n{wrong}").unwrap();
     }
     assert!(wrong.is_empty(), "{text}");
-    println!("{count} worlds, {} requests", requests.into_inner());
+    let Seen { requests, trace } = seen;
+    println!(
+        "{count} worlds, {} requests, trace {:016x}",
+        requests.into_inner(),
+        trace.into_inner()
+    );
 }
 
 /// Failures that are shown.

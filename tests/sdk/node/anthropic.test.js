@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
-import { ANYTHING, GATEWAY, KEY, answeredBy, casesFor, same, toolNames } from "./support.js";
+import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
+import { ANYTHING, GATEWAY, KEY, answeredBy, casesFor, same, schemaOf, toolNames } from "./support.js";
 
 const client = new Anthropic({ baseURL: GATEWAY, apiKey: KEY, maxRetries: 0, timeout: 10_000 });
-const { whole, streamed } = casesFor("anthropic");
+const { whole, streamed, objects } = casesFor("anthropic");
 
 function asked(it) {
   const tools = toolNames(it).map((name) => ({ name, input_schema: ANYTHING }));
@@ -28,5 +29,18 @@ for (const it of whole) {
 for (const it of streamed) {
   test(`messages stream helper ${it.name}`, async () => {
     sameMessage(it, await answeredBy(it, () => client.messages.stream(asked(it)).finalMessage()));
+  });
+}
+
+for (const it of objects) {
+  test(`messages parse ${it.name}`, async () => {
+    const expected = JSON.parse(it.text);
+    const answer = await answeredBy(it, () => client.messages.parse({
+      model: it.kind,
+      max_tokens: 50,
+      messages: [{ role: "user", content: "hi" }],
+      output_config: { format: zodOutputFormat(schemaOf(expected)) },
+    }));
+    assert.deepEqual(answer.parsed_output, expected);
   });
 }

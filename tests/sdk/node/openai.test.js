@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { ANYTHING, GATEWAY, KEY, answeredBy, casesFor, same, toolNames } from "./support.js";
+import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
+import { ANYTHING, GATEWAY, KEY, answeredBy, casesFor, same, schemaOf, toolNames } from "./support.js";
 
 const client = new OpenAI({ baseURL: `${GATEWAY}/v1`, apiKey: KEY, maxRetries: 0, timeout: 10_000 });
 const asChat = casesFor("chat");
@@ -60,14 +61,27 @@ for (const it of asResponses.streamed) {
   });
 }
 
+// What the SDK parses is held against the schema; strings and structure, nothing left out.
 for (const it of asChat.objects) {
   test(`chat parse ${it.name}`, async () => {
-    const schema = { name: "answer", schema: { type: "object", additionalProperties: true } };
+    const expected = JSON.parse(it.text);
     const answer = await answeredBy(it, () => client.chat.completions.parse({
       model: it.kind,
       messages: [{ role: "user", content: "hi" }],
-      response_format: { type: "json_schema", json_schema: schema },
+      response_format: zodResponseFormat(schemaOf(expected), "answer"),
     }));
-    assert.equal(answer.choices[0].message.content, it.text);
+    assert.deepEqual(answer.choices[0].message.parsed, expected);
+  });
+}
+
+for (const it of asResponses.objects) {
+  test(`responses parse ${it.name}`, async () => {
+    const expected = JSON.parse(it.text);
+    const answer = await answeredBy(it, () => client.responses.parse({
+      model: it.kind,
+      input: "hi",
+      text: { format: zodTextFormat(schemaOf(expected), "answer") },
+    }));
+    assert.deepEqual(answer.output_parsed, expected);
   });
 }

@@ -2,6 +2,7 @@
 // starts both and writes the cases, so that the expected meaning is read by the same code as for the Python SDKs.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { z } from "zod";
 
 function needed(name) {
   const value = process.env[name];
@@ -58,4 +59,11 @@ export const ANYTHING = { type: "object", properties: { what: { type: "string" }
 export function same(it, text, calls) {
   assert.equal(text, it.text);
   assert.deepEqual(calls, it.calls);
+}
+
+/** The schema that an application would have written for such an answer: these fields, of these types. */
+export function schemaOf(value) {
+  if (Array.isArray(value)) return z.array(schemaOf(value[0]));
+  if (typeof value !== "object") return { string: z.string(), number: z.number(), boolean: z.boolean() }[typeof value];
+  return z.object(Object.fromEntries(Object.entries(value).map(([field, it]) => [field, schemaOf(it)])));
 }
