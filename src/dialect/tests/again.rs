@@ -276,9 +276,10 @@ fn form(form: &Form<'_>) -> String {
         Form::Schema(schema) => {
             let is_told = |(key, _): &(&str, Node<'_>)| !matches!(*key, "title" | "description");
             let members = schema.schema.members().filter(is_told);
-            members
+            let lines: Vec<_> = members
                 .map(|(key, value)| format!("{key}: {}\n", json(value)))
-                .collect()
+                .collect();
+            lines.concat()
         }
     }
 }
