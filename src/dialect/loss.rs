@@ -56,6 +56,12 @@ impl Losses {
         }
     }
 
+    /// Adds a number if there is one other than what models do by themselves: that is not lost.
+    pub fn add_unless_usual(&mut self, value: Option<f64>, usual: f64, field: &'static str) {
+        let is_usual = |it: f64| (it - usual).abs() < f64::EPSILON;
+        self.add_if(value.is_some_and(|it| !is_usual(it)), field);
+    }
+
     /// Whether nothing was.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

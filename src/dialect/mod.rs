@@ -11,8 +11,6 @@
 //! Nothing here touches a socket.
 
 #[cfg(test)]
-mod crossed;
-#[cfg(test)]
 mod known;
 mod mark;
 mod media;
@@ -20,6 +18,8 @@ mod media;
 mod recorded;
 mod route;
 mod schema;
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 mod told;
 

@@ -8,7 +8,7 @@ use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::provider::{
     StreamReader, read_answer, read_embeddings, write_embeddings, write_request,
 };
-use crate::dialect::turn::{Event, Finish};
+use crate::dialect::turn::{Answer, Event, Finish, Part};
 use crate::wire::eventstream;
 use crate::wire::json::{BadJson, Node, Surrogates, Tree, Writer};
 use crate::wire::sse;
@@ -155,7 +155,7 @@ pub fn answer(
         Finish::Failed => Err(BadAnswer {
             reason: "the model failed",
         }),
-        Finish::Stop if answer.parts.is_empty() => Err(BadAnswer {
+        Finish::Stop | Finish::ToolCalls if says_nothing(&answer) => Err(BadAnswer {
             reason: "it says nothing",
         }),
         _ => {
@@ -163,6 +163,12 @@ pub fn answer(
             Ok(())
         }
     }
+}
+
+/// Whether there is nothing in an answer that anybody could read: no part, or seals of thoughts only.
+fn says_nothing(answer: &Answer<'_>) -> bool {
+    let is_seal = |part: &Part<'_>| matches!(part, Part::Reasoning(it) if it.text.is_empty());
+    answer.parts.iter().all(is_seal)
 }
 
 /// What some events of a stream amount to.

@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+#[path = "../support/decoders.rs"]
+mod decoders;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 #[path = "../support/desk.rs"]
@@ -22,6 +25,8 @@ mod formatting;
 mod gateway;
 #[cfg(test)]
 mod hedging;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]

@@ -21,8 +21,8 @@ impl Sampling {
         losses: &mut Losses,
     ) -> Self {
         losses.add_if(turn.seed.is_some(), "seed");
-        losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
-        losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
+        losses.add_unless_usual(turn.presence_penalty, 0.0, "presence_penalty");
+        losses.add_unless_usual(turn.frequency_penalty, 0.0, "frequency_penalty");
         // One is what all models do by themselves, and the only value that all of them take.
         let mut temperature = turn.temperature.filter(|it| !is_one(*it));
         let mut top_p = turn.top_p.filter(|it| !is_one(*it));

@@ -70,15 +70,15 @@ fn write_sampling(
     // xAI, 2026: models that think refuse both, and say so.
     let thinks = takes.thinking == ThinkingForm::Xai && thinking::xai_thinks(to.model);
     let penalties = takes.penalties && !fixed && !thinks;
-    for (key, value, taken) in [
-        ("temperature", turn.temperature, !fixed),
-        ("top_p", turn.top_p, !fixed),
-        ("presence_penalty", turn.presence_penalty, penalties),
-        ("frequency_penalty", turn.frequency_penalty, penalties),
+    for (key, value, usual, taken) in [
+        ("temperature", turn.temperature, 1.0, !fixed),
+        ("top_p", turn.top_p, 1.0, !fixed),
+        ("presence_penalty", turn.presence_penalty, 0.0, penalties),
+        ("frequency_penalty", turn.frequency_penalty, 0.0, penalties),
     ] {
         match value {
             Some(value) if taken => it.key(key).float(value),
-            value => losses.add_if(value.is_some(), key),
+            value => losses.add_unless_usual(value, usual, key),
         }
     }
     match turn.top_k {

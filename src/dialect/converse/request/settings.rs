@@ -63,8 +63,8 @@ impl<'t> Settings<'t> {
 
     fn of_others(turn: &Turn<'t>, family: Family, losses: &mut Losses) -> Self {
         losses.add_if(turn.seed.is_some(), "seed");
-        losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
-        losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
+        losses.add_unless_usual(turn.presence_penalty, 0.0, "presence_penalty");
+        losses.add_unless_usual(turn.frequency_penalty, 0.0, "frequency_penalty");
         let is_nova = matches!(family, Family::Nova | Family::Nova2);
         losses.add_if(turn.top_k.is_some() && !is_nova, "top_k");
         let thinking = turn.thinking.and_then(|thinking| match family {

@@ -67,6 +67,9 @@ fn write_message(
         .parts
         .chunk_by(|one, next| !is_item(one) && !is_item(next))
     {
+        if !matches!(parts, [Part::ToolResult(_)]) {
+            write_behind(&mut behind, losses, it)?;
+        }
         match parts {
             [Part::ToolCall(call)] => write_call(call, it),
             [Part::ToolResult(result)] => write_result(result, to, &mut behind, losses, it)?,
@@ -75,6 +78,15 @@ fn write_message(
             words => write_said(message.role, words, losses, it)?,
         }
     }
+    write_behind(&mut behind, losses, it)
+}
+
+/// What results show and cannot hold, said by the user right behind them.
+fn write_behind(
+    behind: &mut Vec<&Part<'_>>,
+    losses: &mut Losses,
+    it: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     if behind.is_empty() {
         return Ok(());
     }
@@ -82,7 +94,7 @@ fn write_message(
         it.key("role").string("user");
         it.key("content").try_array(|it| {
             behind
-                .iter()
+                .drain(..)
                 .try_for_each(|part| write_part(Role::User, part, losses, it))
         })
     })
@@ -323,11 +335,11 @@ fn write_sampling(turn: &Turn<'_>, to: &Destination<'_>, losses: &mut Losses, it
     for (key, value) in [("temperature", turn.temperature), ("top_p", turn.top_p)] {
         match value {
             Some(value) if !fixed => it.key(key).float(value),
-            value => losses.add_if(value.is_some(), key),
+            value => losses.add_unless_usual(value, 1.0, key),
         }
     }
-    losses.add_if(turn.presence_penalty.is_some(), "presence_penalty");
-    losses.add_if(turn.frequency_penalty.is_some(), "frequency_penalty");
+    losses.add_unless_usual(turn.presence_penalty, 0.0, "presence_penalty");
+    losses.add_unless_usual(turn.frequency_penalty, 0.0, "frequency_penalty");
     losses.add_if(turn.top_k.is_some(), "top_k");
     losses.add_if(turn.seed.is_some(), "seed");
     losses.add_if(!turn.stop.is_empty(), "stop");
