@@ -10,8 +10,6 @@
 //!
 //! Nothing here touches a socket.
 
-#[cfg(test)]
-mod known;
 mod mark;
 mod media;
 #[cfg(test)]

@@ -335,22 +335,26 @@ fn read_embeddings_request(bytes: &[u8]) {
 }
 
 fn read_embeddings_answer(bytes: &[u8]) {
-    let to = Destination {
-        kind: ProviderKind::Gemini,
-        model: "gemini-embedding-001",
-        max_output: None,
-    };
-    for asked in [
-        r#"{"input":"a"}"#,
-        r#"{"input":["a","b"],"encoding_format":"base64"}"#,
+    for (kind, model, format) in [
+        (ProviderKind::Gemini, "gemini-embedding-001", Format::Gemini),
+        (ProviderKind::Cohere, "embed-v4.0", Format::Cohere),
     ] {
-        let mut body = asked.as_bytes().to_vec();
-        let (_, asked) =
-            embeddings_request(&mut body, &to, Format::Gemini, &mut Vec::new()).unwrap();
-        let mut out = Vec::new();
-        if embeddings_answer(&mut bytes.to_vec(), asked, "m", &mut out).is_ok() {
-            check_size(&out, bytes);
-            check_json(&out);
+        let to = Destination {
+            kind,
+            model,
+            max_output: None,
+        };
+        for asked in [
+            r#"{"input":"a"}"#,
+            r#"{"input":["a","b"],"encoding_format":"base64"}"#,
+        ] {
+            let mut body = asked.as_bytes().to_vec();
+            let (_, asked) = embeddings_request(&mut body, &to, format, &mut Vec::new()).unwrap();
+            let mut out = Vec::new();
+            if embeddings_answer(&mut bytes.to_vec(), format, asked, "m", &mut out).is_ok() {
+                check_size(&out, bytes);
+                check_json(&out);
+            }
         }
     }
 }

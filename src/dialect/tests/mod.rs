@@ -3,6 +3,7 @@
 
 mod again;
 mod hostile;
+mod known;
 mod meaning;
 mod pieces;
 mod turns;
