@@ -7,6 +7,7 @@ mod order;
 mod reload;
 mod serve;
 mod terminal;
+mod test;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies without running them
     Check(CheckArgs),
+    /// Run the tests that policies hold
+    Test(TestArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -90,6 +93,31 @@ struct CheckArgs {
     /// Print what is known of each model, and whether the policy or the catalogue says it
     #[arg(long, conflicts_with = "format")]
     models: bool,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct TestArgs {
+    /// The policies
+    #[arg(required = true)]
+    files: Vec<String>,
+    /// Only the tests whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    run: Option<String>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = test::Form::Text)]
+    format: test::Form,
+    /// Name the routes and fallback lines that no test goes through
+    #[arg(long)]
+    coverage: bool,
+    /// Fail if the tests go through less than this part of the routes and fallback lines, rounded down
+    #[arg(long, value_name = "PERCENT", value_parser = test::percent)]
+    fail_under: Option<u32>,
+    /// Run again whenever a file changes, until interrupted
+    #[arg(long)]
+    watch: bool,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
@@ -221,6 +249,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(&args, &mut terminal),
             Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Test(args) => test::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

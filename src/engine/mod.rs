@@ -32,6 +32,7 @@ mod notice;
 mod pause;
 mod queue;
 mod shadow;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -39,8 +40,8 @@ pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Order, Rule, State};
 pub use self::carry::{KeyPlace, Predecessor};
 pub use self::chain::{
-    Attempt, AttemptRecord, Chain, End, Finish, Form, History, Message, PassedOver, PassedSet,
-    Reason, Step,
+    Attempt, AttemptRecord, By, Chain, End, Finish, Form, History, Message, PassedOver, PassedSet,
+    Reason, Step, fallback_line,
 };
 pub use self::core::Core;
 pub use self::guard::{GuardChange, GuardStatus, GuardWindow, RouteCounts, WhyWithdrawn};

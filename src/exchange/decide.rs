@@ -155,10 +155,7 @@ fn usable(span: Span) -> Span {
 
 /// What the client calls the model, or what it stands for.
 fn resolve_alias<'a>(policy: &'a Policy, asked: Cow<'a, str>) -> Cow<'a, str> {
-    match policy.aliases.iter().find(|alias| *alias.from == *asked) {
-        Some(alias) => Cow::Borrowed(&alias.to),
-        None => asked,
-    }
+    policy.alias_of(&asked).map_or(asked, Cow::Borrowed)
 }
 
 fn needs_document(needs: &Needs) -> bool {

@@ -1,6 +1,6 @@
 //! What is known of well-known models: what a policy does not say of a model is taken from here.
 //!
-//! `catalogue.json` has a row for each model at each kind of provider, made by `tools/catalogue.py` from two public lists.
+//! `catalogue.json` has a row for each model at each kind of provider, made by `catalogue.py` beside it from two public lists.
 //! A fact on which they disagree is not in its row. Nothing is known of a deployment (Azure), of an aggregator (OpenRouter)
 //! or of a server of one's own: there a model's name says little about what answers.
 

@@ -33,6 +33,12 @@ impl Caps {
         Self(self.0 | other.0)
     }
 
+    /// What is left without those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every capability of `other` is here.
     pub const fn covers(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -19,6 +19,7 @@ pub mod diag;
 pub mod facts;
 pub mod model;
 pub mod program;
+pub mod trial;
 
 pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Severity};

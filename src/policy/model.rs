@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::base::{BreakerId, Outcome, OutcomeSet, ProviderId, RetriesId, RouteId, Span, TargetId};
 use crate::policy::facts::Caps;
+use crate::policy::trial::Trial;
 
 /// A policy whose names, types and defaults are settled.
 #[derive(Clone, Debug)]
@@ -31,6 +32,16 @@ pub struct Policy {
     pub forbids: Vec<Forbid>,
     /// Indexed by [`RouteId`], in file order; the last one is `default` and has no condition.
     pub routes: Vec<Route>,
+    /// What it expects of itself. The gateway does not read them.
+    pub trials: Vec<Trial>,
+}
+
+impl Policy {
+    /// What an `alias` makes of a model name.
+    pub fn alias_of(&self, asked: &str) -> Option<&str> {
+        let alias = self.aliases.iter().find(|alias| *alias.from == *asked)?;
+        Some(&alias.to)
+    }
 }
 
 /// A place in the policy's text.

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::thread;
+use std::time::Duration;
 
 use crate::base::limits::POLICY_BYTES_MAX;
 use crate::policy::Sources;
@@ -22,3 +24,17 @@ impl Sources for Disk {
         Ok(bytes)
     }
 }
+
+impl Disk {
+    /// Comes back once one of the files reads otherwise than now. For commands that watch: it blocks the thread.
+    pub fn await_change(self, paths: &[String]) {
+        let read = || -> Vec<_> { paths.iter().map(|path| self.read(path)).collect() };
+        let known = read();
+        while read() == known {
+            thread::park_timeout(LOOK_EVERY);
+        }
+    }
+}
+
+/// Soon enough for whoever has just saved a file.
+const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use switchover::policy::{self, Code, Diagnostics, Severity};
+use switchover::policy::{self, Code, Diagnostics, Plan, Severity};
+use switchover::sim::trial::{self, Coverage};
 
 use crate::support::client::{Client, End};
 use crate::support::gateway::{Folder, Gateway, Io};
@@ -114,6 +115,19 @@ fn load(text: &str) -> (bool, Diagnostics) {
     }
 }
 
+/// The tests that a document shows pass.
+fn failing_tests(at: &str, text: &str, wrong: &mut Vec<String>) {
+    let Ok((policy, _)) = policy::load(&[("main.policy", text)], "main.policy", &[]) else {
+        return;
+    };
+    let plan = Plan::new(policy).unwrap();
+    for trial in &plan.policy.trials {
+        for failure in trial::run(&plan, trial, &mut Coverage::default()).failures {
+            wrong.push(format!("{at}: {}: {failure:?}", trial.name));
+        }
+    }
+}
+
 #[test]
 fn policies_in_documents_are_what_they_are_said_to_be() {
     let mut seen = BTreeMap::new();
@@ -134,6 +148,7 @@ fn policies_in_documents_are_what_they_are_said_to_be() {
             block.text.clone()
         };
         let (loads, said) = load(&text);
+        failing_tests(&block.at, &text, &mut wrong);
         let names_code = said.list.iter().any(|found| found.code.as_str() == code);
         let right = match kind {
             "policy" => loads && (part || said.count(Severity::Warning) == 0) && code.is_empty(),

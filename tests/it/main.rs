@@ -36,4 +36,6 @@ mod support;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod trials;
+#[cfg(test)]
 mod wire;

@@ -82,6 +82,7 @@ pub(super) fn policy(routes: u64) -> Policy {
         telemetry: switchover::policy::model::Telemetry::default(),
         aliases: Vec::new(),
         forbids: forbids(),
+        trials: Vec::new(),
         routes: list,
     }
 }

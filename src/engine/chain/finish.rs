@@ -63,7 +63,7 @@ pub struct Message {
 
 /// Which of a route's rejects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum By {
+pub enum By {
     /// Its action.
     Route,
     /// This fallback line.
@@ -73,6 +73,11 @@ pub(crate) enum By {
 }
 
 impl Message {
+    /// Which of the route's rejects it is.
+    pub const fn by(self) -> By {
+        self.by
+    }
+
     /// The policy's text for the client, if it has one.
     pub fn text(self, plan: &Plan) -> Option<&str> {
         self.reject(plan)?.message.as_deref()

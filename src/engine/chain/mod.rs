@@ -36,15 +36,16 @@ use crate::engine::core::Core;
 use crate::policy::model::{Action, AttemptFacts, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
-use self::finish::{Blocked, By, reject};
+use self::finish::{Blocked, reject};
 use self::queue::Stay;
 use self::survey::View;
 use self::verdict::{Verdict, verdict};
 
-pub use self::finish::{Finish, Message, Reason};
+pub use self::finish::{By, Finish, Message, Reason};
 pub(super) use self::survey::{Way, health};
 
 pub use self::record::{AttemptRecord, History, PassedOver, PassedSet};
+pub use self::verdict::fallback_line;
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -24,10 +24,7 @@ pub(crate) enum Verdict {
 /// the client as the 400 that it is, not as a 503 that invites the same request again. The standard fallback, `on any`,
 /// names none of them.
 pub(crate) fn verdict(serve: &Serve, outcome: Outcome, waited: Span) -> Verdict {
-    let found = (0_u8..)
-        .zip(&serve.fallback)
-        .find(|(_, line)| applies(line, outcome, waited));
-    match found {
+    match fallback_line(serve, outcome, waited) {
         Some((index, line)) => match line.then {
             Then::Next => Verdict::Next,
             Then::Stop => Verdict::Stop,
@@ -37,6 +34,13 @@ pub(crate) fn verdict(serve: &Serve, outcome: Outcome, waited: Span) -> Verdict 
         None if CLIENTS_FAULT.has(outcome) || serve.otherwise == Otherwise::Stop => Verdict::Stop,
         None => Verdict::Otherwise,
     }
+}
+
+/// The first line that matches, with its index.
+pub fn fallback_line(serve: &Serve, outcome: Outcome, waited: Span) -> Option<(u8, &FallbackLine)> {
+    (0_u8..)
+        .zip(&serve.fallback)
+        .find(|(_, line)| applies(line, outcome, waited))
 }
 
 /// The first `on ttft > …` line: how long it waits, and what it does then.

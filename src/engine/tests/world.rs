@@ -212,6 +212,7 @@ impl Setup {
                 at: At::default(),
                 when: Cond::Test(Test::LastOutcome(self.forbid_after)),
             }],
+            trials: Vec::new(),
             routes: vec![
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),

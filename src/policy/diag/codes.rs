@@ -1,7 +1,7 @@
 //! The registry of diagnostic codes: what each stands for and how grave it is. A code is never given a second meaning;
 //! numbers that are missing here belong to checks that are not built.
 //!
-//! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P9 what this release leaves out
+//! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P5 tests · P9 what this release leaves out
 
 use std::fmt;
 
@@ -116,6 +116,7 @@ codes! {
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";
     P4007 Error "the gateway would be open to everyone on the network";
+    P5001 Error "a test sets what can never be";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";
 }

@@ -1,5 +1,5 @@
 //! What the language has to say to its author: a code, a place, a sentence, help, and a fix where one is certain.
-//! Constructors live in `syntax`, `naming`, `routing` and `safety`, one for each thing that can be wrong, so that a
+//! Constructors live in `syntax`, `naming`, `routing`, `safety` and `testing`, one for each thing that can be wrong, so that a
 //! message is worded once; `render` draws them for people, `json` for machines.
 
 mod codes;
@@ -11,6 +11,7 @@ pub(in crate::policy) mod nearest;
 pub(in crate::policy) mod routing;
 pub(in crate::policy) mod safety;
 pub(in crate::policy) mod syntax;
+pub(in crate::policy) mod testing;
 
 pub use self::codes::{Code, Severity};
 

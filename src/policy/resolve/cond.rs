@@ -5,6 +5,7 @@ use crate::policy::model::{Cond, StrFact, Test};
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::value::describe;
 use crate::policy::schema::{FACTS, Read, Scope};
+use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Expr, Kind, Op};
 
 impl<'t> Resolver<'t> {
@@ -23,7 +24,7 @@ impl<'t> Resolver<'t> {
                 }
                 self.conds(members, scope).map(Cond::Any)
             }
-            Kind::Compare(op, left, right) => self.compare(expr, *op, left, right, scope),
+            Kind::Compare(op, left, right) => self.compare(expr.place, *op, left, right, scope),
             Kind::Call("has", args) => match args.as_slice() {
                 [arg] if arg.value.is_none() => {
                     if let Read::Str(fact) = self.fact_in(&arg.expr, scope)? {
@@ -128,9 +129,10 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn compare(
+    /// `left op right` at `whole`.
+    pub(super) fn compare(
         &mut self,
-        whole: &'t Expr<'t>,
+        whole: Place,
         op: Op,
         left: &'t Expr<'t>,
         right: &'t Expr<'t>,
@@ -143,7 +145,7 @@ impl<'t> Resolver<'t> {
             (left, op, right)
         } else if is_fact(right) {
             let Some(op) = flipped(op) else {
-                self.report(say::fact_first(whole.place, op.as_str()));
+                self.report(say::fact_first(whole, op.as_str()));
                 return None;
             };
             (right, op, left)
@@ -203,7 +205,7 @@ impl<'t> Resolver<'t> {
 
     fn two_facts(
         &mut self,
-        whole: &Expr<'t>,
+        whole: Place,
         op: Op,
         left: &Read,
         right: &'t Expr<'t>,
@@ -219,7 +221,7 @@ impl<'t> Resolver<'t> {
             Op::Eq if same => Some(Cond::Test(Test::SameDomain)),
             Op::Ne if same => Some(negate(Cond::Test(Test::SameDomain))),
             _ => {
-                self.report(say::two_facts(whole.place));
+                self.report(say::two_facts(whole));
                 None
             }
         }

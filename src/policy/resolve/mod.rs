@@ -24,6 +24,7 @@ mod settings;
 mod shadow;
 mod simulate;
 mod tiers;
+mod trial;
 mod value;
 mod whole;
 

@@ -55,6 +55,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.forbids();
     resolver.routes();
     resolver.later();
+    let trials = resolver.trials();
     // What an unreadable item may have declared or used cannot be called missing.
     if whole {
         resolver.check_whole();
@@ -76,6 +77,7 @@ pub(in crate::policy) fn resolve<'t>(
             aliases: resolver.aliases,
             forbids: resolver.forbids,
             routes: resolver.routes,
+            trials,
         }),
         secrets: resolver.secrets,
     }

@@ -98,31 +98,3 @@ pub(in crate::policy) const INJECT: Block = Block {
         open("lasts", ANY_SPAN, "for how long"),
     ],
 };
-
-/// `test "…" { … }` and `prove "…" { … }`
-pub(in crate::policy) const TEST: Block = Block {
-    word: "test",
-    rows: &[
-        row("given", Form::Free("given { req.model = \"…\" }"), "facts"),
-        row(
-            "state",
-            Form::Free("state { provider = open }"),
-            "what targets and providers are",
-        ),
-        row(
-            "script",
-            Form::Free("script { provider.model = [s503, ok] }"),
-            "outcomes in order",
-        ),
-        row(
-            "sample",
-            Form::Free("sample key.id 20000"),
-            "many values of a fact",
-        ),
-        row(
-            "expect",
-            Form::Free("expect { route = NAME }"),
-            "what must hold",
-        ),
-    ],
-};

@@ -7,6 +7,7 @@ pub(in crate::policy) mod later;
 #[cfg(test)]
 mod reference;
 mod settings;
+pub(in crate::policy) mod testing;
 mod top;
 
 pub(in crate::policy) use self::blocks::{
@@ -328,7 +329,7 @@ mod tests {
             &super::later::FLEET,
             &super::later::DRILL,
             &super::later::INJECT,
-            &super::later::TEST,
+            &super::testing::TEST,
         ];
         let mut next = 0;
         while let Some(block) = all.get(next).copied() {

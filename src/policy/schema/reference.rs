@@ -88,7 +88,7 @@ fn blocks() -> String {
         ("fleet".to_owned(), &later::FLEET, true),
         ("drill NAME".to_owned(), &later::DRILL, true),
         ("inject NAME".to_owned(), &later::INJECT, true),
-        ("test \"name\"".to_owned(), &later::TEST, true),
+        ("test \"name\"".to_owned(), &super::testing::TEST, false),
     ];
     let mut out = String::new();
     let mut seen = BTreeSet::new();

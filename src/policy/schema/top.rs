@@ -133,9 +133,9 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "drill NAME { … }",
         "a rehearsal of an outage",
     ),
-    later(
+    named(
         "test",
-        Some(Space::Test),
+        Space::Test,
         "test \"name\" { … }",
         "what must follow from given facts",
     ),

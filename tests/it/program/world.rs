@@ -89,6 +89,7 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
         aliases: Vec::new(),
         forbids: forbids.collect(),
         routes,
+        trials: Vec::new(),
     }
 }
 

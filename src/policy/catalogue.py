@@ -6,7 +6,7 @@ neither package is imported by the gateway. docs/operate/catalogue.md says what 
 
     python3 -m venv target/lists
     target/lists/bin/pip install litellm==1.110.2 genai-prices==0.2.3
-    target/lists/bin/python tools/catalogue.py --as-of 2026-11-30
+    target/lists/bin/python src/policy/catalogue.py --as-of 2026-11-30
     git diff src/policy/catalogue.json && cargo test --lib catalogue
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from genai_prices.data import providers as genai_providers
 
-CATALOGUE = Path(__file__).resolve().parent.parent / "src/policy/catalogue.json"
+CATALOGUE = Path(__file__).resolve().with_suffix(".json")
 LITELLM = "model_prices_and_context_window_backup.json"
 
 # The gateway's word for a kind of provider, and what genai-prices calls it.

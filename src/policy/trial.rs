@@ -1,0 +1,188 @@
+//! What a policy expects of itself: its `test` blocks, with names and types settled.
+
+use crate::base::{Outcome, RouteId, TargetId};
+use crate::policy::model::{At, Cond, FlagFact, IntFact, StrFact};
+
+/// `test "…" { … }`
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub at: At,
+    /// The facts of the request. What is not given is empty, zero or absent; the path is that of chat completions.
+    pub given: Vec<Given>,
+    /// Where chance comes from: another seed is another request.
+    pub seed: u64,
+    /// What targets are before the request comes.
+    pub states: Vec<(TargetId, Staged)>,
+    /// How attempts at a target end, in order; the last one stays. Targets without a script answer.
+    pub scripts: Vec<(TargetId, Vec<Scripted>)>,
+    /// Many requests instead of one, which differ in one fact.
+    pub sample: Option<Sample>,
+    /// What must hold.
+    pub expects: Vec<Expectation>,
+}
+
+/// A fact of the request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Given {
+    /// `req.model = "…"`
+    Text(StrFact, Box<str>),
+    /// `req.tokens_in = 150k`
+    Int(IntFact, u64),
+    /// `req.stream = true`
+    Flag(FlagFact, bool),
+}
+
+/// What a target can be when a test begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Staged {
+    /// Well: the state of what is not named.
+    Closed,
+    /// Its breaker refuses.
+    Open,
+    /// Its breaker lets probes through.
+    HalfOpen,
+    /// Health checks find none of its provider's endpoints.
+    Down,
+    /// The provider asked for a pause.
+    Throttled,
+    /// An operator drains it.
+    Drained,
+}
+
+impl Staged {
+    /// Each state, in the order of the documents.
+    pub const ALL: [Self; 6] = [
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::Down,
+        Self::Throttled,
+        Self::Drained,
+    ];
+
+    /// The word of the policy language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Down => "down",
+            Self::Throttled => "throttled",
+            Self::Drained => "drained",
+        }
+    }
+
+    /// The state that `word` names, if any.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// How one attempt ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scripted {
+    /// In this way.
+    Outcome(Outcome),
+    /// With an answer of this status, 400 to 599: `s503`.
+    Status(u16),
+}
+
+/// `sample key.id 20000`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// The fact that differs.
+    pub fact: StrFact,
+    /// How many values of it are tried.
+    pub count: u32,
+}
+
+/// One line of `expect { … }`.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// As it is written.
+    pub text: Box<str>,
+    /// Where it stands.
+    pub at: At,
+    /// What it says.
+    pub expect: Expect,
+}
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub enum Expect {
+    /// `route = NAME`
+    Route(OneOf<RouteId>),
+    /// `target = NAME`: whose answer the client gets. None answers where the request is rejected.
+    Target(OneOf<TargetId>),
+    /// `chain = […]`: the targets that are asked, in order; repeats of one count once.
+    Chain(Vec<TargetId>),
+    /// `status = 200`: what the client sees.
+    Status(Within),
+    /// `attempts <= 2`: requests to providers, repeats included.
+    Attempts(Within),
+    /// `reject = 503`: the policy answers, with this status.
+    Reject(Within),
+    /// `never [openai, anthropic]`: none of these is asked.
+    NeverAsked(Vec<TargetId>),
+    /// `never target.region != eu`: no target is asked for which this holds.
+    NeverWhen(Cond),
+    /// `same target over 1000`: so many requests with these facts all get the same.
+    Same(SameOf, u32),
+    /// `share(anthropic) in 4%..6%`: the part of the sample's requests.
+    Share(ShareOf, Within),
+}
+
+/// What many requests have in common.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SameOf {
+    /// Their route.
+    Route,
+    /// Whoever answers, or the refusal.
+    Target,
+}
+
+/// One of a few, or none of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OneOf<T> {
+    /// At least one.
+    pub values: Vec<T>,
+    /// `!=`, `not in`
+    pub negated: bool,
+}
+
+impl<T: PartialEq> OneOf<T> {
+    /// Whether `value` fits; nothing is none of them.
+    pub fn holds(&self, value: Option<&T>) -> bool {
+        value.is_some_and(|value| self.values.contains(value)) != self.negated
+    }
+}
+
+/// A number between two others, both inclusive, or outside of them. Shares are parts per million.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Within {
+    /// The least.
+    pub low: u64,
+    /// The most.
+    pub high: u64,
+    /// `!=`
+    pub negated: bool,
+}
+
+impl Within {
+    /// Whether `value` fits.
+    pub const fn holds(self, value: u64) -> bool {
+        (value >= self.low && value <= self.high) != self.negated
+    }
+}
+
+/// What a share is the share of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ShareOf {
+    /// Requests that a route takes.
+    Route(RouteId),
+    /// Requests that one of these targets answers.
+    Targets(Vec<TargetId>),
+}
