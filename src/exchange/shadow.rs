@@ -122,12 +122,21 @@ impl Exchange {
             .chain
             .as_ref()
             .map_or(0, |chain| chain.attempts().len());
-        let on_its_way = attempts > 1 || !matches!(self.state, State::Dial | State::SendRequest);
-        if !on_its_way {
+        let waits = match attempts {
+            0 => matches!(self.state, State::Pause(_)),
+            1 => matches!(self.state, State::Dial | State::SendRequest),
+            _ => false,
+        };
+        if waits {
             return None;
         }
         let shadowing = context.shadowing?;
         let Pending { decision, seat } = *self.shadow.take()?;
+        if attempts == 0 {
+            // Nobody was asked: there is nothing that a copy could be compared with.
+            seat.dropped(Dropped::Unusable);
+            return None;
+        }
         let copy = self.request.tail.len() as u64;
         let tail = self.inbox.all().get(self.request.tail.clone());
         let core = context.core.index;

@@ -79,7 +79,7 @@ impl Chain {
                 }
             }
             for index in bits(survey.half & members) {
-                if self.draws_probe(now, view, survey, members, index, draw.chance, core)
+                if self.draws_probe(now, view, survey, members, index, (draw, &rules.pick), core)
                     && let Some(attempt) = self.start_one(now, view, survey, index, core)
                 {
                     return Some(attempt);
@@ -210,7 +210,7 @@ impl Chain {
         survey: &Survey,
         members: u64,
         index: usize,
-        chance: u64,
+        (draw, pick): (Draw, &Pick),
         core: &Core,
     ) -> bool {
         let Some((candidate, cell)) = view.candidates.get(index).and_then(|candidate| {
@@ -229,7 +229,7 @@ impl Chain {
             return false;
         }
         // A key comes back when its target has passed; only a target's own keys try whether it may.
-        if let Some(key) = self.decision.sticky
+        if let Some(key) = key(draw, pick)
             && rendezvous(members, view.candidates, key, core) != Some(index)
         {
             return false;
@@ -245,7 +245,7 @@ impl Chain {
             return true;
         }
         let parts = weight.saturating_mul(u64::from(cell.rules.share));
-        let own = hash::mix(chance, cell.name_hash ^ u64::from(word.epoch));
+        let own = hash::mix(draw.chance, cell.name_hash ^ u64::from(word.epoch));
         hash::scale(own, all.saturating_mul(1_000_000)) < parts
     }
 
@@ -331,13 +331,17 @@ fn is_of_the_part(
     hash::scale(own, 1_000_000) < u64::from(cell.rules.ramp_share(word, now))
 }
 
-/// What decides for a request that may stand aside: its key, so that the same conversations do; else its chance.
-const fn own(draw: Draw, pick: &Pick) -> u64 {
+/// The key that the request goes by, if it does.
+const fn key(draw: Draw, pick: &Pick) -> Option<u64> {
     match (draw.sticky, pick) {
-        (Some(key), _) => key,
-        (None, Pick::Hash(_)) => draw.affinity,
-        (None, _) => draw.chance,
+        (None, Pick::Hash(_)) => Some(draw.affinity),
+        (key, _) => key,
     }
+}
+
+/// What decides for a request that may stand aside: its key, so that the same conversations do; else its chance.
+fn own(draw: Draw, pick: &Pick) -> u64 {
+    key(draw, pick).unwrap_or(draw.chance)
 }
 
 /// The usable members of tiers that this request leaves to others, because of their places more than `above` (in parts per

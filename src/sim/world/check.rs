@@ -10,11 +10,13 @@ use crate::ops::{Count, Ending, Record, Totals};
 use crate::policy::model::{Action, HedgeDelay, MidStream, Serve};
 use crate::sim::world::attempt::{right_endpoints, right_outcome, right_secret, same_place};
 use crate::sim::world::generation::{Generation, Generations, Roster};
+use crate::sim::world::homes::Homes;
 use crate::sim::world::network::Sighting;
 use crate::sim::world::orders::Orders;
 use crate::sim::world::reader::Answer;
 use crate::sim::world::report::{Report, TargetReport};
 use crate::sim::world::rule::{Broken, Rule};
+use crate::sim::world::uses::Uses;
 use crate::sim::world::words;
 
 /// The books of one world, by the places of its roster.
@@ -26,6 +28,8 @@ pub(super) struct Ledger {
     /// Probes: of whom, in which state of its breaker, from when to when, and how many there may be.
     pub(super) probes: Vec<(TargetId, usize, Moment, Moment, u32)>,
     pub(super) orders: Orders,
+    pub(super) homes: Homes,
+    pub(super) uses: Uses,
     pub(super) report: Report,
     answered: Vec<u64>,
     /// Ids given to requests.
@@ -66,6 +70,8 @@ pub(super) struct Seen<'a> {
     /// Its client reads as fast as it can.
     pub(super) prompt: bool,
     pub(super) streams: bool,
+    /// Which its client has named.
+    pub(super) session: Option<u32>,
 }
 
 impl Ledger {
@@ -73,6 +79,8 @@ impl Ledger {
         let targets = roster.targets.len();
         Self {
             orders: Orders::new(targets),
+            homes: Homes::default(),
+            uses: Uses::default(),
             states: vec![vec![(Moment::START, State::Closed)]; targets],
             probes: Vec::new(),
             report: Report {
@@ -183,8 +191,11 @@ impl Ledger {
     pub(super) fn heard_part(&mut self, answer: &Answer, seen: Seen<'_>) -> Result<(), Broken> {
         self.report.clients.cut += 1;
         let told = answer.says(b"data: {\"error\":{\"message\":");
-        if answer.status != 200 || !answer.streams || !told || answer.says(b"data: [DONE]") {
-            let seen = format!("a cut that does not say so: {} {told}", answer.status);
+        if answer.status != 200 || !seen.streams || !told || answer.says(b"data: [DONE]") {
+            let seen = format!(
+                "a cut that does not say so, after {:?}: {answer:?}",
+                seen.attempts
+            );
             return Err(Broken::new(Rule::Answer, seen));
         }
         words::in_order(answer, seen).map(drop)
@@ -208,6 +219,7 @@ impl Ledger {
         self.right_hedge(record, &tried, seen.generation)?;
         self.right_orders(record, &seen)?;
         self.right_refusal(record, &seen)?;
+        self.right_home(record, &tried, &seen)?;
         let continues = serve.is_some_and(|serve| serve.mid_stream == MidStream::Continue);
         if !continues && seen.attempts.iter().any(|it| it.1.resumes) {
             let seen = "an answer is gone on with against the policy".to_owned();
@@ -232,6 +244,7 @@ impl Ledger {
                 .ended
                 .min(seen.began + deadline + TICK.saturating_mul(10));
             self.right_state(attempt, at, end, seen.generation)?;
+            self.uses.note((attempt, &sighting), at, seen);
             self.count(attempt, at, seen.generation);
         }
         Ok(())
@@ -390,6 +403,8 @@ impl Ledger {
             let length = attempt
                 .ended
                 .map(|ended| ended.saturating_sub(attempt.started));
+            // Of whole microseconds one may be too much: a change of key begins where the attempt before it ends.
+            let length = length.map(|length| length.saturating_sub(Span::from_micros(1)));
             let end = length.map_or(ended, |length| ended.min(at + length));
             let probes = breaker.probes.max(1);
             self.probes.push((target, period, at, end, probes));
@@ -413,6 +428,7 @@ impl Ledger {
             }
         }
         self.count_probes()?;
+        self.uses.rested()?;
         self.count_repeats(now, cores, generations.number())?;
         self.count_hedges(cores)?;
         self.report.totals = totals;
@@ -431,7 +447,7 @@ impl Ledger {
                 .filter(|other| other.3 > from)
                 .count();
             if beside >= usize::try_from(allowed).unwrap_or(usize::MAX) {
-                let seen = format!("{beside} other probes of {target:?} at {from:?}");
+                let seen = format!("{beside} other probes of {target:?} at {from:?}: {earlier:?}");
                 return Err(Broken::new(Rule::Breaker, seen));
             }
         }
@@ -501,7 +517,7 @@ impl Ledger {
     }
 }
 
-fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
+pub(super) fn serve<'p>(record: &Record, generation: &Generation<'p>) -> Option<&'p Serve> {
     let routes = &generation.law.policy.routes;
     match &routes.get(record.route?.index())?.action {
         Action::Serve(serve) => Some(serve),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::base::{Moment, Span};
+use crate::base::{Moment, Span, hash};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::letter::Letter;
 use crate::sim::world::pipe::{Ending, Pipe};
@@ -59,6 +59,8 @@ pub struct Manners {
     /// Ask again when they are refused, as the official clients do: twice, unless they are told not to, and not before
     /// they are told to.
     pub insist: u32,
+    /// Belong to one of so many sessions and say so in `x-session`; 0: they do not.
+    pub sessions: u32,
 }
 
 impl Manners {
@@ -75,6 +77,7 @@ impl Manners {
             pipeline: 0,
             pieces: 0,
             insist: 0,
+            sessions: 0,
         }
     }
 }
@@ -101,6 +104,7 @@ pub(super) struct Client {
 pub(super) struct Ask {
     pub(super) number: u64,
     pub(super) streams: bool,
+    pub(super) session: Option<u32>,
     /// When its last byte arrives.
     pub(super) sent: Moment,
     /// When its client loses its patience.
@@ -121,6 +125,19 @@ impl Client {
             asks: VecDeque::new(),
             reader: Reader::default(),
             rate,
+            gone: None,
+        }
+    }
+
+    /// Nobody: for a copy of what this client has asked.
+    pub(super) fn nobody(name: u64) -> Self {
+        Self {
+            name,
+            crowd: usize::MAX,
+            pipe: Pipe::default(),
+            asks: VecDeque::new(),
+            reader: Reader::default(),
+            rate: None,
             gone: None,
         }
     }
@@ -159,6 +176,7 @@ impl Client {
             model: manners.models.get(index).map_or("", |model| model),
             streams: dice.happens(manners.streams),
             number,
+            session: session_of(number, manners.sessions),
             goes_on: None,
         };
         let mut bytes = Vec::with_capacity(512);
@@ -180,6 +198,7 @@ impl Client {
         self.asks.push_back(Ask {
             number,
             streams: letter.streams,
+            session: letter.session,
             sent: at,
             leaves,
             tries,
@@ -193,9 +212,18 @@ impl Client {
     }
 }
 
+/// Not drawn: who has no sessions lives as if there were none.
+fn session_of(number: u64, sessions: u32) -> Option<u32> {
+    let session = hash::scale(hash::mix(number, SESSIONS), u64::from(sessions));
+    u32::try_from(session).ok().filter(|_| sessions > 0)
+}
+
 /// How long a client takes to read so many bytes.
 pub(super) fn reading_time(range: &Range<usize>, rate: Option<u64>) -> Span {
     let Some(rate) = rate else { return Span::ZERO };
     let bytes = u64::try_from(range.len()).unwrap_or(u64::MAX);
     Span::from_nanos(bytes.saturating_mul(1_000_000_000) / rate.max(1))
 }
+
+/// Keeps sessions apart from whatever else hangs on a request's number.
+const SESSIONS: u64 = 0x7365_7373_696f_6e73;

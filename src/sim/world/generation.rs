@@ -13,6 +13,7 @@ use crate::policy::Plan;
 use crate::policy::model::{
     Auth, AuthStyle, Breaker, Continuation, Endpoint, Provider, Retries, SecretSource,
 };
+use crate::sim::world::copies::CopySide;
 use crate::sim::world::rule::{Broken, Rule};
 
 /// All names of a world, in the order of the first plan that has them: of one plan, its ids.
@@ -171,6 +172,8 @@ pub(super) struct Generation<'p> {
     pub(super) board: Arc<Board>,
     pub(super) counters: Arc<Counters>,
     pub(super) outlets: Outlets,
+    /// What copies of requests run by, where a route has a shadow.
+    pub(super) copies: Option<CopySide>,
     /// From then on workers may take it up.
     pub(super) published: Moment,
     roster: Arc<Roster>,
@@ -192,14 +195,17 @@ impl<'p> Generation<'p> {
         let counters = Counters::sized(cores, policy.targets.len(), policy.routes.len());
         let board = Arc::new(Board::seeded(plan, cores, seed));
         let outlets = outlets(plan, roster, versions);
-        Self::with(
-            plan,
-            roster,
-            board,
-            Arc::new(counters),
-            outlets,
-            Moment::START,
-        )
+        Self {
+            copies: CopySide::first(plan, cores, seed),
+            ..Self::with(
+                plan,
+                roster,
+                board,
+                Arc::new(counters),
+                outlets,
+                Moment::START,
+            )
+        }
     }
 
     /// The one after this, as a reload makes it.
@@ -219,7 +225,14 @@ impl<'p> Generation<'p> {
         };
         let board = Arc::new(Board::following(plan, &predecessor));
         let counters = self.counters.following(&self.plan.policy, &plan.policy);
-        Self::with(plan, &self.roster, board, counters, outlets, now)
+        let copies = match &self.copies {
+            Some(old) => old.following(plan, &same_key),
+            None => CopySide::first(plan, board.cores(), now.as_nanos()),
+        };
+        Self {
+            copies,
+            ..Self::with(plan, &self.roster, board, counters, outlets, now)
+        }
     }
 
     fn with(
@@ -245,6 +258,7 @@ impl<'p> Generation<'p> {
             board,
             counters,
             outlets,
+            copies: None,
             published,
             targets: targets.collect(),
             providers: providers.collect(),

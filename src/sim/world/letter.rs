@@ -12,6 +12,8 @@ pub(super) struct Letter<'a> {
     pub(super) streams: bool,
     /// No other request of the world has this number.
     pub(super) number: u64,
+    /// What its client names in `x-session`, which no provider reads.
+    pub(super) session: Option<u32>,
     /// The gateway asks to go on from this text, in this form.
     pub(super) goes_on: Option<(Continuation, &'a [u8])>,
 }
@@ -22,6 +24,10 @@ impl<'a> Letter<'a> {
         let mut body = Vec::with_capacity(192);
         self.write_body(&mut body);
         out.extend_from_slice(HEAD);
+        if let Some(session) = self.session {
+            write::field_decimal(b"x-session", u64::from(session), out);
+        }
+        out.extend_from_slice(LENGTH);
         write::decimal(body.len() as u64, out);
         out.extend_from_slice(b"\r\n\r\n");
         out.extend_from_slice(&body);
@@ -66,6 +72,7 @@ impl<'a> Letter<'a> {
         };
         Some(Self {
             goes_on,
+            session: None,
             model: std::str::from_utf8(model).ok()?,
             streams,
             number: std::str::from_utf8(number).ok()?.parse().ok()?,
@@ -90,7 +97,8 @@ fn begun(rest: &[u8], flags: bool) -> Option<(Continuation, &[u8])> {
 
 /// The client's own key must end at the gateway.
 const HEAD: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer sk-of-the-client\r\n\
-    content-type: application/json\r\nuser-agent: sim\r\ncontent-length: ";
+    content-type: application/json\r\nuser-agent: sim\r\n";
+const LENGTH: &[u8] = b"content-length: ";
 /// With an escape and a byte above 127: a splice that counts wrongly meets one of them.
 const PROMPT: &[u8] =
     b",\"messages\":[{\"role\":\"user\",\"content\":\"what \\\"happens\\\" next \xe2\x80\xa6\"}";
@@ -107,6 +115,7 @@ mod tests {
             model: "small",
             streams: true,
             number: 42,
+            session: None,
             goes_on: None,
         };
         let mut body = Vec::new();

@@ -19,9 +19,11 @@ mod bounds;
 mod chance;
 mod check;
 mod client;
+mod copies;
 mod errand;
 mod fault;
 mod generation;
+mod homes;
 mod keyring;
 mod letter;
 mod network;
@@ -35,6 +37,7 @@ mod scenario;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod words;
 mod worker;
 
@@ -49,9 +52,11 @@ use crate::policy::model::{Action, Breaker};
 
 use self::agenda::{Agenda, Event, beat_after};
 use self::check::Ledger;
-use self::client::Client;
+use self::client::{Ask, Client};
 use self::generation::{Generation, Generations, Roster};
 use self::network::Network;
+use self::pipe::Ending;
+use self::reader::Answer;
 use self::worker::{Connection, Worker};
 
 pub use self::chance::{Dice, Latency};
@@ -187,12 +192,18 @@ impl<'p> World<'p> {
         let models = policy.model_names().into_iter().map(str::to_owned);
         let longest = policy.breakers.iter().map(patience);
         let patience = longest.max().unwrap_or_default().saturating_add(PATIENCE);
+        // Of so many sessions each target has some: only its own try one that is half open.
+        let keyed = policy.routes.iter().any(scenario::goes_by_sessions);
+        let sessions = if keyed { SESSIONS } else { 0 };
         let end = self.now + patience;
         self.invite(Crowd {
             arrivals: Arrivals::Every(Span::from_millis(40)),
             from: self.now,
             to: end,
-            manners: Manners::polite(models.collect()),
+            manners: Manners {
+                sessions,
+                ..Manners::polite(models.collect())
+            },
         });
         while self.is_sound() && !self.all_pass() {
             if self.now >= end {
@@ -231,6 +242,7 @@ impl<'p> World<'p> {
                 self.ledger
                     .close(self.now, cores, &self.generations, totals)
                     .and_then(|()| bounds::nothing(&self.load))
+                    .and_then(|()| self.no_copies())
             };
             if let Err(broken) = closed {
                 self.ledger.report.broken = Some(Broken {
@@ -267,6 +279,15 @@ impl<'p> World<'p> {
             trace: self.trace,
             ..self.ledger.report.clone()
         }
+    }
+
+    /// Copies of requests that have begun.
+    pub fn copies(&self) -> u64 {
+        let side = self.generations.newest.copies.as_ref();
+        let all = side
+            .into_iter()
+            .flat_map(|side| side.shadowing.shadows.status());
+        all.map(|status| status.started).sum()
     }
 
     /// The guarded routes as they stand.
@@ -311,6 +332,9 @@ impl<'p> World<'p> {
                 .all(|it| it.client.asks.is_empty());
         let next = if idle { TICK.saturating_mul(10) } else { TICK };
         self.agenda.enter(self.now + next, Event::Tick);
+        if let Some(copies) = &self.generations.newest.copies {
+            copies.board.tick(self.now);
+        }
         let board = Arc::clone(&self.generations.newest.board);
         self.ledger.ticked = self.now;
         let changed = board.tick(self.now);
@@ -376,7 +400,12 @@ impl<'p> World<'p> {
             manners.unwrap_or(&polite),
             &mut self.dice,
         );
-        let connection = Some(Box::new(Connection::new(self.now, core, client)));
+        self.place(Box::new(Connection::new(self.now, core, client)))
+    }
+
+    /// Where a new connection is.
+    fn place(&mut self, connection: Box<Connection>) -> usize {
+        let connection = Some(connection);
         if let Some(place) = self.free.pop()
             && let Some(seat) = self.connections.get_mut(place)
         {
@@ -430,6 +459,40 @@ impl<'p> World<'p> {
         self.ask(place, None)
     }
 
+    /// A client that was refused may ask again later, as the official ones do.
+    fn insist_later(&mut self, it: &Connection, asked: Ask, answer: &Answer) {
+        let usual = matches!(answer.status, 408 | 409 | 429 | 500..);
+        if let Some(tries) = asked.tries.checked_sub(1)
+            && answer.retry.unwrap_or(usual)
+        {
+            let wait = answer.wait.map_or(UNTOLD_WAIT, Span::from_secs);
+            let crowd = it.client.crowd;
+            self.agenda
+                .enter(self.now + wait, Event::Insist { crowd, tries });
+        }
+    }
+
+    /// What a client does when it has its answer.
+    fn go_on(&mut self, place: usize, it: &mut Connection) {
+        if !it.client.asks.is_empty() || it.told_close {
+            return;
+        }
+        let (name, index) = (it.client.name, it.client.crowd);
+        let Some(crowd) = self.crowds.get(index) else {
+            return;
+        };
+        if let Arrivals::ClosedLoop(_, think) = crowd.arrivals {
+            let at = self.now + think.draw(&mut self.dice).max(Span::from_micros(1));
+            self.agenda.enter(at, Event::AskAgain { place, name });
+        } else if !self.closing && self.dice.happens(crowd.manners.keep) {
+            if let Some(idle) = self.idle.get_mut(index) {
+                idle.push((place, name));
+            }
+        } else {
+            it.client.pipe.end(self.now, Ending::Closed);
+        }
+    }
+
     fn leave(&mut self, place: usize, number: u64) -> Result<(), Broken> {
         let now = self.now;
         let waits =
@@ -447,8 +510,9 @@ impl<'p> World<'p> {
         let (now, connection) = (self.now, self.connections.get_mut(place));
         if let Some(Some(connection)) = connection
             && connection.client.asks.is_empty()
+            && !connection.is_copy
         {
-            connection.client.pipe.end(now, pipe::Ending::Closed);
+            connection.client.pipe.end(now, Ending::Closed);
             self.turns += 1;
             let turn = connection.renew(self.turns);
             self.agenda.enter(now, Event::Wake { place, turn });
@@ -497,7 +561,11 @@ fn patience(breaker: &Breaker) -> Span {
 const STEPS_MAX: u32 = 1_000_000;
 /// Longer than the rest of a key or a model.
 const RESTS: Span = Span::from_secs(301);
+/// Of the clients that come when all is well again.
+const SESSIONS: u32 = 64;
 /// For the probes themselves.
 const PATIENCE: Span = Span::from_secs(10);
 /// Longer than any timer of the exchange's, and than slow readers take.
 const LONGEST: Span = Span::from_secs(900);
+/// Whoever is not told how long waits so long before he asks again.
+const UNTOLD_WAIT: Span = Span::from_millis(500);

@@ -9,6 +9,7 @@ use crate::base::{Moment, ProviderId, Span, TargetId};
 use crate::exchange::DialFailure;
 use crate::policy::model::ModelName;
 use crate::sim::world::chance::{Dice, Latency};
+use crate::sim::world::copies::{COPIES, COPIES_FROM};
 use crate::sim::world::fault::{Fault, Phase, Spell};
 use crate::sim::world::generation::{Generation, Roster};
 use crate::sim::world::keyring::Keyring;
@@ -53,6 +54,8 @@ pub(super) struct Network {
     pub(super) spells: Vec<Spell>,
     dice: Dice,
     serial: u64,
+    /// Those of whom is not served now: copies have dice and numbers of their own.
+    others: (Dice, u64),
     speaker: Speaker,
     script: Script,
 }
@@ -151,11 +154,18 @@ impl Network {
             keyring: Keyring::new(roster),
             natures: natures.collect(),
             spells: spells.to_vec(),
+            others: (dice.fork(COPIES), COPIES_FROM),
             dice,
             serial: 0,
             speaker: Speaker::default(),
             script: Script::default(),
         }
+    }
+
+    /// Draws and counts for copies instead of requests from now on, or the other way round.
+    pub(super) const fn turn(&mut self) {
+        std::mem::swap(&mut self.dice, &mut self.others.0);
+        std::mem::swap(&mut self.serial, &mut self.others.1);
     }
 
     /// Asks for a connection: when it is decided, and how.

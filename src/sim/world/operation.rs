@@ -9,7 +9,7 @@ use crate::exchange::{Action, Broken as Ended, DialFailure, Input, Reused};
 use crate::sim::world::World;
 use crate::sim::world::agenda::beat_after;
 use crate::sim::world::client::reading_time;
-use crate::sim::world::network::{Link, Sent, Sighting};
+use crate::sim::world::network::{Link, Pool, Sent, Sighting};
 use crate::sim::world::pipe::{Ending, Found};
 use crate::sim::world::rule::{Broken, Rule};
 use crate::sim::world::words;
@@ -138,7 +138,7 @@ impl World<'_> {
                 ..
             } => {
                 let (provider, endpoint) = self.known(it, *provider, *endpoint)?;
-                let (at, link) = self.dial(it.core, provider, endpoint, *fresh);
+                let (at, link) = self.dial((it.core, it.is_copy), provider, endpoint, *fresh);
                 sight(now, it, side, (provider, endpoint), of)?;
                 if of == Of::First {
                     it.request.at_hand = side.attempt;
@@ -191,13 +191,13 @@ impl World<'_> {
     /// A connection from the worker's pool, or a new one; when it is there.
     fn dial(
         &mut self,
-        core: usize,
+        (core, copy): (usize, bool),
         provider: ProviderId,
         endpoint: u16,
         fresh: bool,
     ) -> (Moment, Result<Link, DialFailure>) {
         let now = self.now;
-        let pool = self.workers.get_mut(core).map(|worker| &mut worker.pool);
+        let pool = self.pool(core, copy);
         let pooled = pool
             .filter(|_| !fresh)
             .and_then(|pool| pool.take(now, provider, endpoint));
@@ -205,6 +205,16 @@ impl World<'_> {
             Some(link) => (now, Ok(link)),
             None => self.network.dial(now, provider, endpoint),
         }
+    }
+
+    /// Idle connections to providers; copies do not use those of requests.
+    fn pool(&mut self, core: usize, copy: bool) -> Option<&mut Pool> {
+        let worker = self.workers.get_mut(core)?;
+        Some(if copy {
+            &mut worker.copies.pool
+        } else {
+            &mut worker.pool
+        })
     }
 
     /// Sends a request; when that is done.
@@ -270,7 +280,11 @@ impl World<'_> {
                 until,
             } => {
                 let found = it.client.pipe.read(now, into);
-                let read = read_of(found, now, late(until));
+                let read = if it.is_copy {
+                    Some(Err(Ended::ClientGone))
+                } else {
+                    read_of(found, now, late(until))
+                };
                 let at = found.later().min(late(until));
                 (
                     at,
@@ -282,7 +296,10 @@ impl World<'_> {
                 ref range,
                 until,
             } => {
-                let sent = if it.client.gone.is_some() {
+                let sent = if it.is_copy {
+                    // What a copy has to say is thrown away.
+                    Some(Ok(()))
+                } else if it.client.gone.is_some() {
                     Some(Err(Ended::Reset))
                 } else if now >= wait.due {
                     let part = bytes.get(range.clone()).unwrap_or_default();
@@ -365,8 +382,9 @@ impl World<'_> {
             let seen = "a connection is let go twice".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
         };
-        if reuse && let Some(worker) = self.workers.get_mut(it.core) {
-            worker.pool.put(self.now, link);
+        let now = self.now;
+        if reuse && let Some(pool) = self.pool(it.core, it.is_copy) {
+            pool.put(now, link);
         }
         Ok(())
     }

@@ -56,6 +56,8 @@ pub struct ClientReport {
     pub slowest_answer: Span,
     /// The longest time to an error.
     pub slowest_error: Span,
+    /// A hash of all that clients got, and when.
+    pub heard: u64,
     /// Errors that said when to come again.
     pub hinted: u64,
 }

@@ -24,7 +24,7 @@ pub enum Rule {
     Words,
     /// A request reaches a target of its route, unchanged.
     Request,
-    /// A key is seen by its provider only, and no other key is.
+    /// A key is seen by its provider only, and no other key is; and not while it rests because it was refused.
     Key,
     /// Attempts are bounded, and the record has those that providers saw.
     Attempts,
@@ -36,6 +36,10 @@ pub enum Rule {
     Deadline,
     /// An open breaker's target gets no request, and a half-open one's probes only, so many at once.
     Breaker,
+    /// The same key goes to the same target, on every core and in every generation, and leaves it only while that is not well.
+    Sticky,
+    /// Copies of requests are few, ask whom requests would ask, and change nothing that requests could notice.
+    Shadow,
     /// An operator's order is obeyed from the moment on in which it is given, and only while it holds.
     Order,
     /// A request keeps the generation that it began with, begins with the newest, and what was known goes on.

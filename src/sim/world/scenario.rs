@@ -2,6 +2,7 @@
 
 use crate::base::{Moment, ProviderId, Span, TargetId};
 use crate::engine::Order;
+use crate::policy::model::{Action, Pick, Route, Tier};
 use crate::policy::{Plan, Policy};
 use crate::sim::world::chance::{Dice, Latency};
 use crate::sim::world::client::{Arrivals, Crowd, Manners};
@@ -323,8 +324,29 @@ fn crowd(policy: &Policy, to: Moment, dice: &mut Dice) -> Crowd {
             pipeline: sometimes(dice),
             pieces: sometimes(dice),
             insist: sometimes(dice),
+            sessions: sessions(policy, &mut dice.fork(SESSIONS)),
             ..Manners::polite(models)
         },
+    }
+}
+
+/// Where the policy goes by sessions, clients have few, so that each is seen again.
+fn sessions(policy: &Policy, dice: &mut Dice) -> u32 {
+    if policy.routes.iter().any(goes_by_sessions) {
+        dice.one_of(&[1, 3, 8]).unwrap_or(1)
+    } else {
+        0
+    }
+}
+
+/// Whether a route keeps a key's requests together.
+pub(super) fn goes_by_sessions(route: &Route) -> bool {
+    match &route.action {
+        Action::Serve(serve) => {
+            let picks_by = |tier: &Tier| matches!(tier.pick, Pick::Hash(_));
+            !serve.sticky.is_empty() || serve.tiers.iter().any(picks_by)
+        }
+        Action::Reject(_) => false,
     }
 }
 
@@ -343,5 +365,7 @@ const HINTS: [Hint; 6] = [
 const STORM: u64 = 0x0073_746f_726d;
 /// Keeps what operators do apart from what happens by itself.
 const ERRANDS: u64 = 2;
+/// Keeps how many sessions there are apart from everything else.
+const SESSIONS: u64 = 3;
 /// Longer than requests under way need.
 const REVOKED_BY: Span = Span::from_secs(6);

@@ -64,6 +64,7 @@ fn broken_in(policy: &str, spells: Vec<Spell>, plant: impl FnOnce(&mut World<'_>
         manners: Manners {
             streams: 1_000_000,
             insist: 1_000_000,
+            sessions: 6,
             ..Manners::polite(vec!["model".to_owned()])
         },
     };
@@ -114,6 +115,7 @@ fn a_mistake_in_a_request_or_an_answer_is_found() {
         it.client.asks.push_back(Ask {
             number: 0,
             streams: true,
+            session: None,
             sent: Moment::START,
             leaves: None,
             tries: 0,
@@ -433,4 +435,128 @@ fn a_client_that_may_ask_again_in_vain_is_found() {
         world.connections[place] = Some(it);
     };
     assert_eq!(broken_by(silent), Some(Rule::Amplification));
+}
+
+/// Sessions among two targets, one of which has two keys.
+const SESSIONS: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, base_url = "http://main.test/v1", tls = off
+  auth = keys(env("MAIN_1"), env("MAIN_2"), pick = round_robin)
+  model m = "model"
+}
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default {
+  sticky = hash(req.header["x-session"])
+  tier 1 { main.m, backup.m }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_session_that_leaves_a_target_that_is_well_is_found() {
+    for policy in [SESSIONS.to_owned(), SESSIONS.replace("sticky", "pick")] {
+        let broken = |plant: fn(&mut World<'_>)| broken_in(&policy, Vec::new(), plant);
+        assert_eq!(broken(|_| ()), None);
+        // Its target is not there for a while.
+        let away = |world: &mut World<'_>| {
+            world.order(TargetId(0), Order::Drain);
+            world.pass(world.now + Span::from_millis(300));
+            world.order(TargetId(0), Order::Auto);
+        };
+        assert_eq!(broken(away), None);
+        // By the law it stays, and the gateway goes by weights.
+        let scattered = |world: &mut World<'_>| {
+            let without = SESSIONS.replace("  sticky = hash(req.header[\"x-session\"])\n", "");
+            world.generations.newest.plan = Box::leak(Box::new(plan(&without)));
+        };
+        assert_eq!(broken(scattered), Some(Rule::Sticky));
+        let elsewhere = |world: &mut World<'_>| {
+            let [(place, home), ..] = world.ledger.homes.0.as_mut_slice() else {
+                panic!("nobody has a home");
+            };
+            let mut others = place.members.iter().map(|&(target, _)| target);
+            *home = others.find(|target| target != home).unwrap();
+        };
+        assert_eq!(broken(elsewhere), Some(Rule::Sticky));
+    }
+}
+
+#[test]
+fn a_refused_key_that_does_not_rest_is_found() {
+    let broken = |plant: fn(&mut World<'_>)| {
+        let end = Moment::START + Span::from_secs(9);
+        let revoked = Spell::always(
+            Who::Key(ProviderId(0), 0),
+            Fault::BadKey,
+            Moment::START + Span::from_millis(500),
+            end,
+        );
+        broken_in(SESSIONS, vec![revoked], plant)
+    };
+    assert_eq!(broken(|_| ()), None);
+    // By the books another one was refused, which is used all the same.
+    let other = |world: &mut World<'_>| {
+        let uses = &mut world.ledger.uses.0;
+        let good = uses.iter_mut().rfind(|it| it.refused.is_none()).unwrap();
+        good.refused = Some(world.now);
+    };
+    assert_eq!(broken(other), Some(Rule::Key));
+}
+
+/// Every request has a copy, two at most at once.
+const SHADOWED: &str = r#"
+policy 1
+provider main {
+  kind = openai_compatible, base_url = "http://main.test/v1", auth = bearer(env("MAIN")), tls = off
+  model m = "model"
+}
+provider backup {
+  kind = openai_compatible, base_url = "http://backup.test/v1", auth = bearer(env("BACKUP")), tls = off
+  model m = "model"
+}
+defaults { deadline = 500ms }
+route default {
+  tier 1 { main.m }
+  shadow backup.m { share = 100%, max_inflight = 2 }
+  fallback { on any -> next, else -> reject(503) }
+}
+"#;
+
+#[test]
+fn a_copy_that_requests_could_notice_is_found() {
+    let broken = |plant: fn(&mut World<'_>)| broken_in(SHADOWED, Vec::new(), plant);
+    assert_eq!(broken(|world| assert!(world.copies() > 20)), None);
+    // What they are told to is the requests' own board.
+    let shared = |world: &mut World<'_>| {
+        let newest = &mut world.generations.newest;
+        newest.board = Arc::clone(&newest.copies.as_ref().unwrap().board);
+    };
+    assert_eq!(broken(shared), Some(Rule::Shadow));
+    let more = |world: &mut World<'_>| {
+        let fewer = SHADOWED.replace("max_inflight = 2", "max_inflight = 1");
+        world.generations.newest.law = Box::leak(Box::new(plan(&fewer)));
+    };
+    assert_eq!(broken(more), Some(Rule::Shadow));
+    let unwanted = |world: &mut World<'_>| {
+        world
+            .ledger
+            .orders
+            .note(world.now, TargetId(1), Order::Drain);
+    };
+    assert_eq!(broken(unwanted), Some(Rule::Shadow));
+    let elsewhere = |world: &mut World<'_>| {
+        let other = SHADOWED.replace("shadow backup.m", "shadow main.m");
+        world.generations.newest.law = Box::leak(Box::new(plan(&other)));
+    };
+    assert_eq!(broken(elsewhere), Some(Rule::Shadow));
+    let left_over = |world: &mut World<'_>| {
+        let copies = world.generations.newest.copies.as_ref().unwrap();
+        assert!(copies.shadowing.load.take(0, Bound::BodyMemory, 1));
+    };
+    assert_eq!(broken(left_over), Some(Rule::Bounds));
 }

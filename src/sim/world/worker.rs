@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::base::{Moment, RequestId, Span};
-use crate::engine::{Bounds, Core, Load};
+use crate::base::{Moment, RequestId, hash};
+use crate::engine::{Bounds, Core, Load, Seat};
 use crate::exchange::{Action, Context, Exchange, Input, Scratch};
 use crate::ops;
 use crate::ops::Journal;
@@ -13,12 +13,11 @@ use crate::sim::world::World;
 use crate::sim::world::agenda::{Event, beat_after};
 use crate::sim::world::bounds;
 use crate::sim::world::check::Seen;
-use crate::sim::world::client::{Arrivals, Ask, Client};
+use crate::sim::world::client::Client;
+use crate::sim::world::copies::CopyDesk;
 use crate::sim::world::generation::{CARE, Generation, Generations};
 use crate::sim::world::network::{Pool, Sighting};
 use crate::sim::world::operation::{Of, Operated, Side};
-use crate::sim::world::pipe::Ending;
-use crate::sim::world::reader::Answer;
 use crate::sim::world::rule::{Broken, Rule};
 
 /// One core of the gateway.
@@ -29,6 +28,8 @@ pub(super) struct Worker {
     scratch: Scratch,
     journal: Journal,
     pub(super) pool: Pool,
+    /// What copies of requests have instead.
+    pub(super) copies: CopyDesk,
 }
 
 /// One client connection, from both ends.
@@ -54,6 +55,9 @@ pub(super) struct Connection {
     pub(super) request: Request,
     /// The gateway said that it would end the connection.
     pub(super) told_close: bool,
+    /// It is no connection of a client's but a copy of a request, with its seat among the copies.
+    pub(super) is_copy: bool,
+    pub(super) seat: Option<Seat>,
 }
 
 /// The request that is being served.
@@ -61,11 +65,14 @@ pub(super) struct Connection {
 pub(super) struct Request {
     pub(super) number: u64,
     streams: bool,
+    session: Option<u32>,
     /// When it could begin: it was there, and the one before it was over.
     pub(super) began: Moment,
     pub(super) attempts: Vec<(Moment, Sighting)>,
     /// The attempt that answers, if one does.
     pub(super) at_hand: usize,
+    /// Of a copy, when it was decided that there would be one.
+    decided: Moment,
 }
 
 impl Worker {
@@ -79,6 +86,7 @@ impl Worker {
             scratch: Scratch::default(),
             journal: Journal::new(Arc::clone(&first.counters), core),
             pool: Pool::default(),
+            copies: CopyDesk::new(first, core),
         }
     }
 
@@ -87,13 +95,14 @@ impl Worker {
         self.cores.last().map_or(0, |&(number, _)| number)
     }
 
-    fn take_up(&mut self, generations: &Generations<'_>) {
+    fn take_up(&mut self, index: usize, generations: &Generations<'_>) {
         let number = generations.number();
         if let Some((old, core)) = self.cores.last_mut()
             && let Some(old) = generations.get(*old).filter(|_| *old != number)
         {
             let core = generations.newest.core_after(core, old);
             self.cores.push((number, core));
+            self.copies.take_up(index, generations);
         }
     }
 }
@@ -114,6 +123,24 @@ impl Connection {
             named: VecDeque::new(),
             request: Request::default(),
             told_close: false,
+            is_copy: false,
+            seat: None,
+        }
+    }
+
+    /// A copy of the request that `of` serves, before it has begun.
+    pub(super) fn of_copy(now: Moment, of: &Self) -> Self {
+        Self {
+            runs_by: of.runs_by,
+            request: Request {
+                number: of.request.number,
+                streams: of.request.streams,
+                began: now,
+                decided: of.request.attempts.first().map_or(now, |&(at, _)| at),
+                ..Request::default()
+            },
+            is_copy: true,
+            ..Self::new(now, of.core, Client::nobody(of.client.name))
         }
     }
 
@@ -143,6 +170,7 @@ impl Connection {
             began: self.request.began,
             prompt: self.client.rate.is_none(),
             streams: self.request.streams,
+            session: self.request.session,
         })
     }
 
@@ -204,7 +232,12 @@ impl World<'_> {
             return Ok(());
         };
         for _ in 0..STEPS_MAX {
-            match self.advance(place, &mut it)? {
+            let turn = if it.is_copy {
+                self.advance_copy(place, &mut it)
+            } else {
+                self.advance(place, &mut it)
+            };
+            match turn? {
                 Turn::Again => {}
                 Turn::Rest(at) => {
                     it.is_alone()?;
@@ -224,6 +257,20 @@ impl World<'_> {
         }
         let seen = format!("{STEPS_MAX} steps at one moment");
         Err(Broken::new(Rule::Rest, seen))
+    }
+
+    /// The same of a copy, which nobody may notice.
+    fn advance_copy(&mut self, place: usize, it: &mut Connection) -> Result<Turn, Broken> {
+        let before = self.request_side();
+        self.network.turn();
+        let turn = self.advance(place, it);
+        self.network.turn();
+        let turn = turn?;
+        if matches!(turn, Turn::End) {
+            it.seat = None;
+        }
+        self.unnoticed(Some(before))?;
+        Ok(turn)
     }
 
     /// One step of the first attempt's or, where that has to wait, of its hedge's: in the order in which the runtime's
@@ -300,16 +347,23 @@ impl World<'_> {
         let now = self.now;
         self.note(it.client.name << 8 | kind_of(&input) | u64::from(of == Of::Hedge) << 4);
         let failed = matches!(input, Input::Dialed(Err(_)));
-        if matches!(input, Input::NextRequest) {
+        if matches!(input, Input::NextRequest) && !it.is_copy {
             it.runs_by = None;
         }
-        let before = self.last_record(it.core);
+        let before = self.journal(it).and_then(Journal::last);
+        let before = before.map(|record| record.id);
         let law = bounds::of(self.generations.newest.law);
         let held = (law != Bounds::NONE).then(|| self.load.status());
-        self.with_context(it, |exchange, context| match of {
-            Of::First => exchange.handle(now, input, context),
-            Of::Hedge => exchange.handle_hedge(now, input, context),
+        let shadow = self.with_context(it, |exchange, context| {
+            match of {
+                Of::First => exchange.handle(now, input, context),
+                Of::Hedge => exchange.handle_hedge(now, input, context),
+            }
+            exchange.take_shadow(now, context)
         });
+        if let Some(shadow) = shadow.flatten() {
+            self.cast(it, *shadow)?;
+        }
         if let Some(held) = held {
             bounds::kept(&held, &self.load.status(), law)?;
         }
@@ -317,6 +371,9 @@ impl World<'_> {
             self.ledger.observe(now, &self.generations)?;
         }
         self.settle(it, before)?;
+        if it.is_copy {
+            return Ok(());
+        }
         self.begin_next(it);
         if it.exchange.is_idle() {
             it.runs_by = None;
@@ -327,17 +384,22 @@ impl World<'_> {
     /// A worker takes the newest generation up.
     pub(super) fn take_up(&mut self, core: usize) {
         if let Some(worker) = self.workers.get_mut(core) {
-            worker.take_up(&self.generations);
+            worker.take_up(core, &self.generations);
         }
     }
 
-    fn last_record(&self, core: usize) -> Option<RequestId> {
-        let worker = self.workers.get(core)?;
-        worker.journal.last().map(|record| record.id)
+    /// Where its record goes.
+    fn journal(&self, it: &Connection) -> Option<&Journal> {
+        let worker = self.workers.get(it.core)?;
+        if it.is_copy {
+            worker.copies.journal.as_ref()
+        } else {
+            Some(&worker.journal)
+        }
     }
 
     /// Lets the exchange work with what its worker has.
-    fn with_context<T>(
+    pub(super) fn with_context<T>(
         &mut self,
         it: &mut Connection,
         work: impl FnOnce(&mut Exchange, &mut Context<'_>) -> T,
@@ -347,20 +409,34 @@ impl World<'_> {
             exchange,
             named,
             runs_by,
+            is_copy,
+            core: index,
             ..
         } = it;
         let (number, _) = *runs_by.get_or_insert((worker.newest(), self.now));
         let generation = self.generations.get(number)?;
-        worker.journal.count_in(&generation.counters);
-        let core = worker.cores.iter_mut().find(|core| core.0 == number);
+        let side = generation.copies.as_ref();
+        let (plan, counters) = match side.filter(|_| *is_copy) {
+            Some(side) => (&*side.shadowing.plan, &side.counters),
+            None => (generation.plan, &generation.counters),
+        };
+        let (cores, journal) = if *is_copy {
+            let desk = &mut worker.copies;
+            let new = || Journal::new(Arc::clone(counters), *index);
+            (&mut desk.cores, desk.journal.get_or_insert_with(new))
+        } else {
+            (&mut worker.cores, &mut worker.journal)
+        };
+        journal.count_in(counters);
+        let core = cores.iter_mut().find(|core| core.0 == number);
         let ledger = &mut self.ledger;
         let seed = self.seed;
         let mut context = Context {
-            plan: generation.plan,
+            plan,
             outlets: &generation.outlets,
             core: core.map(|(_, core)| core)?,
             scratch: &mut worker.scratch,
-            journal: &mut worker.journal,
+            journal,
             next_id: &mut || {
                 ledger.named += 1;
                 let id = RequestId(u128::from(seed) << 64 | u128::from(ledger.named));
@@ -370,22 +446,21 @@ impl World<'_> {
             wall: WallTime::default(),
             unix: UNIX_START + self.now.since(Moment::START).as_secs(),
             draining: false,
-            shadowing: None,
+            shadowing: side.filter(|_| !*is_copy).map(|side| &side.shadowing),
         };
         Some(work(exchange, &mut context))
     }
 
     /// Looks whether the request that was served has its record now.
     fn settle(&mut self, it: &mut Connection, before: Option<RequestId>) -> Result<(), Broken> {
-        let Some(worker) = self.workers.get(it.core) else {
-            return Ok(());
-        };
-        let Some(record) = worker.journal.last() else {
-            return Ok(());
-        };
-        if Some(record.id) == before {
-            return Ok(());
+        if it.is_copy {
+            return self.settle_of_copy(it, before);
         }
+        let worker = self.workers.get(it.core);
+        let last = worker.and_then(|worker| worker.journal.last());
+        let Some(record) = last.filter(|record| Some(record.id) != before) else {
+            return Ok(());
+        };
         if it.named.pop_front() != Some(record.id) {
             let seen = format!("a record of {}, which was not next", record.id);
             return Err(Broken::new(Rule::Counters, seen));
@@ -403,6 +478,16 @@ impl World<'_> {
         }
         it.request = Request::default();
         Ok(())
+    }
+
+    /// The same of a copy.
+    fn settle_of_copy(&self, it: &Connection, before: Option<RequestId>) -> Result<(), Broken> {
+        let last = self.journal(it).and_then(Journal::last);
+        let record = last.filter(|record| Some(record.id) != before);
+        match record.zip(it.seen(&self.generations)) {
+            Some((record, seen)) => self.settle_copy(record, it.request.decided, seen),
+            None => Ok(()),
+        }
     }
 
     /// A request that began when every worker must have known the newest plan asks none of the targets that it has not.
@@ -429,9 +514,9 @@ impl World<'_> {
             it.request = Request {
                 number: ask.number,
                 streams: ask.streams,
+                session: ask.session,
                 began: ask.sent.max(self.now),
-                attempts: Vec::new(),
-                at_hand: 0,
+                ..Request::default()
             };
         }
     }
@@ -451,6 +536,9 @@ impl World<'_> {
                 return Err(wrong("an answer that nobody asked for"));
             };
             it.told_close |= answer.closes;
+            let clients = &mut self.ledger.report.clients;
+            let what = hash::of_bytes(asked.number, &answer.body);
+            clients.heard = hash::mix(hash::mix(clients.heard, self.now.as_nanos()), what);
             let waited = self.now.since(it.request.began);
             let seen = it.seen(&self.generations);
             let seen = seen.ok_or_else(|| wrong("an answer to no request"))?;
@@ -461,43 +549,9 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A client that was refused may ask again later, as the official ones do.
-    fn insist_later(&mut self, it: &Connection, asked: Ask, answer: &Answer) {
-        let usual = matches!(answer.status, 408 | 409 | 429 | 500..);
-        if let Some(tries) = asked.tries.checked_sub(1)
-            && answer.retry.unwrap_or(usual)
-        {
-            let wait = answer.wait.map_or(UNTOLD_WAIT, Span::from_secs);
-            let crowd = it.client.crowd;
-            self.agenda
-                .enter(self.now + wait, Event::Insist { crowd, tries });
-        }
-    }
-
-    /// What a client does when it has its answer.
-    fn go_on(&mut self, place: usize, it: &mut Connection) {
-        if !it.client.asks.is_empty() || it.told_close {
-            return;
-        }
-        let (name, index) = (it.client.name, it.client.crowd);
-        let Some(crowd) = self.crowds.get(index) else {
-            return;
-        };
-        if let Arrivals::ClosedLoop(_, think) = crowd.arrivals {
-            let at = self.now + think.draw(&mut self.dice).max(Span::from_micros(1));
-            self.agenda.enter(at, Event::AskAgain { place, name });
-        } else if !self.closing && self.dice.happens(crowd.manners.keep) {
-            if let Some(idle) = self.idle.get_mut(index) {
-                idle.push((place, name));
-            }
-        } else {
-            it.client.pipe.end(self.now, Ending::Closed);
-        }
-    }
-
     /// The gateway has closed a connection.
     fn bury(it: &Connection) -> Result<(), Broken> {
-        let held = it.first.link.is_some() || it.won.is_some();
+        let held = it.first.link.is_some() || it.won.is_some() || it.seat.is_some();
         if held || !it.named.is_empty() {
             let seen = "a connection ended before its request".to_owned();
             return Err(Broken::new(Rule::Memory, seen));
@@ -525,7 +579,5 @@ const fn kind_of(input: &Input) -> u64 {
 
 /// No connection does more at one moment: an answer has some hundred pieces, and each is read once.
 const STEPS_MAX: usize = 20_000;
-/// Whoever is not told how long waits so long before he asks again.
-const UNTOLD_WAIT: Span = Span::from_millis(500);
 /// 2026-01-01
 const UNIX_START: u64 = 1_767_225_600;

@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo test --test it sim                                                             # about ten thousand worlds
 //! SWITCHOVER_SEEDS=1000000 cargo test --release --test it sim::seeds -- --nocapture    # a long run
+//! SWITCHOVER_PLANS=keys,tiers cargo test --test it sim::seeds -- --nocapture           # some plans only
 //! SWITCHOVER_SEED=tiers:42 cargo test --test it sim::seeds -- --nocapture              # one world again
 //! ```
 //! A world that breaks a rule names the last of these commands for itself, and is kept in `tests/corpus/sim/seeds.txt`
@@ -14,6 +15,7 @@ mod endpoints;
 mod incident;
 mod named;
 mod seeds;
+mod shadow;
 
 use std::fs;
 use std::path::Path;
