@@ -243,7 +243,14 @@ mod tests {
         let holds: Vec<Vec<u32>> = found.into_iter().map(|(holds, _)| holds).collect();
         assert_eq!(
             holds,
-            [vec![], vec![0, 1, 2], vec![0, 2], vec![1], vec![1, 2]]
+            [
+                vec![],
+                vec![0, 1, 2],
+                vec![0, 2],
+                vec![1],
+                vec![1, 2],
+                vec![2]
+            ]
         );
     }
 

@@ -16,7 +16,7 @@ pub(super) fn read<'a>(
     let kind = part.text("type").unwrap_or_default();
     dropped.add_rest(
         part,
-        &["type", kind, "cache_control"],
+        &["type", kind, "cache_control", name_of(kind)],
         "messages[].content[].",
     );
     let text = || part.text(kind).filter(|text| !text.is_empty());
@@ -31,6 +31,8 @@ pub(super) fn read<'a>(
         "refusal" => text().map(|text| Part::Refusal(Cow::Borrowed(text))),
         "image_url" => Some(Part::Image(read_image(field, part, dropped)?)),
         "file" => Some(Part::Document(read_file(field, part, dropped)?)),
+        // COMPAT: Mistral's own part, which its clients send.
+        "document_url" => Some(Part::Document(read_document(field, part, dropped)?)),
         "input_audio" => Some(Part::Audio(read_audio(field, part, dropped)?)),
         _ => {
             return Err(Unsupported::new(
@@ -86,6 +88,28 @@ fn read_file<'a>(
     })
 }
 
+/// The member that names what a part holds, beside the one of its type: the type itself where there is none.
+fn name_of(kind: &str) -> &str {
+    match kind {
+        "document_url" => "document_name",
+        _ => kind,
+    }
+}
+
+fn read_document<'a>(
+    field: &dyn Fn() -> String,
+    part: Node<'a>,
+    dropped: &mut Losses,
+) -> Result<Media<'a>, Unsupported> {
+    let url = part.text("document_url");
+    let url = url.ok_or_else(|| Unsupported::new(field(), "has no `document_url`"))?;
+    Ok(Media {
+        name: part.text("document_name"),
+        cache: mark::is_on(part, dropped),
+        ..Media::of(Source::of_url(url))
+    })
+}
+
 fn read_audio<'a>(
     field: &dyn Fn() -> String,
     part: Node<'a>,
@@ -93,8 +117,9 @@ fn read_audio<'a>(
 ) -> Result<Media<'a>, Unsupported> {
     let audio = part.get("input_audio");
     let text = |key| audio.and_then(|audio| audio.text(key));
-    let data =
-        text("data").ok_or_else(|| Unsupported::new(field(), "has no `input_audio.data`"))?;
+    // COMPAT: Mistral takes the data itself, and its clients send that.
+    let data = audio.and_then(|audio| audio.as_str().or_else(|| audio.text("data")));
+    let data = data.ok_or_else(|| Unsupported::new(field(), "has no `input_audio.data`"))?;
     if let Some(audio) = audio {
         let known = ["data", "format"];
         dropped.add_rest(audio, &known, "messages[].content[].input_audio.");
