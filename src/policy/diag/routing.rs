@@ -1,6 +1,7 @@
 //! Constructors: routes, tiers, fallbacks and breakers (P2xxx, P3xxx).
 
 use crate::base::Span;
+use crate::policy::diag::failover::percent;
 use crate::policy::diag::{Code, Diagnostic, listed};
 use crate::policy::syntax::Place;
 
@@ -351,6 +352,25 @@ pub(in crate::policy) fn guard_on_default(place: Place) -> Diagnostic {
         "no route after it would take its requests",
     )
     .help("put the canary into a route of its own, before the one that it is compared with")
+}
+
+/// `share` is the canary's, in parts per million; `rate` are requests a second.
+pub(in crate::policy) fn guard_starves(
+    (place, route): (Place, &str),
+    (window, min_requests): (Span, u32),
+    (share, when): (u32, Place),
+    rate: u64,
+) -> Diagnostic {
+    let share = percent(share);
+    Diagnostic::new(
+        Code::P2014,
+        place,
+        format!("below {rate} requests a second, the guard of `{route}` never judges"),
+        format!("it waits for {min_requests} requests in {window}"),
+    )
+    .label(when, format!("and gets {share} of them at most"))
+    .help("raise the share or the window, or lower `min_requests`")
+    .help("whoever has as many requests says so: `# allow: P2014 …`")
 }
 
 pub(in crate::policy) fn too_many_stops(place: Place, most: usize) -> Diagnostic {
