@@ -16,6 +16,7 @@ mod hedge;
 mod keys;
 mod lesson;
 mod lifeline;
+mod look;
 mod queue;
 mod record;
 mod repeat;
@@ -44,6 +45,7 @@ use self::verdict::{Verdict, verdict};
 pub use self::finish::{By, Finish, Message, Reason};
 pub(super) use self::survey::{Way, health};
 
+pub use self::look::{Asked, BreakerSight, Did, Look, Noted, Sight, Stand};
 pub use self::record::{AttemptRecord, History, PassedOver, PassedSet};
 pub use self::verdict::fallback_line;
 

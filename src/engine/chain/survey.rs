@@ -120,6 +120,19 @@ impl Survey {
         self.half &= candidates;
     }
 
+    /// Why the candidate at `bit` is out, if it is; `reason` is what the survey has noted of it.
+    pub(crate) const fn standing(
+        &self,
+        bit: u64,
+        reason: Option<PassedOver>,
+    ) -> Option<PassedOver> {
+        if (self.usable | self.half) & bit == 0 {
+            reason
+        } else {
+            None
+        }
+    }
+
     /// Whether `reason` stood in the way of a tier member.
     pub(crate) fn met(&self, reason: PassedOver) -> bool {
         self.reasons & flag(reason) != 0
