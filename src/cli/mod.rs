@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod fmt;
+mod help;
 mod models;
 mod order;
 mod reload;
@@ -24,7 +25,13 @@ use self::terminal::Terminal;
 
 /// An AI gateway that keeps answering while providers fail, by a policy that is checked before it runs.
 #[derive(Debug, Parser)]
-#[command(name = "switchover", version, about, arg_required_else_help = true)]
+#[command(
+    name = "switchover",
+    version,
+    about,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +47,8 @@ enum Command {
     Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
+    /// Explain a finding by its code, such as `P2004`, or a command
+    Help(HelpArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -143,6 +152,15 @@ struct TestArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct HelpArgs {
+    /// The code of a finding, or a command; all of them unless said otherwise
+    topic: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Args, Debug)]
@@ -273,6 +291,7 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
+            Command::Help(args) => help::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

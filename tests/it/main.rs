@@ -30,6 +30,8 @@ mod hostile;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod program;
