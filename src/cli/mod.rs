@@ -97,11 +97,17 @@ struct CheckArgs {
     #[arg(required = true)]
     files: Vec<String>,
     /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = check::Form::Text)]
+    format: check::Form,
     /// Findings that make the command fail
     #[arg(long, value_enum, value_name = "SEVERITY")]
     deny: Option<Deny>,
+    /// Make the edits that findings carry where nothing else can have been meant, and write the files
+    #[arg(long)]
+    fix: bool,
+    /// Look whether each `env(…)` and `file(…)` leads to something that can be used; no value is shown
+    #[arg(long)]
+    env: bool,
     /// Print what is known of each model, and whether the policy or the catalogue says it
     #[arg(long, conflicts_with = "format")]
     models: bool,

@@ -42,9 +42,9 @@ fn updating() -> bool {
 /// The first fenced block whose mark begins so: its mark and its text.
 fn block<'p>(page: &'p str, begins: &str) -> Option<(&'p str, &'p str)> {
     let at = page.find(&format!("\n```{begins}"))? + 4;
-    let (mark, rest) = page[at..].split_once('\n')?;
+    let (mark, rest) = page.get(at..)?.split_once('\n')?;
     let end = rest.find("```")?;
-    Some((mark, &rest[..end]))
+    Some((mark, rest.get(..end)?))
 }
 
 /// What a block holds as a whole policy.
@@ -104,7 +104,7 @@ fn every_code_has_a_page_whose_examples_are_what_they_are_said_to_be() {
         }
         match (
             block(&page, "policy-"),
-            block(&page, "policy part").or(block(&page, "policy\n")),
+            block(&page, "policy part").or_else(|| block(&page, "policy\n")),
         ) {
             (Some((bad, bad_text)), Some((good, good_text))) => {
                 let (_, said) = load(&whole(bad, bad_text));
