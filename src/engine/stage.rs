@@ -127,7 +127,8 @@ fn put(cell: &Cell, board: &Board, sight: &Sight) {
         }
     };
     match sight.stand {
-        Stand::Free | Stand::Out(PassedOver::Forbidden | PassedOver::Lacks, _) => {}
+        Stand::Free
+        | Stand::Out(PassedOver::Forbidden | PassedOver::Lacks | PassedOver::TooSmall, _) => {}
         Stand::Ramp(_) => breaker(State::Ramp),
         Stand::Probe => breaker(State::HalfOpen),
         // It is well, or would not have come so far; its part of the weight stays.

@@ -260,7 +260,7 @@ pub(super) mod tests {
         assert_eq!(value["duration_ms"], 3.25);
         assert_eq!(value["queued_ms"], 35.0);
         assert_eq!(value["tokens"]["cache_read"], 4);
-        assert_eq!(value["cost_dollars"], 0.0000025);
+        assert_eq!(value["cost_dollars"], 2.5e-6);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
 #[cfg(test)]
@@ -31,6 +33,8 @@ mod hedging;
 mod hostile;
 #[cfg(test)]
 mod monitoring;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

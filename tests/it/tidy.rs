@@ -22,6 +22,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("httparse", &["wire"]),
     ("io-uring", &["runtime"]),
     ("jiff", &["runtime"]),
+    ("lsp-server", &["cli"]),
     ("memchr", &["wire"]),
     ("monoio", &["runtime"]),
     ("pest", &["policy"]),

@@ -230,14 +230,20 @@ pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
     .help("raise `max_attempts`, or remove the hedge")
 }
 
-pub(in crate::policy) fn shadow_unbounded(place: Place) -> Diagnostic {
+/// `room` is where its bound can be written, and how.
+pub(in crate::policy) fn shadow_unbounded(place: Place, room: (Place, &str)) -> Diagnostic {
     Diagnostic::new(
         Code::P3022,
         place,
         "this shadow has no `max_inflight`",
         "its target may get slow, and copies with it: at most 8 are under way at once",
     )
-    .help("write `max_inflight = 8`, or another number: copies cost money")
+    .help("another number fits as well: copies cost money")
+    .fix(
+        "write `max_inflight = 8`, which is what holds",
+        room.0,
+        room.1,
+    )
 }
 
 pub(in crate::policy) fn shadow_of_itself(place: Place, target: &str) -> Diagnostic {
