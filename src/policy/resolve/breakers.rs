@@ -2,7 +2,9 @@
 
 use crate::base::{BreakerId, Outcome, Span, TargetId};
 use crate::policy::diag::{Diagnostic, failover as say};
-use crate::policy::model::{Action, Breaker, Measure, Serve, SlowRule, Target, Then, Trigger};
+use crate::policy::model::{
+    Action, Breaker, Measure, Question, Serve, SlowRule, Target, Then, Trigger,
+};
 use crate::policy::resolve::odds;
 use crate::policy::resolve::places::{BreakerPlaces, slow_line};
 use crate::policy::resolve::policy::Resolver;
@@ -73,6 +75,9 @@ impl Resolver<'_> {
         let windows = seconds(DAY) / seconds(breaker.window) * f64::from(judges);
         let errors = odds::errors_above(breaker.min_requests, limit);
         let a_day = odds::broken(breaker.min_requests, limit, usual) * windows;
+        if errors > 1 && a_day <= CHANCES_A_DAY {
+            return None;
+        }
         let bearable = BEARABLE_A_DAY / windows;
         let chance = say::Chance {
             place: places.min_requests.unwrap_or(rule),
@@ -86,11 +91,11 @@ impl Resolver<'_> {
             safe: odds::least_requests(breaker.min_requests, limit, usual, bearable),
             slow: None,
         };
-        if errors == 1 {
-            Some(say::one_is_enough(&chance))
+        Some(if errors == 1 {
+            say::one_is_enough(&chance)
         } else {
-            (a_day > CHANCES_A_DAY).then(|| say::opened_by_chance(&chance))
-        }
+            say::opened_by_chance(&chance)
+        })
     }
 
     /// P3008: the repeats of one request are as many failures in a row as it takes.
@@ -113,7 +118,9 @@ impl Resolver<'_> {
         let breaker = self.breakers.get(target.breaker.index())?;
         let places = self.breaker_places.get(target.breaker.index())?;
         let provider = self.providers.get(target.provider.index())?;
-        let health = provider.health.as_ref()?;
+        // A question that costs money is asked seldom on purpose.
+        let health = provider.health.as_ref();
+        let health = health.filter(|health| matches!(health.question, Question::Path { .. }))?;
         let fall = health.every.saturating_mul(u64::from(health.fall));
         let longest = breaker.cool_down.1;
         let place = places.cool_down.filter(|_| longest < fall)?;
@@ -130,6 +137,9 @@ impl Resolver<'_> {
         places: &BreakerPlaces,
         waits: &[Wait],
     ) -> Vec<Diagnostic> {
+        if breaker.slow.is_empty() {
+            return Vec::new();
+        }
         let own = waits.iter().filter(|wait| {
             let target = self.targets.get(wait.target.index());
             target.is_some_and(|target| target.breaker == id)

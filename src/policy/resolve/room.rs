@@ -51,8 +51,13 @@ impl<'t> Resolver<'t> {
             let context = self.context(target)?;
             (context < needed).then_some((target, context, listed))
         });
+        let small: Vec<_> = small.collect();
+        if small.is_empty() {
+            return Vec::new();
+        }
         let roomy = self.roomy(serve, needed - 1);
         small
+            .into_iter()
             .map(|(target, context, listed)| {
                 say::no_room(&say::NoRoom {
                     place: listed,

@@ -62,43 +62,39 @@ impl Resolver<'_> {
 
     /// P4006: routes that a header leads to another account at the same service.
     fn clients_choose_accounts(&self) -> Vec<Diagnostic> {
-        let decls = self.names.all(Space::Route);
-        let reached: Vec<Vec<&Provider>> = self
-            .routes
-            .iter()
-            .map(|route| self.reached(&route.action))
-            .collect();
+        let by_route = self.routes.iter().map(|route| self.reached(&route.action));
+        let by_route: Vec<Vec<usize>> = by_route.collect();
+        let mut routes_of = vec![0_usize; self.providers.len()];
+        for id in by_route.iter().flatten() {
+            if let Some(count) = routes_of.get_mut(*id) {
+                *count += 1;
+            }
+        }
         let mut found = Vec::new();
-        for ((at, route), decl) in self.routes.iter().enumerate().zip(&decls) {
+        let decls = self.names.all(Space::Route);
+        for ((route, decl), reached) in self.routes.iter().zip(&decls).zip(&by_route) {
             if !reads(&route.when, &is_clients) {
                 continue;
             }
-            let Some(place) = when(decl.stmt).and_then(|when| client_facts(when).first().copied())
-            else {
-                continue;
-            };
-            let others = reached.iter().enumerate().filter(|(other, _)| *other != at);
-            let others: Vec<&Provider> =
-                others.flat_map(|(_, list)| list.iter().copied()).collect();
-            let own = reached.get(at).into_iter().flatten();
-            let pair = own.copied().find_map(|own| {
-                let other = others.iter().find(|other| other_account(own, other))?;
-                Some((&*own.name, &*other.name))
+            let own = reached.iter().filter_map(|id| self.providers.get(*id));
+            let pair = own.into_iter().find_map(|own| {
+                let providers = self.providers.iter().zip(&routes_of).enumerate();
+                let mut elsewhere = providers
+                    .filter(|(id, (_, routes))| **routes > usize::from(reached.contains(id)));
+                let other = elsewhere.find(|(_, (other, _))| other_account(own, other))?;
+                Some((&*own.name, &*other.1.0.name))
             });
-            if let Some(names) = pair {
-                found.push(say::client_chooses_account(
-                    place,
-                    decl.name,
-                    self.files.slice(place),
-                    names,
-                ));
+            let place = when(decl.stmt).and_then(|when| client_facts(when).first().copied());
+            if let Some((names, place)) = pair.zip(place) {
+                let fact = self.files.slice(place);
+                found.push(say::client_chooses_account(place, decl.name, fact, names));
             }
         }
         found
     }
 
     /// The providers that a route can ask.
-    fn reached(&self, action: &Action) -> Vec<&Provider> {
+    fn reached(&self, action: &Action) -> Vec<usize> {
         let Action::Serve(serve) = action else {
             return Vec::new();
         };
@@ -117,9 +113,7 @@ impl Resolver<'_> {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter()
-            .filter_map(|id| self.providers.get(id))
-            .collect()
+        ids
     }
 }
 

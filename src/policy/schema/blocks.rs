@@ -405,7 +405,7 @@ pub(in crate::policy) const MODEL: Block = Block {
         open(
             "context",
             Type::Int(1, 1_000_000_000),
-            "tokens that it takes, or the catalogue's; not yet compared with the prompt",
+            "tokens that it takes, or the catalogue's; compared with conditions and other targets by `check`, not yet with the prompt",
         ),
         open(
             "max_output",
