@@ -108,11 +108,16 @@ pub(in crate::policy) fn unreached(place: Place, kind: &str, name: &str) -> Diag
     .help("list it in a tier, or remove it")
 }
 
-pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
+/// `before` is the last line, if there is any.
+pub(in crate::policy) fn no_else(place: Place, body: Place, before: Option<Place>) -> Diagnostic {
     let close = Place {
         start: body.end().start.saturating_sub(1),
         len: 0,
         ..body
+    };
+    let (at, text) = match before {
+        Some(line) => (line.end(), ", else -> reject(503)"),
+        None => (close, " else -> reject(503) "),
     };
     Diagnostic::new(
         Code::P3001,
@@ -120,11 +125,7 @@ pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
         "this `fallback` has no `else`",
         "what follows when no line fits or no target is left is not said",
     )
-    .fix(
-        "add `else -> reject(503)` as the last line",
-        close,
-        ", else -> reject(503) ",
-    )
+    .fix("add `else -> reject(503)` as the last line", at, text)
 }
 
 pub(in crate::policy) fn after_else(place: Place, before: Place) -> Diagnostic {
