@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod fmt;
 mod help;
+mod lsp;
 mod models;
 mod order;
 mod reload;
@@ -49,6 +50,8 @@ enum Command {
     Test(TestArgs),
     /// Explain a finding by its code, such as `P2004`, or a command
     Help(HelpArgs),
+    /// Serve an editor on standard input and output, by the Language Server Protocol
+    Lsp,
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -298,6 +301,7 @@ pub fn run() -> ExitCode {
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Help(args) => help::run(&args, &mut terminal),
+            Command::Lsp => lsp::run(&mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

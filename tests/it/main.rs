@@ -30,6 +30,8 @@ mod hedging;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lsp;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod pages;

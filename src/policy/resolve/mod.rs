@@ -32,5 +32,5 @@ mod trial;
 mod value;
 mod whole;
 
-pub(in crate::policy) use self::policy::{Lost, resolve};
+pub(in crate::policy) use self::policy::{Lost, Resolved, resolve};
 pub(in crate::policy) use self::simulate::ACTS;
