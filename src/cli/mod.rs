@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod fmt;
 mod help;
+mod lsp;
 mod models;
 mod order;
 mod reload;
@@ -52,6 +53,8 @@ enum Command {
     Explain(ExplainArgs),
     /// Explain a finding by its code, such as `P2004`, or a command
     Help(HelpArgs),
+    /// Serve an editor on standard input and output, by the Language Server Protocol
+    Lsp,
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -325,6 +328,7 @@ pub fn run() -> ExitCode {
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Help(args) => help::run(&args, &mut terminal),
+            Command::Lsp => lsp::run(&mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

@@ -10,21 +10,28 @@ use crate::policy::{Caps, Policy};
 pub(super) fn show(policy: &Policy) -> String {
     let mut out = String::new();
     for target in &policy.targets {
-        let ModelName::Fixed(model) = &target.model else {
-            put(
-                &mut out,
-                format_args!(
-                    "{}: the model that the client names, of which nothing is known",
-                    target.name
-                ),
-            );
-            continue;
-        };
-        let provider = policy.providers.get(target.provider.index());
-        let known = provider.and_then(|provider| catalogue::known(provider.kind, model));
-        put(&mut out, format_args!("{}: {model}", target.name));
-        facts(target, known, &mut out);
+        out.push_str(&of(policy, target));
     }
+    out
+}
+
+/// The lines of one target.
+pub(super) fn of(policy: &Policy, target: &Target) -> String {
+    let mut out = String::new();
+    let ModelName::Fixed(model) = &target.model else {
+        put(
+            &mut out,
+            format_args!(
+                "{}: the model that the client names, of which nothing is known",
+                target.name
+            ),
+        );
+        return out;
+    };
+    let provider = policy.providers.get(target.provider.index());
+    let known = provider.and_then(|provider| catalogue::known(provider.kind, model));
+    put(&mut out, format_args!("{}: {model}", target.name));
+    facts(target, known, &mut out);
     out
 }
 

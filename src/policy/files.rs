@@ -113,6 +113,20 @@ impl Files {
         )
     }
 
+    /// Line and column from 0, the column in UTF-16 units, as editors count.
+    pub fn line_utf16(&self, file: u16, byte: u32) -> (u32, u32) {
+        let Some(found) = self.list.get(usize::from(file)) else {
+            return (0, 0);
+        };
+        let line = found.lines.partition_point(|&start| start <= byte).max(1) - 1;
+        let start = found.lines.get(line).copied().unwrap_or_default();
+        let before = found
+            .text
+            .get(start as usize..byte as usize)
+            .unwrap_or_default();
+        (narrow(line), narrow(before.encode_utf16().count()))
+    }
+
     /// The place as the resolved policy names it.
     pub(in crate::policy) fn at(&self, place: Place) -> At {
         let line = self.list.get(usize::from(place.file)).map_or(1, |file| {

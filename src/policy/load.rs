@@ -9,7 +9,7 @@ use crate::policy::diag::safety::secret_inline;
 use crate::policy::diag::{Diagnostic, Diagnostics, Severity, allow, syntax as say};
 use crate::policy::files::{Files, Sources};
 use crate::policy::model::Policy;
-use crate::policy::resolve::{self, Lost};
+use crate::policy::resolve::{self, Lost, Resolved};
 use crate::policy::syntax::ast::{Expr, Item};
 use crate::policy::syntax::split::{FaultKind, split};
 use crate::policy::syntax::{Place, leak, mistake, parse};
@@ -21,60 +21,117 @@ pub fn load(
     root: &str,
     sets: &[(&str, &str)],
 ) -> Result<(Policy, Diagnostics), Diagnostics> {
-    let mut reader = Reader::new(sources);
-    reader.file(root, None);
-    let Reader {
-        mut files,
-        chunks,
-        mut found,
-        ..
-    } = reader;
-    let policy_files = files.len();
-    let texts = set_files(&mut files, sets);
+    let (text, mut found) = Text::read(sources, root, sets);
+    let (tree, lost) = text.parse(&mut found, parse::item);
+    let resolved = text.resolve(&tree, lost, &mut found);
+    drop(tree);
+    text.conclude(resolved, found)
+}
 
-    let mut tree = Vec::with_capacity(chunks.len());
-    let mut lost = Vec::new();
-    for chunk in &chunks {
-        let parsed = if chunk.sound {
-            parse_chunk(&files, chunk)
-        } else {
-            Ok(None)
+/// All files of a policy, cut into items.
+pub(in crate::policy) struct Text<'s> {
+    files: Files,
+    chunks: Vec<Chunk>,
+    /// How many of the files are no `--set`.
+    policy_files: usize,
+    /// Names and files of the values of `--set`.
+    sets: Vec<(&'s str, u16)>,
+}
+
+impl<'s> Text<'s> {
+    /// Reads the file at `root` and all that it imports; gives what is wrong with their text, too.
+    pub(in crate::policy) fn read(
+        sources: &dyn Sources,
+        root: &str,
+        sets: &[(&'s str, &str)],
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut reader = Reader::new(sources);
+        reader.file(root, None);
+        let Reader {
+            mut files,
+            chunks,
+            found,
+            ..
+        } = reader;
+        let policy_files = files.len();
+        let sets = set_files(&mut files, sets);
+        let text = Self {
+            files,
+            chunks,
+            policy_files,
+            sets,
         };
-        match parsed {
-            Ok(Some(item)) => tree.push(item),
-            Ok(None) => lost.push(declared(&files, chunk)),
-            Err(diagnostic) => {
-                found.push(*diagnostic);
-                lost.push(declared(&files, chunk));
+        (text, found)
+    }
+
+    /// The tree of each item that `item` can parse, and what the others would have declared.
+    pub(in crate::policy) fn parse<'f, 'i>(
+        &'f self,
+        found: &mut Vec<Diagnostic>,
+        mut item: impl FnMut(&'f str, u16, u32) -> Result<Option<Item<'i>>, usize>,
+    ) -> (Vec<Item<'i>>, Vec<(&'f str, &'f str)>) {
+        let mut tree = Vec::with_capacity(self.chunks.len());
+        let mut lost = Vec::new();
+        for chunk in &self.chunks {
+            let (text, base) = chunk.text(&self.files);
+            let parsed = if chunk.sound {
+                item(text, chunk.file, base)
+            } else {
+                Ok(None)
+            };
+            match parsed {
+                Ok(Some(item)) => tree.push(item),
+                Ok(None) => lost.push(declared(text)),
+                Err(at) => {
+                    found.push(mistake::explain(text, at, chunk.file, base));
+                    lost.push(declared(text));
+                }
             }
         }
+        (tree, lost)
     }
-    let values = parse_sets(&files, &texts, &mut found);
-    let whole = found
-        .iter()
-        .all(|diagnostic| diagnostic.severity() < Severity::Error);
-    let lost = Lost { names: lost, whole };
-    let resolved = resolve::resolve(&tree, &files, &values, lost, &mut found);
-    drop(tree);
 
-    files.mask(resolved.secrets);
-    allow::apply(&mut found, &files, policy_files);
-    found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
-    let diagnostics = Diagnostics { list: found, files };
-    match resolved.policy {
-        Some(mut policy) if !diagnostics.has_errors() => {
-            let all = 0..u16::try_from(policy_files).unwrap_or(u16::MAX);
-            policy.files = all
-                .clone()
-                .map(|file| diagnostics.files.name(file).into())
-                .collect();
-            let of_text = all.fold(0, |hash, file| {
-                hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
-            });
-            policy.hash = with_sets(of_text, sets);
-            Ok((policy, diagnostics))
+    /// Settles names, types and defaults.
+    pub(in crate::policy) fn resolve<'t>(
+        &'t self,
+        tree: &'t [Item<'t>],
+        lost: Vec<(&'t str, &'t str)>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Resolved {
+        let sets = parse_sets(&self.files, &self.sets, found);
+        let whole = found
+            .iter()
+            .all(|diagnostic| diagnostic.severity() < Severity::Error);
+        let lost = Lost { names: lost, whole };
+        resolve::resolve(tree, &self.files, &sets, lost, found)
+    }
+
+    /// The policy with what is said of it.
+    pub(in crate::policy) fn conclude(
+        self,
+        resolved: Resolved,
+        mut found: Vec<Diagnostic>,
+    ) -> Result<(Policy, Diagnostics), Diagnostics> {
+        let mut files = self.files;
+        files.mask(resolved.secrets);
+        allow::apply(&mut found, &files, self.policy_files);
+        found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
+        let diagnostics = Diagnostics { list: found, files };
+        match resolved.policy {
+            Some(mut policy) if !diagnostics.has_errors() => {
+                let all = 0..u16::try_from(self.policy_files).unwrap_or(u16::MAX);
+                policy.files = all
+                    .clone()
+                    .map(|file| diagnostics.files.name(file).into())
+                    .collect();
+                let of_text = all.fold(0, |hash, file| {
+                    hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
+                });
+                policy.hash = with_sets(of_text, &self.sets);
+                Ok((policy, diagnostics))
+            }
+            _ => Err(diagnostics),
         }
-        _ => Err(diagnostics),
     }
 }
 
@@ -148,6 +205,15 @@ struct Chunk {
     range: Range<usize>,
     /// Whether its brackets and strings are in order.
     sound: bool,
+}
+
+impl Chunk {
+    /// Its text, and the byte at which it begins.
+    fn text<'f>(&self, files: &'f Files) -> (&'f str, u32) {
+        let text = files.text(self.file).get(self.range.clone());
+        let base = place(self.file, self.range.clone()).start;
+        (text.unwrap_or_default(), base)
+    }
 }
 
 /// What becomes of the files that a file imports.
@@ -306,21 +372,14 @@ impl<'s> Reader<'s> {
 }
 
 fn parse_chunk<'f>(files: &'f Files, chunk: &Chunk) -> Result<Option<Item<'f>>, Box<Diagnostic>> {
-    let text = files
-        .text(chunk.file)
-        .get(chunk.range.clone())
-        .unwrap_or_default();
-    let base = place(chunk.file, chunk.range.clone()).start;
+    let (text, base) = chunk.text(files);
     parse::item(text, chunk.file, base)
         .map_err(|at| Box::new(mistake::explain(text, at, chunk.file, base)))
 }
 
 /// What an item that cannot be read would have declared: its first two words.
-fn declared<'f>(files: &'f Files, chunk: &Chunk) -> (&'f str, &'f str) {
-    let text = files.text(chunk.file).get(chunk.range.clone());
-    let mut words = text
-        .unwrap_or_default()
-        .split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+fn declared(text: &str) -> (&str, &str) {
+    let mut words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     (
         words.next().unwrap_or_default(),
         words.next().unwrap_or_default(),

@@ -32,6 +32,8 @@ mod hedging;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lsp;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod pages;

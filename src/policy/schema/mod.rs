@@ -7,7 +7,10 @@ pub(in crate::policy) mod later;
 #[cfg(test)]
 mod reference;
 mod settings;
+mod shown;
 pub(in crate::policy) mod testing;
+#[cfg(test)]
+mod textmate;
 mod top;
 
 pub(in crate::policy) use self::blocks::{

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use crate::base::Outcome;
 use crate::policy::facts::Caps;
 use crate::policy::kinds::KINDS;
-use crate::policy::model::{AuthStyle, Pick};
-use crate::policy::schema::{Block, FACTS, Form, Row, Scope, TOP, Type, Value, later};
+use crate::policy::model::AuthStyle;
+use crate::policy::schema::shown::{percent, span};
+use crate::policy::schema::{Block, FACTS, Form, Row, Scope, TOP, Type, later};
 
 #[test]
 fn the_reference_is_what_the_tables_say() {
@@ -144,9 +145,9 @@ fn columns(row: &Row) -> (String, String, String) {
         Form::Field(of, default) => (
             code(row.word),
             takes(of),
-            default
-                .as_ref()
-                .map_or(none, |default| code(&shown(of, default))),
+            default.as_ref().map_or(none, |default| {
+                code(&of.shown(default).expect("a default can be shown"))
+            }),
         ),
         Form::Block(_) => (code(&format!("{} {{ … }}", row.word)), "block".into(), none),
         Form::Either(of, _) => (code(row.word), format!("{}, or a block", takes(of)), none),
@@ -181,38 +182,6 @@ fn takes(of: &Type) -> String {
         _ => of.describe(),
     };
     text.replace('|', "\\|")
-}
-
-/// A default as a policy would write it.
-fn shown(of: &Type, value: &Value<'_>) -> String {
-    match (of, value) {
-        (_, Value::Bool(flag)) => flag.to_string(),
-        (Type::Bytes, Value::Int(bytes)) => format!("{}MiB", bytes >> 20),
-        (_, Value::Int(number)) => number.to_string(),
-        (_, Value::All) => "all".to_owned(),
-        (_, Value::Ppm(parts)) => percent(*parts),
-        (_, Value::Span(time)) => span(*time),
-        (_, Value::Spans(first, last)) => format!("{}..{}", span(*first), span(*last)),
-        (_, Value::Ramp(ramp)) => {
-            let steps = ramp.steps().iter().copied().chain([1_000_000]);
-            let steps: Vec<_> = steps.map(percent).collect();
-            format!("[{}]", steps.join(", "))
-        }
-        (_, Value::Rate(count, time)) => {
-            let per = span(*time);
-            let unit = per.strip_prefix('1');
-            format!("{count}/{}", unit.expect("a rate is for one unit of time"))
-        }
-        (_, Value::Text(text)) => format!("\"{text}\""),
-        (_, Value::Word(word)) => (*word).to_owned(),
-        (_, Value::List(list)) if list.is_empty() => "[]".to_owned(),
-        (_, Value::Pick(Pick::Weighted)) => "weighted".to_owned(),
-        (_, Value::Outcomes(set)) => {
-            let words: Vec<_> = set.iter().map(Outcome::as_str).collect();
-            format!("[{}]", words.join(", "))
-        }
-        other => panic!("no way to show {other:?}"),
-    }
 }
 
 fn facts() -> String {
@@ -284,17 +253,6 @@ fn kinds() -> String {
 
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|"))
-}
-
-fn percent(parts: u32) -> String {
-    format!("{}%", f64::from(parts) / 10_000.0)
-}
-
-fn span(span: crate::base::Span) -> String {
-    match span.to_string().as_str() {
-        "0us" => "0ms".to_owned(),
-        text => text.to_owned(),
-    }
 }
 
 const LATER: &str = " *(no effect yet)*";

@@ -270,3 +270,75 @@ impl<'s> Stmt<'s> {
         }
     }
 }
+
+impl Item<'_> {
+    /// Every place in it.
+    pub(in crate::policy) fn each_place(&mut self, visit: &mut dyn FnMut(&mut Place)) {
+        match self {
+            Self::Version(place, _) | Self::Import(place, _) => visit(place),
+            Self::Const(stmt) | Self::Stmt(stmt) => stmt.each_place(visit),
+        }
+    }
+}
+
+impl Stmt<'_> {
+    fn each_place(&mut self, visit: &mut dyn FnMut(&mut Place)) {
+        visit(&mut self.place);
+        for word in &mut self.words {
+            word.each_place(visit);
+        }
+        match &mut self.tail {
+            Tail::Bare => {}
+            Tail::Assign(expr) => expr.each_place(visit),
+            Tail::Arrow(words) => words.iter_mut().for_each(|word| word.each_place(visit)),
+        }
+        if let Some(body) = &mut self.body {
+            visit(&mut body.place);
+            body.stmts
+                .iter_mut()
+                .for_each(|stmt| stmt.each_place(visit));
+        }
+    }
+}
+
+impl Word<'_> {
+    fn each_place(&mut self, visit: &mut dyn FnMut(&mut Place)) {
+        match self {
+            Self::Expr(expr) => expr.each_place(visit),
+            Self::When(place, expr) | Self::On(place, expr) => {
+                visit(place);
+                expr.each_place(visit);
+            }
+            Self::Else(place) => visit(place),
+        }
+    }
+}
+
+impl Expr<'_> {
+    fn each_place(&mut self, visit: &mut dyn FnMut(&mut Place)) {
+        visit(&mut self.place);
+        match &mut self.kind {
+            Kind::Path(_) | Kind::Number(_) | Kind::Range(..) | Kind::Money(_) | Kind::Str(_) => {}
+            Kind::Call(_, args) => {
+                for arg in args {
+                    arg.expr.each_place(visit);
+                    if let Some(value) = &mut arg.value {
+                        value.each_place(visit);
+                    }
+                }
+            }
+            Kind::Index(_, inner) | Kind::Paren(inner) | Kind::Not(inner) => {
+                inner.each_place(visit);
+            }
+            Kind::List(members) | Kind::And(members) | Kind::Or(members) => {
+                for member in members {
+                    member.each_place(visit);
+                }
+            }
+            Kind::Compare(_, left, right) => {
+                left.each_place(visit);
+                right.each_place(visit);
+            }
+        }
+    }
+}

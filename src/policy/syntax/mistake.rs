@@ -53,6 +53,13 @@ pub(in crate::policy) fn explain(text: &str, at: usize, file: u16, base: u32) ->
     syntax::misfit(here, message, "", help)
 }
 
+/// Whether a declaration can be called so.
+pub fn is_name(text: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    begins && text.bytes().all(part) && !RESERVED.contains(&text)
+}
+
 /// Where the grammar really gave up. It reports the furthest place at which it tried a named rule; a closing bracket
 /// there was accepted (the splitter has matched all brackets), unless a value is missing before it.
 fn give_up(text: &str, at: usize) -> (&str, &str) {
@@ -82,7 +89,7 @@ fn missing_after(line: &str) -> Option<&'static str> {
     sign.or_else(|| WORDS.into_iter().find(|known| word == Some(known)))
 }
 
-const RESERVED: [&str; 14] = [
+pub(super) const RESERVED: [&str; 14] = [
     "when",
     "on",
     "else",

@@ -10,3 +10,4 @@ pub(in crate::policy) mod split;
 
 pub use self::ast::Place;
 pub use self::literal::duration;
+pub use self::mistake::is_name;
