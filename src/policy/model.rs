@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::base::{BreakerId, Outcome, OutcomeSet, ProviderId, RetriesId, RouteId, Span, TargetId};
 use crate::policy::facts::Caps;
-use crate::policy::trial::Trial;
+use crate::policy::trial::{Proof, Trial};
 
 /// A policy whose names, types and defaults are settled.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Policy {
     pub routes: Vec<Route>,
     /// What it expects of itself. The gateway does not read them.
     pub trials: Vec<Trial>,
+    /// What must follow for all requests. The gateway does not read them.
+    pub proofs: Vec<Proof>,
 }
 
 impl Policy {
@@ -1276,7 +1278,7 @@ pub enum FlagFact {
 }
 
 /// What a `forbid` may know about the attempt that is about to begin.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AttemptFacts {
     /// `attempt.index`, from 0.
     pub index: u8,

@@ -21,6 +21,7 @@ mod later;
 mod masks;
 mod names;
 mod policy;
+mod proof;
 mod provider;
 mod reach;
 mod route;

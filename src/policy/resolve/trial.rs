@@ -1,4 +1,4 @@
-//! `test` blocks: given facts, states and scripts, and what must follow. `prove` blocks are checked in the same way.
+//! `test` blocks: given facts, states and scripts, and what must follow.
 
 use crate::base::{OutcomeSet, RouteId, TargetId};
 use crate::policy::diag::{naming as say, testing};
@@ -21,15 +21,11 @@ const EXPECTS: [&str; 9] = [
 const REQUESTS_MAX: u64 = 100_000;
 
 impl<'t> Resolver<'t> {
-    /// Settles all tests, and checks proofs.
+    /// Settles all tests.
     pub(super) fn trials(&mut self) -> Vec<Trial> {
         let tests = self.names.all(Space::Test);
         let trials = tests.iter().map(|decl| self.trial(decl.name, decl.stmt));
-        let trials: Vec<Trial> = trials.collect();
-        for decl in self.names.all(Space::Prove) {
-            self.trial(decl.name, decl.stmt);
-        }
-        trials
+        trials.collect()
     }
 
     fn trial(&mut self, name: &str, stmt: &'t Stmt<'t>) -> Trial {
@@ -227,16 +223,21 @@ impl<'t> Resolver<'t> {
     fn expects(&mut self, stmt: &'t Stmt<'t>, trial: &mut Trial) {
         for line in stmt.stmts() {
             if let Some(expect) = self.expect(line) {
-                trial.expects.push(Expectation {
-                    text: self.files.slice(line.place).trim_end().into(),
-                    at: self.at(line.place),
-                    expect,
-                });
+                trial.expects.push(self.expectation_at(line.place, expect));
             }
         }
     }
 
-    fn expect(&mut self, line: &'t Stmt<'t>) -> Option<Expect> {
+    /// With its text.
+    pub(super) fn expectation_at(&self, place: Place, expect: Expect) -> Expectation {
+        Expectation {
+            text: self.files.slice(place).trim_end().into(),
+            at: self.at(place),
+            expect,
+        }
+    }
+
+    pub(super) fn expect(&mut self, line: &'t Stmt<'t>) -> Option<Expect> {
         match (line.words.as_slice(), &line.tail) {
             ([Word::Expr(never), Word::Expr(what)], Tail::Bare) if is(never, "never") => {
                 self.never(what)

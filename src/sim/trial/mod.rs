@@ -11,7 +11,7 @@ mod coverage;
 mod journey;
 mod judge;
 mod request;
-mod show;
+pub(super) mod show;
 mod stage;
 
 use crate::base::{RequestId, hash};

@@ -6,7 +6,7 @@ use crate::base::{Moment, Outcome, RequestId, Span, TargetId};
 use crate::dialect::openai::{ClientError, outcome_of};
 use crate::engine::{Attempt, Board, Chain, Core, End, Finish, Form, Step, fallback_line};
 use crate::policy::Plan;
-use crate::policy::model::{Action, At, Serve};
+use crate::policy::model::{Action, At, AttemptFacts, Serve};
 use crate::policy::trial::{Scripted, Staged, Trial};
 
 use super::journey::{Ending, Journey, Visit};
@@ -93,6 +93,7 @@ fn set(plan: &Plan, trial: &Trial) -> Core {
 /// An attempt, and how it will end.
 struct Running {
     attempt: Attempt,
+    facts: AttemptFacts,
     scripted: Scripted,
     outcome: Outcome,
     started: Moment,
@@ -108,7 +109,7 @@ impl Running {
                 Scripted::Status(status) => Some(status),
                 Scripted::Outcome(_) => None,
             },
-            index: self.attempt.index,
+            facts: self.facts,
             hedge,
             line: None,
         }
@@ -127,8 +128,9 @@ impl Play<'_, '_> {
     fn finish(&mut self) -> Ending {
         loop {
             let plan = self.stage.plan;
+            let facts = self.chain.facts();
             match self.chain.next(self.now, plan, &mut self.stage.core) {
-                Step::Attempt(attempt) => self.attempt(attempt),
+                Step::Attempt(attempt) => self.attempt(attempt, facts),
                 Step::Wait(until) => self.now = until,
                 Step::Finish(finish) => return self.ending(finish),
             }
@@ -136,13 +138,14 @@ impl Play<'_, '_> {
     }
 
     /// One attempt, and the one beside it where the policy hedges.
-    fn attempt(&mut self, attempt: Attempt) {
-        let first = self.begin(attempt);
+    fn attempt(&mut self, attempt: Attempt, facts: AttemptFacts) {
+        let first = self.begin(attempt, facts);
         if attempt.hedge_at < first.over {
             self.now = self.now.max(attempt.hedge_at);
             let plan = self.stage.plan;
+            let facts = self.chain.facts();
             if let Some(second) = self.chain.hedge(self.now, plan, &mut self.stage.core) {
-                let second = self.begin(second);
+                let second = self.begin(second, facts);
                 return self.both(&first, &second);
             }
         }
@@ -174,7 +177,7 @@ impl Play<'_, '_> {
         }
     }
 
-    fn begin(&self, attempt: Attempt) -> Running {
+    fn begin(&self, attempt: Attempt, facts: AttemptFacts) -> Running {
         let scripted = self.scripted(attempt.target);
         let outcome = self.outcome_of(attempt.target, scripted);
         let over = match outcome {
@@ -184,6 +187,7 @@ impl Play<'_, '_> {
         };
         Running {
             attempt,
+            facts,
             scripted,
             outcome,
             started: self.now,
