@@ -17,6 +17,16 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Each of them, by the path at which clients ask for it.
+    pub const ALL: [Self; 6] = [
+        Self::Generate(Format::Chat),
+        Self::Generate(Format::Responses),
+        Self::Generate(Format::Messages),
+        Self::Generate(Format::Gemini),
+        Self::Embeddings,
+        Self::CountTokens,
+    ];
+
     /// The format that the client speaks.
     pub const fn format(self) -> Format {
         match self {

@@ -35,6 +35,7 @@ mod shadow;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod ways;
 
 pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Order, Rule, State};

@@ -84,6 +84,11 @@ impl Throttle {
         }
     }
 
+    /// The pause is over.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Relaxed);
+    }
+
     /// The target answered well: the next pause is a first one again.
     pub(crate) fn calm(&self) {
         if self.level.load(Relaxed) != 0 {

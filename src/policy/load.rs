@@ -127,7 +127,11 @@ impl<'s> Text<'s> {
                 let of_text = all.fold(0, |hash, file| {
                     hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
                 });
-                policy.hash = with_sets(of_text, &self.sets);
+                let sets = self
+                    .sets
+                    .iter()
+                    .map(|&(name, file)| (name, diagnostics.files.text(file)));
+                policy.hash = with_sets(of_text, sets.collect());
                 Ok((policy, diagnostics))
             }
             _ => Err(diagnostics),
@@ -136,8 +140,7 @@ impl<'s> Text<'s> {
 }
 
 /// The hash of a text and the values of its consts, in whatever order they are given; the last one of a name counts.
-fn with_sets(of_text: u64, sets: &[(&str, &str)]) -> u64 {
-    let sets: BTreeMap<&str, &str> = sets.iter().copied().collect();
+fn with_sets(of_text: u64, sets: BTreeMap<&str, &str>) -> u64 {
     sets.into_iter().fold(of_text, |hash, (name, value)| {
         let named = hash::mix(hash::of_bytes(hash, name.as_bytes()), name.len() as u64);
         hash::of_bytes(named, value.as_bytes())

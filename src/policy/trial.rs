@@ -1,4 +1,4 @@
-//! What a policy expects of itself: its `test` blocks, with names and types settled.
+//! What a policy expects of itself: its `test` and `prove` blocks, with names and types settled.
 
 use crate::base::{Outcome, RouteId, TargetId};
 use crate::policy::diag::nearest::nearest;
@@ -25,6 +25,20 @@ pub struct Trial {
     /// Many requests instead of one, which differ in one fact.
     pub sample: Option<Sample>,
     /// What must hold.
+    pub expects: Vec<Expectation>,
+}
+
+/// `prove "…" { … }`
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub at: At,
+    /// What holds for all requests that are meant. All that it leaves open is open, and so are all states and outcomes.
+    pub given: Vec<Cond>,
+    /// What must follow: [`Expect::Route`], [`Expect::Attempts`], [`Expect::Reject`], [`Expect::NeverAsked`] and
+    /// [`Expect::NeverWhen`].
     pub expects: Vec<Expectation>,
 }
 

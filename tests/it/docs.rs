@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use switchover::policy::{self, Diagnostics, Plan, Severity};
+use switchover::policy::{self, Code, Diagnostics, Plan, Severity};
+use switchover::sim::proof;
 use switchover::sim::trial::{self, Coverage};
 
 use crate::support::client::{Client, End};
@@ -128,6 +129,11 @@ fn failing_tests(at: &str, text: &str, wrong: &mut Vec<String>) {
     for trial in &plan.policy.trials {
         for failure in trial::run(&plan, trial, &mut Coverage::default()).failures {
             wrong.push(format!("{at}: {}: {failure:?}", trial.name));
+        }
+    }
+    for proof in &plan.policy.proofs {
+        for failure in proof::run(&plan, proof).failures {
+            wrong.push(format!("{at}: {}: {failure:?}", proof.name));
         }
     }
 }

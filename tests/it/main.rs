@@ -42,6 +42,8 @@ mod policies;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proving;
+#[cfg(test)]
 mod shadowing;
 #[cfg(test)]
 mod sim;

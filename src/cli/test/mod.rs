@@ -1,4 +1,5 @@
-//! `switchover test`: what policies expect of themselves, run by the live gateway's engine against scripted providers.
+//! `switchover test`: what policies expect of themselves, run by the live gateway's engine against scripted providers; and
+//! what they want proved.
 
 mod junit;
 mod report;
@@ -11,9 +12,10 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, TestArgs, borrowed};
 use crate::policy::{self, Diagnostics, Plan};
 use crate::runtime::Disk;
+use crate::sim::proof;
 use crate::sim::trial::{self, Coverage};
 
-use self::report::{Report, Tested};
+use self::report::{Proved, Report, Tested};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Form {
@@ -104,7 +106,12 @@ fn tested(
     let tests = trials
         .map(|trial| Tested::new(&plan, trial, trial::run(&plan, trial, &mut coverage)))
         .collect();
-    Ok(Report::new(file, &plan, tests, &coverage))
+    let proofs = plan.policy.proofs.iter();
+    let proofs = proofs.filter(|proof| wanted(&proof.name));
+    let proofs = proofs
+        .map(|proof| Proved::new(&plan, proof, proof::run(&plan, proof)))
+        .collect();
+    Ok(Report::new(file, &plan, (tests, proofs), &coverage))
 }
 
 fn watch(diagnostics: &Diagnostics, watched: &mut Vec<String>) {

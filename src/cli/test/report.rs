@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::policy::Plan;
 use crate::policy::model::At;
-use crate::policy::trial::Trial;
+use crate::policy::trial::{Proof, Trial};
+use crate::sim::proof;
 use crate::sim::trial::{Coverage, Line, Verdict};
 
 /// The results of one policy.
@@ -14,7 +15,32 @@ use crate::sim::trial::{Coverage, Line, Verdict};
 pub(super) struct Report {
     pub(super) file: String,
     pub(super) tests: Vec<Tested>,
+    pub(super) proofs: Vec<Proved>,
     coverage: Covered,
+}
+
+/// One proof.
+#[derive(Debug, Serialize)]
+pub(super) struct Proved {
+    pub(super) name: String,
+    pub(super) place: String,
+    pub(super) passed: bool,
+    /// Kinds of request that were told apart.
+    classes: usize,
+    /// States that requests can be in between two attempts.
+    states: usize,
+    pub(super) failures: Vec<Unproved>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Unproved {
+    pub(super) expected: String,
+    pub(super) found: String,
+    pub(super) place: String,
+    /// Neither a proof was found nor what speaks against it.
+    undecided: bool,
+    /// A request and its way, for which it does not hold.
+    counterexample: Vec<String>,
 }
 
 /// One test.
@@ -97,8 +123,54 @@ impl Tested {
     }
 }
 
+impl Proved {
+    pub(super) fn new(plan: &Plan, proof: &Proof, verdict: proof::Verdict) -> Self {
+        let failed = |failure: proof::Failure| Unproved {
+            expected: failure.expected.into(),
+            place: place(plan, failure.at),
+            found: failure.found,
+            undecided: failure.undecided,
+            counterexample: failure.way,
+        };
+        Self {
+            name: proof.name.to_string(),
+            place: place(plan, proof.at),
+            passed: verdict.failures.is_empty(),
+            classes: verdict.classes,
+            states: verdict.states,
+            failures: verdict.failures.into_iter().map(failed).collect(),
+        }
+    }
+
+    fn text(&self, out: &mut String) {
+        if self.passed {
+            return;
+        }
+        let _ = writeln!(out, "NOT PROVED {}  {}", self.name, self.place);
+        for failure in &self.failures {
+            let _ = writeln!(out, "  expected {}  {}", failure.expected, failure.place);
+            let _ = writeln!(out, "     found {}", failure.found);
+            for line in &failure.counterexample {
+                let _ = writeln!(out, "    | {line}");
+            }
+        }
+    }
+
+    /// What is not proved, in one text.
+    pub(super) fn details(&self) -> String {
+        let mut out = String::new();
+        self.text(&mut out);
+        out
+    }
+}
+
 impl Report {
-    pub(super) fn new(file: &str, plan: &Plan, tests: Vec<Tested>, coverage: &Coverage) -> Self {
+    pub(super) fn new(
+        file: &str,
+        plan: &Plan,
+        (tests, proofs): (Vec<Tested>, Vec<Proved>),
+        coverage: &Coverage,
+    ) -> Self {
         let mut covered = Covered {
             routes: Count::default(),
             fallback_lines: Count::default(),
@@ -126,17 +198,42 @@ impl Report {
         Self {
             file: file.to_owned(),
             tests,
+            proofs,
             coverage: covered,
         }
     }
 
-    /// Whether a test failed, or too little was tested.
+    /// Whether a test failed, something is not proved, or too little was tested.
     pub(super) fn fails(&self, under: Option<u32>) -> bool {
-        self.failed() > 0 || under.is_some_and(|least| self.coverage.percent < least)
+        self.failed() + self.unproved() > 0
+            || under.is_some_and(|least| self.coverage.percent < least)
     }
 
-    pub(super) fn failed(&self) -> usize {
+    fn failed(&self) -> usize {
         self.tests.iter().filter(|test| !test.passed).count()
+    }
+
+    fn unproved(&self) -> usize {
+        self.proofs.iter().filter(|proof| !proof.passed).count()
+    }
+
+    /// What failed, of tests and proofs together.
+    pub(super) fn failures(&self) -> usize {
+        self.failed() + self.unproved()
+    }
+
+    /// How many proofs hold, and what was looked at for that.
+    fn proofs_told(&self) -> String {
+        if self.proofs.is_empty() {
+            return String::new();
+        }
+        let classes: usize = self.proofs.iter().map(|proof| proof.classes).sum();
+        let states: usize = self.proofs.iter().map(|proof| proof.states).sum();
+        format!(
+            "; {} of {} proved ({classes} classes of requests, {states} states)",
+            self.proofs.len() - self.unproved(),
+            self.proofs.len(),
+        )
     }
 
     /// For people.
@@ -144,6 +241,9 @@ impl Report {
         let mut out = String::new();
         for test in &self.tests {
             test.text(&mut out);
+        }
+        for proof in &self.proofs {
+            proof.text(&mut out);
         }
         if coverage {
             for missed in &self.coverage.missed {
@@ -159,10 +259,11 @@ impl Report {
         } = &self.coverage;
         let _ = write!(
             out,
-            "{}: {} passed, {} failed; routes {}/{}, fallback lines {}/{} ({percent}%)",
+            "{}: {} passed, {} failed{}; routes {}/{}, fallback lines {}/{} ({percent}%)",
             self.file,
             self.tests.len() - self.failed(),
             self.failed(),
+            self.proofs_told(),
             routes.seen,
             routes.all,
             lines.seen,

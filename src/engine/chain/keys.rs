@@ -73,7 +73,7 @@ impl Chain {
 }
 
 /// What may be another with another key.
-const CURED_BY_A_KEY: OutcomeSet = OutcomeSet::EMPTY
+pub(in crate::engine) const CURED_BY_A_KEY: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::AuthFailed)
     .with(Outcome::QuotaExhausted)
     .with(Outcome::S429);

@@ -38,12 +38,13 @@ use crate::policy::model::{Action, AttemptFacts, PromptSize, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
 use self::finish::{Blocked, reject};
-use self::queue::Stay;
-use self::survey::View;
-use self::verdict::{Verdict, verdict};
-
 pub use self::finish::{By, Finish, Message, Reason};
+pub(super) use self::keys::CURED_BY_A_KEY;
+use self::queue::Stay;
+pub(super) use self::repeat::REPEATABLE;
+use self::survey::View;
 pub(super) use self::survey::{Way, health};
+pub(super) use self::verdict::{Verdict, slow_line, verdict};
 
 pub use self::look::{Asked, BreakerSight, Did, Look, Noted, Sight, Stand};
 pub use self::record::{AttemptRecord, History, PassedOver, PassedSet};
@@ -324,13 +325,19 @@ impl Chain {
         windows.max()
     }
 
-    fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
+    /// What forbids may know of the attempts so far, before the next one: the last one is the one that ended last.
+    pub fn facts(&self) -> AttemptFacts {
         let last = self.history.last();
-        let facts = AttemptFacts {
+        AttemptFacts {
             index: self.history.attempts(),
             last: last.and_then(|last| last.outcome),
             last_target: last.map(|last| last.target),
-        };
+        }
+    }
+
+    fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
+        let last = self.history.last();
+        let facts = self.facts();
         View {
             plan,
             serve,
@@ -411,7 +418,7 @@ pub(super) fn fold(request: RequestId) -> u64 {
     clippy::cast_possible_truncation,
     reason = "asserted in the same breath"
 )]
-const ATTEMPTS_CEILING: u8 = {
+pub(super) const ATTEMPTS_CEILING: u8 = {
     assert!(HISTORY_ATTEMPTS_MAX <= u8::MAX as usize);
     HISTORY_ATTEMPTS_MAX as u8
 };

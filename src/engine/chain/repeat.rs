@@ -139,7 +139,7 @@ fn settings<'a>(view: &View<'a>, candidate: usize) -> Option<Settings<'a>> {
 
 /// What the same target may cure by itself within moments. Silence is not among it: who waited once in vain has no
 /// time to do it again. Nor are a bad certificate, a refused key or a missing model.
-const REPEATABLE: OutcomeSet = OutcomeSet::EMPTY
+pub(in crate::engine) const REPEATABLE: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::S429)
     .with(Outcome::S5xx)
     .with(Outcome::Connect)

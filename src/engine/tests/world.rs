@@ -216,6 +216,7 @@ impl Setup {
                 when: Cond::Test(Test::LastOutcome(self.forbid_after)),
             }],
             trials: Vec::new(),
+            proofs: Vec::new(),
             routes: vec![
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),

@@ -153,6 +153,7 @@ codes! {
     P4006 Warning "the client decides about credentials or residency";
     P4007 Error "the gateway would be open to everyone on the network";
     P5001 Error "a test sets what can never be";
+    P5007 Error "a proof expects what cannot be proved";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";
 }

@@ -149,7 +149,7 @@ pub enum FlagFact {
 }
 
 /// What a `forbid` may know about the attempt that is about to begin.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AttemptFacts {
     /// `attempt.index`, from 0.
     pub index: u8,

@@ -30,7 +30,7 @@ pub use self::targets::{
 };
 
 use crate::base::{RouteId, TargetId};
-use crate::policy::trial::Trial;
+use crate::policy::trial::{Proof, Trial};
 
 /// A policy whose names, types and defaults are settled.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct Policy {
     pub routes: Vec<Route>,
     /// What it expects of itself. The gateway does not read them.
     pub trials: Vec<Trial>,
+    /// What must follow for all requests. The gateway does not read them.
+    pub proofs: Vec<Proof>,
 }
 
 impl Policy {

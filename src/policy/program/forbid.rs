@@ -12,6 +12,7 @@
 //! ```
 
 use crate::base::OutcomeSet;
+use crate::base::TargetId;
 use crate::policy::model::Cond;
 use crate::policy::model::FlagFact;
 use crate::policy::model::IntFact;
@@ -213,6 +214,31 @@ pub(super) fn effects(
         }
     }
     Ok(merged)
+}
+
+/// The parts of `conds` that are about the request, each once, for the targets `of` any of which they may be about. `None` if
+/// some are too mixed to be told apart.
+pub(in crate::policy) fn asked_of_requests(
+    conds: &[&Cond],
+    providers: &[Provider],
+    targets: &[Target],
+    of: &[TargetId],
+) -> Option<Vec<Cond>> {
+    let traits = Traits::of_all(providers, targets);
+    let domains = Domains::of(&traits);
+    let mut asked: Vec<Cond> = Vec::new();
+    for target in of {
+        let traits = traits.get(target.index())?;
+        for cond in conds {
+            for effect in effects(cond, traits, &domains).ok()? {
+                let new = !asked.contains(&effect.request);
+                if new && !matches!(effect.request, Cond::Always | Cond::Never) {
+                    asked.push(effect.request);
+                }
+            }
+        }
+    }
+    Some(asked)
 }
 
 /// The answer of a test about the attempt before any attempt has ended, `None` for any other test.

@@ -5,6 +5,7 @@
 //!   conditions ─→ Classes     what they tell apart of each fact: "gpt-5", "gpt-4o", what begins with "gpt-", any other
 //!   condition  ─→ Region      the kinds of request for which it holds: a union of areas, one set of classes for each fact
 //!   regions    ─→ Order       which one of them has a request first, and what the ones before leave of a region
+//!   region     ─→ kinds       the same apart by route, and by what forbids say to a request
 //!   Point      ─→ Example     a request of that kind, in the policy's words
 //! ```
 //! Every answer is exact or it is [`TooMany`]: nothing is sampled. What is asked about all requests is asked of finitely many
@@ -14,6 +15,7 @@ mod area;
 mod classes;
 mod example;
 mod forms;
+mod kinds;
 mod lower;
 mod masks;
 mod order;
@@ -27,6 +29,7 @@ pub use self::example::Example;
 pub(in crate::policy) use self::example::{
     day_word, flag_of, flag_word, number_of, number_word, text_of, word_of,
 };
+pub use self::kinds::asked_behind;
 pub use self::lower::{Switches, has_switch};
 pub use self::masks::Masks;
 pub use self::order::{Left, Order};

@@ -176,6 +176,11 @@ impl<'p> Text<'p> {
         self.by_share = by_share;
     }
 
+    /// The classes that are one constant each are the first ones: so many.
+    pub(super) fn named(&self) -> u32 {
+        narrow(self.constants.len())
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> u32 {
         let forms = narrow(self.forms.len()).saturating_mul(self.cells);
@@ -294,7 +299,7 @@ impl<'p> Text<'p> {
         found.ok().map(narrow)
     }
 
-    fn missing_class(&self) -> Option<u32> {
+    pub(super) fn missing_class(&self) -> Option<u32> {
         self.missing.then(|| self.count() - 1)
     }
 

@@ -19,16 +19,21 @@ impl<'t> Resolver<'t> {
     pub(super) fn expects(&mut self, stmt: &'t Stmt<'t>, trial: &mut Trial) {
         for line in stmt.stmts() {
             if let Some(expect) = self.expect(line) {
-                trial.expects.push(Expectation {
-                    text: self.files.slice(line.place).trim_end().into(),
-                    at: self.at(line.place),
-                    expect,
-                });
+                trial.expects.push(self.expectation_at(line.place, expect));
             }
         }
     }
 
-    fn expect(&mut self, line: &'t Stmt<'t>) -> Option<Expect> {
+    /// With its text.
+    pub(super) fn expectation_at(&self, place: Place, expect: Expect) -> Expectation {
+        Expectation {
+            text: self.files.slice(place).trim_end().into(),
+            at: self.at(place),
+            expect,
+        }
+    }
+
+    pub(super) fn expect(&mut self, line: &'t Stmt<'t>) -> Option<Expect> {
         match (line.words.as_slice(), &line.tail) {
             ([Word::Expr(never), Word::Expr(what)], Tail::Bare) if is(never, "never") => {
                 self.never(what)

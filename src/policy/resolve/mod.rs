@@ -26,6 +26,7 @@ mod names;
 mod odds;
 mod places;
 mod policy;
+mod proof;
 mod provider;
 mod reach;
 mod room;

@@ -57,6 +57,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.routes();
     resolver.later();
     let trials = resolver.trials();
+    let proofs = resolver.proofs();
     // What an unreadable item may have declared or used cannot be called missing.
     if whole {
         resolver.check_whole();
@@ -79,6 +80,7 @@ pub(in crate::policy) fn resolve<'t>(
             forbids: resolver.forbids,
             routes: resolver.routes,
             trials,
+            proofs,
         }),
         secrets: resolver.secrets,
     }

@@ -1,4 +1,4 @@
-//! `test` blocks: given facts, states and scripts; what must follow is in `expect`. `prove` blocks are checked in the same way.
+//! `test` blocks: given facts, states and scripts; what must follow is in `expect`.
 
 use crate::base::{OutcomeSet, TargetId};
 use crate::policy::diag::{naming as say, testing};
@@ -15,15 +15,11 @@ use crate::policy::trial::{Given, Sample, Scripted, Staged, Trial};
 pub(super) const REQUESTS_MAX: u64 = 100_000;
 
 impl<'t> Resolver<'t> {
-    /// Settles all tests, and checks proofs.
+    /// Settles all tests.
     pub(super) fn trials(&mut self) -> Vec<Trial> {
         let tests = self.names.all(Space::Test);
         let trials = tests.iter().map(|decl| self.trial(decl.name, decl.stmt));
-        let trials: Vec<Trial> = trials.collect();
-        for decl in self.names.all(Space::Prove) {
-            self.trial(decl.name, decl.stmt);
-        }
-        trials
+        trials.collect()
     }
 
     fn trial(&mut self, name: &str, stmt: &'t Stmt<'t>) -> Trial {

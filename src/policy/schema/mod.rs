@@ -333,6 +333,7 @@ mod tests {
             &super::later::DRILL,
             &super::later::INJECT,
             &super::testing::TEST,
+            &super::testing::PROVE,
         ];
         let mut next = 0;
         while let Some(block) = all.get(next).copied() {

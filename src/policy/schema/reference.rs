@@ -90,6 +90,7 @@ fn blocks() -> String {
         ("drill NAME".to_owned(), &later::DRILL, true),
         ("inject NAME".to_owned(), &later::INJECT, true),
         ("test \"name\"".to_owned(), &super::testing::TEST, false),
+        ("prove \"name\"".to_owned(), &super::testing::PROVE, false),
     ];
     let mut out = String::new();
     let mut seen = BTreeSet::new();

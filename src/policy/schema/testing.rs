@@ -11,7 +11,25 @@ const fn row(word: &'static str, shape: &'static str, doc: &'static str) -> Row 
     }
 }
 
-/// `test "…" { … }` and `prove "…" { … }`
+/// `prove "…" { … }`
+pub(in crate::policy) const PROVE: Block = Block {
+    word: "prove",
+    rows: &[
+        row(
+            "given",
+            "given { key.residency = \"eu\", req.tokens_in > 100k }",
+            "which requests are meant: `fact = value`, or any condition of a route. All that is left open is open: facts, the \
+             states of targets, how attempts end, which routes are withdrawn",
+        ),
+        row(
+            "expect",
+            "expect { never target.region != eu, never [openai], route in [chat, batch], reject = 403, attempts <= 3 }",
+            "what must follow, whatever happens",
+        ),
+    ],
+};
+
+/// `test "…" { … }`
 pub(in crate::policy) const TEST: Block = Block {
     word: "test",
     rows: &[

@@ -139,10 +139,10 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "test \"name\" { … }",
         "what must follow from given facts",
     ),
-    later(
+    named(
         "prove",
-        Some(Space::Prove),
+        Space::Prove,
         "prove \"name\" { … }",
-        "what must follow from all facts",
+        "what must follow for all requests, whatever happens",
     ),
 ];

@@ -3,7 +3,7 @@
 use crate::base::{Outcome, RouteId, TargetId};
 use crate::engine::{By, PassedOver, Reason};
 use crate::policy::Policy;
-use crate::policy::model::At;
+use crate::policy::model::{At, AttemptFacts};
 
 use super::show;
 
@@ -29,8 +29,8 @@ pub struct Visit {
     pub outcome: Option<Outcome>,
     /// The status of the answer, where the script names one.
     pub status: Option<u16>,
-    /// Attempts before it, changes of key aside.
-    pub index: u8,
+    /// What forbids knew of the attempts before it when it began.
+    pub facts: AttemptFacts,
     /// It ran beside the one before.
     pub hedge: bool,
     /// The fallback line that said what follows, if one did: its index, and where it stands.

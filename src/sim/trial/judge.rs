@@ -1,9 +1,10 @@
 //! Whether what was expected came true, and what came instead.
 
-use crate::base::{Outcome, TargetId};
-use crate::policy::model::{AttemptFacts, Cond, Forbid, Policy};
+use crate::base::TargetId;
+use crate::policy::Plan;
+use crate::policy::model::Cond;
 use crate::policy::trial::{Expect, Expectation, SameOf, ShareOf, Trial, Within};
-use crate::policy::{Decision, Plan, Program, TooComplex};
+use crate::sim::watch::Watch;
 
 use super::Failure;
 use super::journey::{Ending, Journey};
@@ -121,7 +122,7 @@ impl Court<'_> {
             if let Some(sample) = &self.trial.sample {
                 request.set(&sample.fact, &number.to_string());
             }
-            if let Some(target) = watch.first(&request, journey) {
+            if let Some(target) = first_seen(&watch, &request, journey) {
                 let name = show::target(&self.plan.policy, target);
                 return Some(self.of_request(number, format!("asked `{name}`")));
             }
@@ -171,49 +172,10 @@ fn count(journey: &Journey) -> u64 {
     journey.visits.len() as u64
 }
 
-/// Tells which attempts a condition on targets holds for: the program of the same policy with one `forbid`, this
-/// condition, masks just these.
-struct Watch {
-    program: Program,
-}
-
-impl Watch {
-    fn new(policy: &Policy, cond: &Cond) -> Result<Self, TooComplex> {
-        let policy = Policy {
-            forbids: vec![Forbid {
-                name: "never".into(),
-                at: crate::policy::model::At::default(),
-                when: cond.clone(),
-            }],
-            ..policy.clone()
-        };
-        let program = Program::lower(&policy)?;
-        Ok(Self { program })
-    }
-
-    /// The first target that was asked although the condition holds for it.
-    fn first(&self, request: &Request, journey: &Journey) -> Option<TargetId> {
-        let decision = request.decide(&self.program);
-        let mut last: Option<(Option<Outcome>, TargetId)> = None;
-        for visit in &journey.visits {
-            let facts = AttemptFacts {
-                index: visit.index,
-                last: last.and_then(|(outcome, _)| outcome),
-                last_target: last.map(|(_, target)| target),
-            };
-            if self.holds(&decision, facts, visit.target) {
-                return Some(visit.target);
-            }
-            last = Some((visit.outcome, visit.target));
-        }
-        None
-    }
-
-    fn holds(&self, decision: &Decision, facts: AttemptFacts, target: TargetId) -> bool {
-        let candidates = self.program.candidates(decision.route).iter();
-        let mask = self.program.forbidden(decision, &facts);
-        candidates
-            .enumerate()
-            .any(|(index, candidate)| candidate.target == target && mask >> index & 1 == 1)
-    }
+/// The first target that was asked although the condition that is watched for holds for it.
+fn first_seen(watch: &Watch, request: &Request, journey: &Journey) -> Option<TargetId> {
+    let decision = request.decide(watch.program());
+    let mut visits = journey.visits.iter();
+    let seen = visits.find(|visit| watch.holds(&decision, visit.facts, visit.target))?;
+    Some(seen.target)
 }

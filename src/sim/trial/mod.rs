@@ -12,7 +12,7 @@ mod explain;
 mod journey;
 mod judge;
 mod request;
-mod show;
+pub(super) mod show;
 mod stage;
 
 use crate::base::{RequestId, hash};

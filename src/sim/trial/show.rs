@@ -67,19 +67,19 @@ pub(super) fn answer(policy: &Policy, journey: &Journey) -> String {
     }
 }
 
-pub(super) fn targets(policy: &Policy, targets: &[TargetId]) -> String {
+pub(in crate::sim) fn targets(policy: &Policy, targets: &[TargetId]) -> String {
     let names: Vec<_> = targets.iter().map(|id| target(policy, *id)).collect();
     format!("[{}]", names.join(", "))
 }
 
-pub(super) fn target(policy: &Policy, id: TargetId) -> &str {
+pub(in crate::sim) fn target(policy: &Policy, id: TargetId) -> &str {
     policy
         .targets
         .get(id.index())
         .map_or("?", |target| &target.name)
 }
 
-pub(super) fn route(policy: &Policy, id: RouteId) -> &str {
+pub(in crate::sim) fn route(policy: &Policy, id: RouteId) -> &str {
     policy
         .routes
         .get(id.index())
@@ -87,7 +87,7 @@ pub(super) fn route(policy: &Policy, id: RouteId) -> &str {
 }
 
 /// `file:line`
-pub(super) fn place(policy: &Policy, at: At) -> String {
+pub(in crate::sim) fn place(policy: &Policy, at: At) -> String {
     let file = policy
         .files
         .get(usize::from(at.file))

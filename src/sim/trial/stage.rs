@@ -8,7 +8,7 @@ use crate::engine::{
     Asked, Attempt, Board, Chain, Core, Did, End, Finish, Form, Noted, Step, fallback_line,
 };
 use crate::policy::Plan;
-use crate::policy::model::{Action, At, Serve};
+use crate::policy::model::{Action, At, AttemptFacts, Serve};
 use crate::policy::trial::{Scripted, Staged, Trial};
 
 use super::journey::{Ending, Journey, Visit};
@@ -119,6 +119,7 @@ fn set(plan: &Plan, trial: &Trial) -> Core {
 /// An attempt, and how it will end.
 struct Running {
     attempt: Attempt,
+    facts: AttemptFacts,
     scripted: Scripted,
     outcome: Outcome,
     started: Moment,
@@ -134,7 +135,7 @@ impl Running {
                 Scripted::Status(status) => Some(status),
                 Scripted::Outcome(_) => None,
             },
-            index: self.attempt.index,
+            facts: self.facts,
             hedge,
             line: None,
         }
@@ -153,8 +154,9 @@ struct Play<'s, 'p> {
 impl Play<'_, '_> {
     fn finish(&mut self) -> Ending {
         loop {
+            let facts = self.chain.facts();
             match self.next() {
-                Step::Attempt(attempt) => self.attempt(attempt),
+                Step::Attempt(attempt) => self.attempt(attempt, facts),
                 Step::Wait(until) => self.now = until,
                 Step::Finish(finish) => return self.ending(finish),
             }
@@ -188,12 +190,13 @@ impl Play<'_, '_> {
     }
 
     /// One attempt, and the one beside it where the policy hedges.
-    fn attempt(&mut self, attempt: Attempt) {
-        let first = self.begin(attempt);
+    fn attempt(&mut self, attempt: Attempt, facts: AttemptFacts) {
+        let first = self.begin(attempt, facts);
         if attempt.hedge_at < first.over {
             self.now = self.now.max(attempt.hedge_at);
+            let facts = self.chain.facts();
             if let Some(second) = self.hedge() {
-                let second = self.begin(second);
+                let second = self.begin(second, facts);
                 return self.both(&first, &second);
             }
         }
@@ -225,7 +228,7 @@ impl Play<'_, '_> {
         }
     }
 
-    fn begin(&self, attempt: Attempt) -> Running {
+    fn begin(&self, attempt: Attempt, facts: AttemptFacts) -> Running {
         let scripted = self.scripted(attempt.target);
         let outcome = self.outcome_of(attempt.target, scripted);
         let over = match outcome {
@@ -235,6 +238,7 @@ impl Play<'_, '_> {
         };
         Running {
             attempt,
+            facts,
             scripted,
             outcome,
             started: self.now,
