@@ -40,7 +40,7 @@ impl Board {
                 }
             }
             Staged::Throttled => {
-                for key in keys_of(cell) {
+                for key in keys(cell) {
                     cell.throttle(key).pause(now, None, &cell.rules);
                 }
             }
