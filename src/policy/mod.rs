@@ -17,6 +17,7 @@ mod syntax;
 
 pub mod catalogue;
 pub mod diag;
+pub mod drill;
 pub mod facts;
 pub mod model;
 pub mod program;

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::base::{BreakerId, Outcome, OutcomeSet, ProviderId, RetriesId, RouteId, Span, TargetId};
+use crate::policy::drill::Drill;
 use crate::policy::facts::Caps;
 use crate::policy::trial::Trial;
 
@@ -34,6 +35,8 @@ pub struct Policy {
     pub routes: Vec<Route>,
     /// What it expects of itself. The gateway does not read them.
     pub trials: Vec<Trial>,
+    /// What it rehearses. The gateway does not read them.
+    pub drills: Vec<Drill>,
 }
 
 impl Policy {

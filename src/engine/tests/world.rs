@@ -213,6 +213,7 @@ impl Setup {
                 when: Cond::Test(Test::LastOutcome(self.forbid_after)),
             }],
             trials: Vec::new(),
+            drills: Vec::new(),
             routes: vec![
                 route("serve", Action::Serve(serve)),
                 route("default", Action::Reject(reject(404))),

@@ -12,6 +12,7 @@ mod compare;
 mod cond;
 mod conditions;
 mod connection;
+mod drill;
 mod fallback;
 mod flight;
 mod guard;

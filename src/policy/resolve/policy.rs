@@ -56,6 +56,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.routes();
     resolver.later();
     let trials = resolver.trials();
+    let drills = resolver.drills();
     // What an unreadable item may have declared or used cannot be called missing.
     if whole {
         resolver.check_whole();
@@ -78,6 +79,7 @@ pub(in crate::policy) fn resolve<'t>(
             forbids: resolver.forbids,
             routes: resolver.routes,
             trials,
+            drills,
         }),
         secrets: resolver.secrets,
     }

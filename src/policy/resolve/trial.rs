@@ -51,7 +51,7 @@ impl<'t> Resolver<'t> {
         let fields = self.fields(stmt.stmts(), &TEST);
         for (row, stmt) in fields.others.clone() {
             match row.word {
-                "given" => self.given(stmt, &mut trial),
+                "given" => self.given(stmt, &mut trial.given, &mut trial.seed),
                 "state" => self.states(stmt, &mut trial),
                 "script" => self.scripts(stmt, &mut trial),
                 "sample" => trial.sample = self.sample(stmt),
@@ -66,7 +66,8 @@ impl<'t> Resolver<'t> {
         trial
     }
 
-    fn given(&mut self, stmt: &'t Stmt<'t>, trial: &mut Trial) {
+    /// The facts of one `given { … }`, and its seed.
+    pub(super) fn given(&mut self, stmt: &'t Stmt<'t>, facts: &mut Vec<Given>, seed: &mut u64) {
         for line in stmt.stmts() {
             let ([Word::Expr(fact)], Tail::Assign(value)) = (line.words.as_slice(), &line.tail)
             else {
@@ -78,11 +79,11 @@ impl<'t> Resolver<'t> {
                 continue;
             };
             if fact.name() == Some("seed") {
-                trial.seed = self
+                *seed = self
                     .whole(value, 0, u64::from(u32::MAX))
                     .unwrap_or_default();
             } else if let Some(given) = self.given_fact(line.place, fact, value) {
-                trial.given.push(given);
+                facts.push(given);
             }
         }
     }
@@ -200,7 +201,7 @@ impl<'t> Resolver<'t> {
         only.map(Scripted::Outcome)
     }
 
-    fn sample(&mut self, stmt: &'t Stmt<'t>) -> Option<Sample> {
+    pub(super) fn sample(&mut self, stmt: &'t Stmt<'t>) -> Option<Sample> {
         let [_, Word::Expr(fact), Word::Expr(count)] = stmt.words.as_slice() else {
             self.report(say::not_written_so(
                 stmt.place,
@@ -371,7 +372,7 @@ impl<'t> Resolver<'t> {
             .map(|count| Expect::Same(of, count))
     }
 
-    fn share_of(&mut self, of: &'t Expr<'t>) -> Option<ShareOf> {
+    pub(super) fn share_of(&mut self, of: &'t Expr<'t>) -> Option<ShareOf> {
         match of.name().and_then(|name| name.strip_prefix("route.")) {
             Some(route) => self.route_named(route, of.place).map(ShareOf::Route),
             None => self.targets_of(of).map(ShareOf::Targets),
@@ -423,7 +424,7 @@ impl<'t> Resolver<'t> {
     }
 
     /// Targets and providers, alone or in a list.
-    fn targets_listed(&mut self, value: &'t Expr<'t>) -> Option<Vec<TargetId>> {
+    pub(super) fn targets_listed(&mut self, value: &'t Expr<'t>) -> Option<Vec<TargetId>> {
         let Kind::List(items) = &value.kind else {
             return self.targets_of(value);
         };
@@ -433,7 +434,7 @@ impl<'t> Resolver<'t> {
     }
 
     /// A target, or all targets of a provider.
-    fn targets_of(&mut self, of: &'t Expr<'t>) -> Option<Vec<TargetId>> {
+    pub(super) fn targets_of(&mut self, of: &'t Expr<'t>) -> Option<Vec<TargetId>> {
         let Some(name) = of.name().filter(|name| !name.contains('.')) else {
             return self.target(of).map(|target| vec![target]);
         };
@@ -447,7 +448,7 @@ impl<'t> Resolver<'t> {
         )
     }
 
-    fn within(&mut self, op: Op, value: &'t Expr<'t>, most: u64) -> Option<Within> {
+    pub(super) fn within(&mut self, op: Op, value: &'t Expr<'t>, most: u64) -> Option<Within> {
         if let Kind::Range(low, high) = value.kind {
             let low = self.bounded(value, low.count(), 0, most)?;
             let high = self.bounded(value, high.count(), 0, most)?;
@@ -457,7 +458,7 @@ impl<'t> Resolver<'t> {
         self.compared(op, value, value_of)
     }
 
-    fn part(&mut self, op: Op, value: &'t Expr<'t>) -> Option<Within> {
+    pub(super) fn part(&mut self, op: Op, value: &'t Expr<'t>) -> Option<Within> {
         match value.kind {
             Kind::Range(low, high) => {
                 let low = self.percent(value, low, 1_000_000)?;
@@ -475,7 +476,13 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn ranged(&mut self, op: Op, value: &Expr<'t>, low: u64, high: u64) -> Option<Within> {
+    pub(super) fn ranged(
+        &mut self,
+        op: Op,
+        value: &Expr<'t>,
+        low: u64,
+        high: u64,
+    ) -> Option<Within> {
         if low > high {
             self.report(say::range_reversed(value.place));
             return None;
@@ -491,7 +498,7 @@ impl<'t> Resolver<'t> {
         Some(Within { low, high, negated })
     }
 
-    fn compared(&mut self, op: Op, value: &Expr<'t>, than: u64) -> Option<Within> {
+    pub(super) fn compared(&mut self, op: Op, value: &Expr<'t>, than: u64) -> Option<Within> {
         let (low, high) = match op {
             Op::Eq | Op::Ne => (than, than),
             Op::Le => (0, than),

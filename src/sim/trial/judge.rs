@@ -4,10 +4,10 @@ use crate::base::{Outcome, TargetId};
 use crate::policy::model::{AttemptFacts, Cond, Forbid, Policy};
 use crate::policy::trial::{Expect, Expectation, SameOf, ShareOf, Trial, Within};
 use crate::policy::{Decision, Plan, Program, TooComplex};
+use crate::sim::request::Request;
 
 use super::Failure;
 use super::journey::{Ending, Journey};
-use super::request::Request;
 use super::show;
 
 /// The expectations of `trial` that did not hold for its requests, the first of which was `request`.

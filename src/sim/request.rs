@@ -1,18 +1,19 @@
 //! The facts of a request that is not there.
 
+use crate::base::RouteId;
 use crate::policy::facts::{Caps, Facts, KeyFacts, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::trial::Given;
 use crate::policy::{Decision, Plan, Program};
 
-/// What a test says of its request.
+/// What a test or a drill says of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     model: Box<str>,
     path: Box<str>,
     method: Box<str>,
     pub(super) stream: bool,
-    tokens_in: u64,
+    pub(super) tokens_in: u64,
     max_out: u64,
     has: Caps,
     headers: Vec<(Box<str>, Box<str>)>,
@@ -93,6 +94,19 @@ impl Request {
 
     /// What `program` says to it.
     pub(super) fn decide(&self, program: &Program) -> Decision {
+        self.with_facts(program, |facts| program.decide(facts))
+    }
+
+    /// The same, for a request that routes up to `route` do not take.
+    pub(super) fn decide_after(&self, route: RouteId, program: &Program) -> Decision {
+        self.with_facts(program, |facts| program.decide_after(route, facts))
+    }
+
+    fn with_facts(
+        &self,
+        program: &Program,
+        decide: impl FnOnce(&Facts<'_>) -> Decision,
+    ) -> Decision {
         let needs = program.needs();
         let headers: Vec<_> = needs
             .headers
@@ -104,7 +118,7 @@ impl Request {
             .iter()
             .map(|key| found(&self.meta, key))
             .collect();
-        program.decide(&Facts {
+        decide(&Facts {
             model: &self.model,
             path: &self.path,
             method: &self.method,
