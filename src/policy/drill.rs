@@ -28,7 +28,7 @@ pub struct Drill {
     pub sample: Option<Sample>,
     /// `assume`: how providers behave while nothing is injected; who is not named behaves as [`Manner::USUAL`].
     pub manners: Vec<(ProviderId, Manner)>,
-    /// `inject`, in the order of the text; at least one.
+    /// `inject`, in the order of the text; none where only the load is rehearsed.
     pub injections: Vec<Injection>,
     /// `expect`
     pub expects: Vec<Expected>,

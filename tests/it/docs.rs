@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use switchover::policy::{self, Code, Diagnostics, Plan, Severity};
+use switchover::sim::rehearsal::{self, Setup};
 use switchover::sim::trial::{self, Coverage};
 
 use crate::support::client::{Client, End};
@@ -128,6 +129,26 @@ fn failing_tests(at: &str, text: &str, wrong: &mut Vec<String>) {
     }
 }
 
+/// Its drills pass, too.
+fn failing_drills(at: &str, text: &str, wrong: &mut Vec<String>) {
+    let Ok((policy, _)) = policy::load(&[("main.policy", text)], "main.policy", &[]) else {
+        return;
+    };
+    let plan = Plan::new(policy).unwrap();
+    let setup = Setup {
+        cores: 4,
+        seed: None,
+    };
+    for drill in &plan.policy.drills {
+        let Ok(record) = rehearsal::run(&plan, drill, setup) else {
+            continue;
+        };
+        let verdicts = rehearsal::judge(&plan, drill, &record);
+        let failed = verdicts.iter().filter(|verdict| !verdict.passed);
+        wrong.extend(failed.map(|it| format!("{at}: {}: {it:?}", drill.name)));
+    }
+}
+
 #[test]
 fn policies_in_documents_are_what_they_are_said_to_be() {
     let mut seen = BTreeMap::new();
@@ -149,6 +170,7 @@ fn policies_in_documents_are_what_they_are_said_to_be() {
         };
         let (loads, said) = load(&text);
         failing_tests(&block.at, &text, &mut wrong);
+        failing_drills(&block.at, &text, &mut wrong);
         let names_code = said.list.iter().any(|found| found.code.as_str() == code);
         let right = match kind {
             "policy" => loads && (part || said.count(Severity::Warning) == 0) && code.is_empty(),
@@ -323,9 +345,11 @@ fn the_tours_mistake_looks_as_it_shows() {
 /// The shell of the documents says nothing that the command line does not know.
 #[test]
 fn options_in_documents_exist() {
-    let help: String = ["serve", "check", "fmt", "reload", "demo"]
-        .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
-        .concat();
+    let help: String = [
+        "serve", "check", "fmt", "test", "drill", "simulate", "reload", "demo",
+    ]
+    .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
+    .concat();
     let mut unknown = Vec::new();
     for block in blocks() {
         let shell = ["sh", "console"].contains(&block.mark.as_str());

@@ -37,7 +37,7 @@ pub(in crate::policy) const DRILL: Block = Block {
         open(
             "for",
             TIME,
-            "how long requests come; left out: until the last fault is lifted, and what breakers then need to close, at the longest",
+            "how long requests come; left out: until the last fault is lifted, and what breakers then need to close, at the longest, or may take by an `expect`",
         ),
         free(
             "given",

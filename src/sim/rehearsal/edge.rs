@@ -8,7 +8,7 @@ use crate::dialect::openai::{outcome_of, outcome_of_error, reclassify};
 use crate::engine::{Attempt, Board, End, Form};
 use crate::policy::Plan;
 use crate::policy::drill::{BadKey, Break, Drill, Fault, Manner, NoConnection};
-use crate::policy::model::{Act, HealthCheck, Provider, Question};
+use crate::policy::model::{Act, HealthCheck, Provider, ProviderKind, Question};
 use crate::sim::provider::Simulated;
 
 /// What an error takes to come: a round trip and a look at the key.
@@ -243,90 +243,122 @@ fn answer(
     form: Form,
     attempt: &Attempt,
 ) -> Course {
-    let provider = contact.provider;
-    let refused = |status: u16, body: &[u8], retry_after| {
-        let built_in = outcome_of(provider.kind, status, body);
-        let outcome = reclassify(&provider.classify, built_in, status, body);
-        Course {
-            end: End {
-                outcome,
-                retry_after,
-                model_alone: false,
-            },
-            ..ended((at + ERROR_TIME).min(attempt.content_by), outcome)
-        }
-    };
-    let (shortest, longest) = manner.ttft;
-    let width = longest
-        .saturating_sub(shortest)
-        .as_nanos()
-        .saturating_add(1);
-    let drawn = hash::scale(hash::mix(contact.chance, TTFT_SALT), width);
-    let mut content = at + shortest.saturating_add(Span::from_nanos(drawn));
-    let mut head = at + ERROR_TIME;
-    let mut gap = manner.gap;
-    let mut broken = None;
-    match fault {
-        None | Some(Fault::Connect(_)) => {}
+    let refusal: Option<(u16, &[u8], Option<Span>)> = match fault {
         Some(Fault::Status {
             status,
             retry_after,
-        }) => return refused(status, b"{}", retry_after),
-        Some(Fault::ModelGone) => return refused(404, MODEL_GONE, None),
-        Some(Fault::Key(BadKey::Revoked)) => return refused(401, KEY_REVOKED, None),
-        Some(Fault::Key(BadKey::NoQuota)) => return refused(429, NO_QUOTA, None),
-        Some(Fault::Answer(what)) => return refused(200, what.body(), None),
-        Some(Fault::Latency(more)) => {
-            head = head + more;
-            content = content + more;
-        }
-        Some(Fault::Ttft(more)) => content = content + more,
-        Some(Fault::Gap(longer)) => gap = gap.max(longer),
-        Some(Fault::Stream(how)) => broken = Some(how),
+        }) => Some((status, b"{}", retry_after)),
+        Some(Fault::ModelGone) => Some((404, MODEL_GONE, None)),
+        Some(Fault::Key(BadKey::Revoked)) => Some((401, KEY_REVOKED, None)),
+        Some(Fault::Key(BadKey::NoQuota)) => Some((429, NO_QUOTA, None)),
+        Some(Fault::Answer(what)) => Some((200, what.body(), None)),
+        _ => None,
+    };
+    if let Some((status, body, retry_after)) = refusal {
+        let provider = contact.provider;
+        let built_in = outcome_of(provider.kind, status, body);
+        let outcome = reclassify(&provider.classify, built_in, status, body);
+        let mut course = ended((at + ERROR_TIME).min(attempt.content_by), outcome);
+        course.end.retry_after = retry_after;
+        return course;
     }
-    let more = u64::from(manner.tokens.saturating_sub(1));
-    let whole = content + gap.saturating_mul(more);
-    let error = || outcome_of_error(provider.kind, ERROR_EVENT);
+    let pace = Pace::of(at, contact, manner, fault);
     match form {
-        Form::Stream => {
-            if head > attempt.head_by {
-                return ended(attempt.head_by, Outcome::Ttft);
+        Form::Stream => pace.stream(attempt),
+        Form::Whole => pace.whole(attempt),
+    }
+}
+
+/// When the parts of an answer come.
+struct Pace {
+    kind: ProviderKind,
+    head: Moment,
+    content: Moment,
+    gap: Span,
+    tokens: u32,
+    broken: Option<Break>,
+}
+
+impl Pace {
+    fn of(at: Moment, contact: &Contact<'_>, manner: &Manner, fault: Option<Fault>) -> Self {
+        let (shortest, longest) = manner.ttft;
+        let width = longest
+            .saturating_sub(shortest)
+            .as_nanos()
+            .saturating_add(1);
+        let drawn = hash::scale(hash::mix(contact.chance, TTFT_SALT), width);
+        let mut pace = Self {
+            kind: contact.provider.kind,
+            head: at + ERROR_TIME,
+            content: at + shortest.saturating_add(Span::from_nanos(drawn)),
+            gap: manner.gap,
+            tokens: manner.tokens,
+            broken: None,
+        };
+        match fault {
+            Some(Fault::Latency(more)) => {
+                pace.head = pace.head + more;
+                pace.content = pace.content + more;
             }
-            if content > attempt.content_by {
-                return ended(attempt.content_by, Outcome::Ttft);
-            }
-            let stalled = (content + attempt.idle, Outcome::Timeout, Span::MAX, 1);
-            let (over, outcome, gap, tokens) = match broken {
-                Some(Break::Stall) => stalled,
-                _ if gap > attempt.idle => stalled,
-                Some(Break::Cut) => (content + gap, Outcome::StreamAbort, gap, 1),
-                Some(Break::Error) => (content + gap, error(), gap, 1),
-                None => (whole, Outcome::Ok, gap, manner.tokens),
-            };
-            let late = over > attempt.deadline;
-            let outcome = if late { Outcome::Timeout } else { outcome };
-            Course {
-                first: Some(content),
-                gap: if more == 0 { Span::ZERO } else { gap },
-                tokens,
-                ..ended(over.min(attempt.deadline), outcome)
-            }
+            Some(Fault::Ttft(more)) => pace.content = pace.content + more,
+            Some(Fault::Gap(longer)) => pace.gap = pace.gap.max(longer),
+            Some(Fault::Stream(how)) => pace.broken = Some(how),
+            _ => {}
         }
-        Form::Whole => {
-            if whole > attempt.content_by {
-                return ended(attempt.content_by, Outcome::Timeout);
-            }
-            let (over, outcome) = match broken {
-                None => (whole, Outcome::Ok),
-                Some(Break::Stall) => (whole + attempt.idle, Outcome::Timeout),
-                Some(Break::Cut) => (whole, Outcome::StreamAbort),
-                Some(Break::Error) => (whole, error()),
-            };
-            Course {
-                tokens: manner.tokens,
-                ..ended(over.min(attempt.deadline), outcome)
-            }
+        pace
+    }
+
+    fn stream(&self, attempt: &Attempt) -> Course {
+        let Self { content, gap, .. } = *self;
+        if self.head > attempt.head_by {
+            return ended(attempt.head_by, Outcome::Ttft);
         }
+        if content > attempt.content_by {
+            return ended(attempt.content_by, Outcome::Ttft);
+        }
+        let stalled = (content + attempt.idle, Outcome::Timeout, Span::MAX, 1);
+        let (over, outcome, gap, tokens) = match self.broken {
+            Some(Break::Stall) => stalled,
+            _ if gap > attempt.idle => stalled,
+            Some(Break::Cut) => (content + gap, Outcome::StreamAbort, gap, 1),
+            Some(Break::Error) => (content + gap, self.error(), gap, 1),
+            None => (self.last(), Outcome::Ok, gap, self.tokens),
+        };
+        let late = over > attempt.deadline;
+        let outcome = if late { Outcome::Timeout } else { outcome };
+        Course {
+            first: Some(content),
+            gap: if self.tokens > 1 { gap } else { Span::ZERO },
+            tokens,
+            ..ended(over.min(attempt.deadline), outcome)
+        }
+    }
+
+    fn whole(&self, attempt: &Attempt) -> Course {
+        let whole = self.last();
+        if whole > attempt.content_by {
+            return ended(attempt.content_by, Outcome::Timeout);
+        }
+        let (over, outcome) = match self.broken {
+            None => (whole, Outcome::Ok),
+            Some(Break::Stall) => (whole + attempt.idle, Outcome::Timeout),
+            Some(Break::Cut) => (whole, Outcome::StreamAbort),
+            Some(Break::Error) => (whole, self.error()),
+        };
+        Course {
+            tokens: self.tokens,
+            ..ended(over.min(attempt.deadline), outcome)
+        }
+    }
+
+    /// When the last token is there.
+    fn last(&self) -> Moment {
+        let more = u64::from(self.tokens.saturating_sub(1));
+        self.content + self.gap.saturating_mul(more)
+    }
+
+    fn error(&self) -> Outcome {
+        outcome_of_error(self.kind, ERROR_EVENT)
     }
 }
 

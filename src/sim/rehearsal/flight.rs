@@ -173,7 +173,8 @@ impl World<'_> {
         };
         flight.chain.content(self.now, self.plan, core);
         let begun = flight.chain.begun();
-        flight.ttft.get_or_insert(self.now.since(begun));
+        let ttft = self.now.since(begun);
+        flight.ttft = flight.ttft.or(Some(ttft));
         if let Some(run) = &mut flight.at_hand {
             run.content = true;
         }
@@ -214,9 +215,10 @@ impl World<'_> {
         } = run.course;
         let answered = end.outcome == Outcome::Ok;
         if answered && !run.content {
-            flight.chain.content(self.now, self.plan, core);
+            // A whole answer: the first of it that its client gets is the last.
             let begun = flight.chain.begun();
-            flight.ttft.get_or_insert(self.now.since(begun));
+            let ttft = self.now.since(begun);
+            flight.ttft = flight.ttft.or(Some(ttft));
         }
         if run.content {
             flight.chain.gap(gap);

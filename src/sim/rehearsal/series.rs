@@ -28,7 +28,7 @@ pub fn slices(record: &Record, most: u64) -> Vec<Slice> {
         .into_iter()
         .map(Span::from_secs)
         .find(|width| width.as_nanos() >= wanted)
-        .unwrap_or(Span::from_nanos(wanted));
+        .unwrap_or_else(|| Span::from_nanos(wanted));
     let mut slices = Vec::new();
     let mut from = Span::ZERO;
     while from < record.length {

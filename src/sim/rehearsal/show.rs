@@ -31,39 +31,39 @@ pub fn cost(nanos: u128) -> String {
     format!("${}.{:04}", parts / 10_000, parts % 10_000)
 }
 
-/// What happened, in a few words.
-pub fn event(policy: &Policy, drill: &Drill, event: &Event) -> String {
+/// What happened: a word for it, and to whom.
+pub fn event(policy: &Policy, drill: &Drill, event: &Event) -> (&'static str, String) {
     match event {
-        Event::Injected(index) => format!("injected   {}", injection(drill, *index)),
-        Event::Lifted(index) => format!("lifted     {}", injection(drill, *index)),
+        Event::Injected(index) => ("injected", injection(drill, *index)),
+        Event::Lifted(index) => ("lifted", injection(drill, *index)),
         Event::Breaker {
             target,
             core,
-            from: _,
+            from,
             to,
             why,
             until,
         } => {
-            let word = match to {
-                State::Open => "opened    ",
-                State::HalfOpen => "half-open ",
-                State::Ramp => "ramp      ",
-                State::Closed => "closed    ",
-            };
             let core = core.map_or(String::new(), |core| format!(" on core {core}"));
             let detail = match (to, why, until) {
                 (State::Open, Some(why), Some(until)) => {
-                    format!(" ({}), until {}", why.as_str(), clock(*until))
+                    let why = if *from == State::HalfOpen {
+                        "a probe failed"
+                    } else {
+                        why.as_str()
+                    };
+                    format!(" ({why}), until {}", clock(*until))
                 }
                 _ => String::new(),
             };
-            format!("{word} {}{core}{detail}", target_name(policy, *target))
+            let name = target_name(policy, *target);
+            (word_of(*to), format!("{name}{core}{detail}"))
         }
         Event::Key { provider, key, out } => {
             let name = provider_name(policy, *provider);
             match out {
-                Some(why) => format!("key out    {name}.keys[{key}] ({why})"),
-                None => format!("key back   {name}.keys[{key}]"),
+                Some(why) => ("key out", format!("{name}.keys[{key}] ({why})")),
+                None => ("key back", format!("{name}.keys[{key}]")),
             }
         }
         Event::Endpoint {
@@ -71,20 +71,32 @@ pub fn event(policy: &Policy, drill: &Drill, event: &Event) -> String {
             endpoint,
             up,
         } => {
-            let word = if *up { "up        " } else { "down      " };
-            format!("{word} {}[{endpoint}]", provider_name(policy, *provider))
+            let word = if *up { "up" } else { "down" };
+            (
+                word,
+                format!("{}[{endpoint}]", provider_name(policy, *provider)),
+            )
         }
         Event::Guard { route, rule } => {
             let name = route_name(policy, *route);
             match rule {
-                Some(rule) => format!("withdrawn  route {name} ({rule})"),
-                None => format!("resumed    route {name}"),
+                Some(rule) => ("withdrawn", format!("route {name} ({rule})")),
+                None => ("resumed", format!("route {name}")),
             }
         }
         Event::Aborted(index) => {
             let abort = drill.aborts.get(*index);
-            format!("aborted    {}", abort.map_or("?", |abort| &abort.text))
+            ("aborted", abort.map_or("?", |abort| &abort.text).to_owned())
         }
+    }
+}
+
+const fn word_of(state: State) -> &'static str {
+    match state {
+        State::Open => "opened",
+        State::HalfOpen => "half-open",
+        State::Ramp => "ramp",
+        State::Closed => "closed",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
 use crate::policy::trial::ShareOf;
 
-/// Fewer requests than this part of what is needed come by chance about never.
+/// Where chance decides when requests come, more than so many times as many as usual come about never.
 const CHANCE: u128 = 3;
 
 impl<'t> Resolver<'t> {
@@ -61,6 +61,7 @@ impl<'t> Resolver<'t> {
         let (begin, end) = phase.within(drill.length, drill.faulty());
         if begin >= end {
             let why = match phase {
+                _ if drill.injections.is_empty() => "nothing is injected",
                 Phase::Before => "something is injected from the beginning",
                 _ => "something is injected up to the end",
             };
@@ -156,15 +157,15 @@ impl<'t> Resolver<'t> {
                  expect `share` or `success`",
             ));
         }
-        let come = requests_in(drill.traffic, within)?;
+        let (usual, most) = requests_in(drill.traffic, within)?;
         let need = breakers
             .iter()
             .map(|breaker| least_failures(breaker))
             .min()?;
-        if come < u128::from(need) {
+        if most < u128::from(need) {
             return Some((
                 format!(
-                    "the breaker needs {need} failures, and about {come} requests come in {within}"
+                    "the breaker needs {need} failures, and about {usual} requests come in {within}"
                 ),
                 "send more requests, or wait longer",
             ));
@@ -205,6 +206,7 @@ impl<'t> Resolver<'t> {
             && watched
             && injection.lasts < need
         {
+            let need = Span::from_secs(need.as_secs_ceil());
             self.report(testing::too_short(place, injection.lasts, need));
         }
     }
@@ -247,9 +249,8 @@ impl<'t> Resolver<'t> {
 const fn outcome_of(fault: Fault) -> Option<Outcome> {
     match fault {
         Fault::Status { status, .. } => Some(match status {
-            408 | 409 | 424 | 425 => Outcome::S5xx,
             529 => Outcome::Overloaded,
-            500.. => Outcome::S5xx,
+            408 | 409 | 424 | 425 | 500.. => Outcome::S5xx,
             429 => Outcome::S429,
             401 | 403 => Outcome::AuthFailed,
             402 => Outcome::QuotaExhausted,
@@ -267,8 +268,8 @@ const fn outcome_of(fault: Fault) -> Option<Outcome> {
     }
 }
 
-/// So many requests come in this time, at the most that chance makes likely; `None` where clients decide.
-fn requests_in(traffic: Traffic, time: Span) -> Option<u128> {
+/// How many requests usually come in this time, and how many at the most; `None` where clients decide.
+fn requests_in(traffic: Traffic, time: Span) -> Option<(u128, u128)> {
     let Traffic::Synthetic {
         count,
         per,
@@ -278,10 +279,11 @@ fn requests_in(traffic: Traffic, time: Span) -> Option<u128> {
         return None;
     };
     let usual = u128::from(count) * u128::from(time.as_nanos()) / u128::from(per.as_nanos().max(1));
-    Some(match arrivals {
+    let most = match arrivals {
         Arrivals::Even => usual,
         Arrivals::Poisson => usual.saturating_mul(CHANCE),
-    })
+    };
+    Some((usual, most))
 }
 
 /// The fewest failures that can open it.

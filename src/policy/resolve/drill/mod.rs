@@ -8,7 +8,9 @@ mod inject;
 
 use crate::base::{ProviderId, Span};
 use crate::policy::diag::{naming as say, testing};
-use crate::policy::drill::{Arrivals, Drill, Injection, Manner, Schedule, Traffic};
+use crate::policy::drill::{
+    Arrivals, Drill, Expect, Expected, Injection, Manner, Schedule, Traffic,
+};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::drill::{ASSUME, DRILL};
@@ -53,13 +55,11 @@ impl<'t> Resolver<'t> {
         let schedule = self
             .only(&fields, "schedule")
             .and_then(|stmt| self.schedule(stmt));
-        let traffic = match self.only(&fields, "traffic") {
-            Some(stmt) => self.traffic(stmt),
-            None => {
-                self.report(say::missing(stmt.key_place(), "drill", "its `traffic`"));
-                None
-            }
-        };
+        let traffic = self.only(&fields, "traffic");
+        if traffic.is_none() {
+            self.report(say::missing(stmt.key_place(), "drill", "its `traffic`"));
+        }
+        let traffic = traffic.and_then(|stmt| self.traffic(stmt));
         let (mut given, mut seed) = (Vec::new(), 0);
         for stmt in fields.of("given").collect::<Vec<_>>() {
             self.given(stmt, &mut given, &mut seed);
@@ -71,24 +71,7 @@ impl<'t> Resolver<'t> {
         for stmt in fields.of("assume").collect::<Vec<_>>() {
             manners.extend(self.assumed(stmt));
         }
-        let (mut injections, mut injected) = (Vec::new(), Vec::new());
-        for stmt in fields.of("inject").collect::<Vec<_>>() {
-            if let Some(injection) = self.injection(stmt, fields.span("for")) {
-                injections.push(injection);
-                injected.push(stmt.head());
-            }
-        }
-        if fields.of("inject").next().is_none() {
-            self.report(say::missing(
-                stmt.key_place(),
-                "drill",
-                "an `inject … { … }`",
-            ));
-        }
-        let length = match fields.span("for") {
-            Some(length) => length,
-            None => self.recovered(&injections),
-        };
+        let (injections, injected) = self.injections(stmt, &fields);
         let (mut expects, mut expected) = (Vec::new(), Vec::new());
         for stmt in fields.of("expect").collect::<Vec<_>>() {
             self.drill_expects(stmt, &mut expects, &mut expected);
@@ -96,6 +79,10 @@ impl<'t> Resolver<'t> {
         if fields.of("expect").next().is_none() {
             self.report(say::missing(stmt.key_place(), "drill", "an `expect { … }`"));
         }
+        let length = match fields.span("for") {
+            Some(length) => length,
+            None => self.recovered(&injections, &expects),
+        };
         let mut aborts = Vec::new();
         for stmt in fields.of("abort").collect::<Vec<_>>() {
             aborts.extend(self.abort(stmt));
@@ -123,6 +110,27 @@ impl<'t> Resolver<'t> {
             expected,
             stmt,
         })
+    }
+
+    /// All that is injected, and where that stands.
+    fn injections(
+        &mut self,
+        stmt: &'t Stmt<'t>,
+        fields: &Fields<'t>,
+    ) -> (Vec<Injection>, Vec<Place>) {
+        let (mut injections, mut injected) = (Vec::new(), Vec::new());
+        for stmt in fields.of("inject").collect::<Vec<_>>() {
+            if let Some(injection) = self.injection(stmt, fields.span("for")) {
+                injections.push(injection);
+                injected.push(stmt.head());
+            }
+        }
+        let untroubled = fields.of("inject").next().is_none();
+        if untroubled && !stmt.stmts().iter().any(|line| line.key() == "for") {
+            let what = "an `inject … { … }`, or a `for` if nothing is to be wrong";
+            self.report(say::missing(stmt.key_place(), "drill", what));
+        }
+        (injections, injected)
     }
 
     /// The one statement of this word; a second one is reported.
@@ -267,8 +275,9 @@ impl<'t> Resolver<'t> {
         u16::try_from(index).ok().map(ProviderId)
     }
 
-    /// Until all is lifted, and what the breakers of those who were hit may need after it.
-    fn recovered(&self, injections: &[Injection]) -> Span {
+    /// Until all is lifted, and what the breakers of those who were hit may need after it, or may take by what is
+    /// expected.
+    fn recovered(&self, injections: &[Injection], expects: &[Expected]) -> Span {
         let lifted = injections.iter().map(Injection::lifted).max();
         let hit = injections.iter().flat_map(|injection| &injection.spots);
         let breakers = hit.flat_map(|spot| &spot.targets).filter_map(|target| {
@@ -280,7 +289,12 @@ impl<'t> Resolver<'t> {
             let ramp = breaker.step.saturating_mul(steps);
             breaker.cool_down.1.saturating_add(ramp)
         });
-        let recovery = needs.max().unwrap_or_default().saturating_add(RECOVERY);
+        let granted = expects.iter().filter_map(|expected| match expected.expect {
+            Expect::Closed(_, within) => Some(within),
+            _ => None,
+        });
+        let needs = needs.max().unwrap_or_default().saturating_add(RECOVERY);
+        let recovery = granted.max().unwrap_or_default().max(needs);
         lifted.unwrap_or_default().saturating_add(recovery)
     }
 
