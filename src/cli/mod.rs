@@ -1,15 +1,20 @@
-//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal error.
+//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal
+//! error, 5 a drill that a condition of its own ended.
 
 mod check;
 mod demo;
+mod drill;
 mod explain;
 mod fmt;
 mod help;
 mod lsp;
+mod markup;
 mod models;
 mod order;
+mod rehearsed;
 mod reload;
 mod serve;
+mod simulate;
 mod terminal;
 mod test;
 
@@ -49,6 +54,10 @@ enum Command {
     Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
+    /// Run the drills that policies hold: outages, on a virtual clock
+    Drill(DrillArgs),
+    /// See how a policy fares under load and faults, on a virtual clock
+    Simulate(SimulateArgs),
     /// Tell why a request goes where it goes, and where settings come from
     Explain(ExplainArgs),
     /// Explain a finding by its code, such as `P2004`, or a command
@@ -190,6 +199,70 @@ struct ExplainArgs {
 }
 
 #[derive(Args, Debug)]
+struct DrillArgs {
+    /// The policies
+    #[arg(required = true)]
+    files: Vec<String>,
+    /// Only the drills whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    run: Option<String>,
+    /// Where chance comes from, over what the drills say
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Workers of the gateway that is rehearsed
+    #[arg(long, value_name = "N", default_value_t = REHEARSAL_CORES, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cores: u16,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = drill::Form::Text)]
+    format: drill::Form,
+    /// Write them to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<String>,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct SimulateArgs {
+    /// The policy
+    file: String,
+    /// Requests in a time, such as 200/s
+    #[arg(long, value_name = "RATE", value_parser = simulate::plain)]
+    load: String,
+    /// How long requests come
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = simulate::plain)]
+    length: String,
+    /// A fault: whom it hits, what it is (status=503 unless said), when it begins and how long it lasts; may be repeated
+    #[arg(long, value_name = "WHAT[:FAULT]@BEGIN+LENGTH", value_parser = simulate::fail)]
+    fail: Vec<simulate::Named>,
+    /// A fact of the requests, such as `req.model = "gpt-5"`; may be repeated
+    #[arg(long, value_name = "FACT=VALUE", value_parser = simulate::plain)]
+    given: Vec<String>,
+    /// How a provider behaves when it is well, such as openai:ttft=1s..2s,gap=20ms,tokens=400; may be repeated
+    #[arg(long, value_name = "PROVIDER:FIELDS", value_parser = simulate::assume)]
+    assume: Vec<simulate::Named>,
+    /// Requests come at equal distances instead of by chance
+    #[arg(long)]
+    even: bool,
+    /// Where chance comes from
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Workers of the gateway
+    #[arg(long, value_name = "N", default_value_t = REHEARSAL_CORES, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cores: u16,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = simulate::Form::Text)]
+    format: simulate::Form,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<String>,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
 struct HelpArgs {
     /// The code of a finding, or a command; all of them unless said otherwise
     topic: Option<String>,
@@ -302,6 +375,7 @@ impl From<IoArg> for Io {
 enum Exit {
     Fine,
     Findings,
+    Aborted,
     Usage,
     Internal,
 }
@@ -311,6 +385,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Fine => Self::SUCCESS,
             Exit::Findings => Self::from(1),
+            Exit::Aborted => Self::from(5),
             Exit::Usage => Self::from(3),
             Exit::Internal => Self::from(4),
         }
@@ -326,6 +401,8 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
+            Command::Drill(args) => drill::run(&args, &mut terminal),
+            Command::Simulate(args) => simulate::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Help(args) => help::run(&args, &mut terminal),
             Command::Lsp => lsp::run(&mut terminal),
@@ -349,6 +426,9 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+/// Workers of a gateway that is rehearsed: the same on every machine.
+const REHEARSAL_CORES: u16 = 4;
 
 /// Where a gateway listens for operators unless its policy says otherwise.
 const ADMIN: &str = "127.0.0.1:9090";

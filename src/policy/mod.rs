@@ -19,6 +19,7 @@ mod syntax;
 
 pub mod catalogue;
 pub mod diag;
+pub mod drill;
 pub mod editor;
 pub mod effective;
 pub mod facts;

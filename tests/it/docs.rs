@@ -17,6 +17,7 @@ use std::process::{Command, Output};
 
 use switchover::policy::{self, Code, Diagnostics, Plan, Severity};
 use switchover::sim::proof;
+use switchover::sim::rehearsal::{self, Setup};
 use switchover::sim::trial::{self, Coverage};
 
 use crate::support::client::{Client, End};
@@ -138,6 +139,26 @@ fn failing_tests(at: &str, text: &str, wrong: &mut Vec<String>) {
     }
 }
 
+/// Its drills pass, too.
+fn failing_drills(at: &str, text: &str, wrong: &mut Vec<String>) {
+    let Ok((policy, _)) = policy::load(&[("main.policy", text)], "main.policy", &[]) else {
+        return;
+    };
+    let plan = Plan::new(policy).unwrap();
+    let setup = Setup {
+        cores: 4,
+        seed: None,
+    };
+    for drill in &plan.policy.drills {
+        let Ok(record) = rehearsal::run(&plan, drill, setup) else {
+            continue;
+        };
+        let verdicts = rehearsal::judge(&plan, drill, &record);
+        let failed = verdicts.iter().filter(|verdict| !verdict.passed);
+        wrong.extend(failed.map(|it| format!("{at}: {}: {it:?}", drill.name)));
+    }
+}
+
 #[test]
 fn policies_in_documents_are_what_they_are_said_to_be() {
     let mut seen = BTreeMap::new();
@@ -159,6 +180,7 @@ fn policies_in_documents_are_what_they_are_said_to_be() {
         };
         let (loads, said) = load(&text);
         failing_tests(&block.at, &text, &mut wrong);
+        failing_drills(&block.at, &text, &mut wrong);
         let names_code = said.list.iter().any(|found| found.code.as_str() == code);
         let right = match kind {
             "policy" => loads && (part || said.count(Severity::Warning) == 0) && code.is_empty(),
@@ -313,7 +335,7 @@ fn the_tours_mistake_looks_as_it_shows() {
 #[test]
 fn options_in_documents_exist() {
     let commands = [
-        "serve", "check", "fmt", "test", "explain", "help", "reload", "demo",
+        "serve", "check", "fmt", "test", "drill", "simulate", "explain", "help", "reload", "demo",
     ];
     let help: String = commands
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())

@@ -20,6 +20,8 @@ mod dialects;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod drills;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod explaining;

@@ -83,6 +83,7 @@ pub(super) fn policy(routes: u64) -> Policy {
         aliases: Vec::new(),
         forbids: forbids(),
         trials: Vec::new(),
+        drills: Vec::new(),
         proofs: Vec::new(),
         routes: list,
     }

@@ -216,6 +216,7 @@ impl Setup {
                 when: Cond::Test(Test::LastOutcome(self.forbid_after)),
             }],
             trials: Vec::new(),
+            drills: Vec::new(),
             proofs: Vec::new(),
             routes: vec![
                 route("serve", Action::Serve(serve)),

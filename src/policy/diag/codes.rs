@@ -1,7 +1,7 @@
 //! The registry of diagnostic codes: what each stands for and how grave it is. A code is never given a second meaning;
 //! numbers that are missing here belong to checks that are not built, or to mistakes that cannot happen (decision 0036).
 //!
-//! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P5 tests · P9 what this release leaves out
+//! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P5 tests and drills · P9 what this release leaves out
 
 use std::fmt;
 
@@ -153,6 +153,10 @@ codes! {
     P4006 Warning "the client decides about credentials or residency";
     P4007 Error "the gateway would be open to everyone on the network";
     P5001 Error "a test sets what can never be";
+    P5002 Error "a drill can never pass";
+    P5003 Error "a drill breaks live traffic and nothing ends it";
+    P5004 Warning "a drill's fault is over before a breaker has tried again";
+    P5005 Note "no drill injects a fault into a provider";
     P5007 Error "a proof expects what cannot be proved";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";

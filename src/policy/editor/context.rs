@@ -2,7 +2,7 @@
 
 use crate::policy::schema::{
     self, BREAKER, Block, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, Form, GUARD, HEALTH,
-    HEDGE, MODEL, POOL, PROVIDER, RETRIES, ROUTE, SERVER, SHADOW, TELEMETRY, TIER, later, testing,
+    HEDGE, MODEL, POOL, PROVIDER, RETRIES, ROUTE, SERVER, SHADOW, TELEMETRY, TIER, drill, later, testing,
 };
 
 /// A place in a text.
@@ -161,7 +161,7 @@ pub(super) fn block_of(word: &str) -> Option<&'static Block> {
         "fleet" => &later::FLEET,
         "limit" => &later::LIMIT,
         "budget" => &later::BUDGET,
-        "drill" => &later::DRILL,
+        "drill" => &drill::DRILL,
         "test" | "prove" => &testing::TEST,
         _ => return None,
     })
@@ -177,7 +177,7 @@ pub(super) fn inner_block(block: &'static Block, word: &str) -> Option<&'static 
             "tier" => &TIER,
             "hedge" => &HEDGE,
             "shadow" => &SHADOW,
-            "inject" => &later::INJECT,
+            "inject" => &drill::INJECT,
             "fallback" => &FALLBACK,
             "guard" => &GUARD,
             "classify" => &CLASSIFY,

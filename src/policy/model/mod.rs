@@ -30,6 +30,7 @@ pub use self::targets::{
 };
 
 use crate::base::{RouteId, TargetId};
+use crate::policy::drill::Drill;
 use crate::policy::trial::{Proof, Trial};
 
 /// A policy whose names, types and defaults are settled.
@@ -61,6 +62,8 @@ pub struct Policy {
     pub trials: Vec<Trial>,
     /// What must follow for all requests. The gateway does not read them.
     pub proofs: Vec<Proof>,
+    /// What it rehearses. The gateway does not read them.
+    pub drills: Vec<Drill>,
 }
 
 impl Policy {

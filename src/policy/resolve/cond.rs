@@ -329,31 +329,6 @@ impl<'t> Resolver<'t> {
         ));
         None
     }
-
-    /// `… when <condition on measurements>`: checked by its names; it has no effect yet.
-    pub(super) fn metrics(&mut self, expr: &'t Expr<'t>, names: &[&str]) {
-        match &expr.kind {
-            Kind::Paren(inner) | Kind::Not(inner) => self.metrics(inner, names),
-            Kind::And(members) | Kind::Or(members) => {
-                for member in members {
-                    self.metrics(member, names);
-                }
-            }
-            Kind::Compare(_, left, _) => self.metrics(left, names),
-            Kind::Call("delta" | "ratio", args) => {
-                for arg in args {
-                    self.metrics(&arg.expr, names);
-                }
-            }
-            Kind::Call(name, args) if percentile_name(name) && args.len() == 1 => {}
-            Kind::Path(path) if names.contains(path) => {}
-            _ => {
-                let text = self.files.slice(expr.place);
-                let known: Vec<&str> = names.iter().copied().chain(["p95(ttft)"]).collect();
-                self.report(say::unknown_name(expr.place, "measurement", text, &known));
-            }
-        }
-    }
 }
 
 fn is_fact(expr: &Expr<'_>) -> bool {
@@ -386,10 +361,4 @@ pub(super) fn negate(cond: Cond) -> Cond {
         Cond::Not(inner) => *inner,
         other => Cond::Not(Box::new(other)),
     }
-}
-
-fn percentile_name(name: &str) -> bool {
-    name.strip_prefix('p').is_some_and(|digits| {
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }

@@ -168,7 +168,7 @@ impl<'t> Resolver<'t> {
             .map(|count| Expect::Same(of, count))
     }
 
-    fn share_of(&mut self, of: &'t Expr<'t>) -> Option<ShareOf> {
+    pub(super) fn share_of(&mut self, of: &'t Expr<'t>) -> Option<ShareOf> {
         match of.name().and_then(|name| name.strip_prefix("route.")) {
             Some(route) => self.route_named(route, of.place).map(ShareOf::Route),
             None => self.targets_of(of).map(ShareOf::Targets),
@@ -220,7 +220,7 @@ impl<'t> Resolver<'t> {
     }
 
     /// Targets and providers, alone or in a list.
-    fn targets_listed(&mut self, value: &'t Expr<'t>) -> Option<Vec<TargetId>> {
+    pub(super) fn targets_listed(&mut self, value: &'t Expr<'t>) -> Option<Vec<TargetId>> {
         let Kind::List(items) = &value.kind else {
             return self.targets_of(value);
         };
@@ -229,7 +229,7 @@ impl<'t> Resolver<'t> {
         Some(each.concat())
     }
 
-    fn within(&mut self, op: Op, value: &'t Expr<'t>, most: u64) -> Option<Within> {
+    pub(super) fn within(&mut self, op: Op, value: &'t Expr<'t>, most: u64) -> Option<Within> {
         if let Kind::Range(low, high) = value.kind {
             let low = self.bounded(value, low.count(), 0, most)?;
             let high = self.bounded(value, high.count(), 0, most)?;
@@ -239,7 +239,7 @@ impl<'t> Resolver<'t> {
         self.compared(op, value, value_of)
     }
 
-    fn part(&mut self, op: Op, value: &'t Expr<'t>) -> Option<Within> {
+    pub(super) fn part(&mut self, op: Op, value: &'t Expr<'t>) -> Option<Within> {
         match value.kind {
             Kind::Range(low, high) => {
                 let low = self.percent(value, low, 1_000_000)?;
@@ -257,7 +257,13 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn ranged(&mut self, op: Op, value: &Expr<'t>, low: u64, high: u64) -> Option<Within> {
+    pub(super) fn ranged(
+        &mut self,
+        op: Op,
+        value: &Expr<'t>,
+        low: u64,
+        high: u64,
+    ) -> Option<Within> {
         if low > high {
             self.report(say::range_reversed(value.place));
             return None;
@@ -273,7 +279,7 @@ impl<'t> Resolver<'t> {
         Some(Within { low, high, negated })
     }
 
-    fn compared(&mut self, op: Op, value: &Expr<'t>, than: u64) -> Option<Within> {
+    pub(super) fn compared(&mut self, op: Op, value: &Expr<'t>, than: u64) -> Option<Within> {
         let (low, high) = match op {
             Op::Eq | Op::Ne => (than, than),
             Op::Le => (0, than),

@@ -14,6 +14,7 @@ mod compare;
 mod cond;
 mod conditions;
 mod connection;
+mod drill;
 mod expect;
 mod fallback;
 mod flight;

@@ -57,6 +57,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.routes();
     resolver.later();
     let trials = resolver.trials();
+    let drills = resolver.drills();
     let proofs = resolver.proofs();
     // What an unreadable item may have declared or used cannot be called missing.
     if whole {
@@ -80,6 +81,7 @@ pub(in crate::policy) fn resolve<'t>(
             forbids: resolver.forbids,
             routes: resolver.routes,
             trials,
+            drills,
             proofs,
         }),
         secrets: resolver.secrets,

@@ -41,7 +41,7 @@ impl<'t> Resolver<'t> {
         let fields = self.fields(stmt.stmts(), &TEST);
         for (row, stmt) in fields.others.clone() {
             match row.word {
-                "given" => self.given(stmt, &mut trial),
+                "given" => self.given(stmt, &mut trial.given, &mut trial.seed),
                 "state" => self.states(stmt, &mut trial),
                 "script" => self.scripts(stmt, &mut trial),
                 "sample" => trial.sample = self.sample(stmt),
@@ -56,7 +56,8 @@ impl<'t> Resolver<'t> {
         trial
     }
 
-    fn given(&mut self, stmt: &'t Stmt<'t>, trial: &mut Trial) {
+    /// The facts of one `given { … }`, and its seed.
+    pub(super) fn given(&mut self, stmt: &'t Stmt<'t>, facts: &mut Vec<Given>, seed: &mut u64) {
         for line in stmt.stmts() {
             let ([Word::Expr(fact)], Tail::Assign(value)) = (line.words.as_slice(), &line.tail)
             else {
@@ -68,11 +69,11 @@ impl<'t> Resolver<'t> {
                 continue;
             };
             if fact.name() == Some("seed") {
-                trial.seed = self
+                *seed = self
                     .whole(value, 0, u64::from(u32::MAX))
                     .unwrap_or_default();
             } else if let Some(given) = self.given_fact(line.place, fact, value) {
-                trial.given.push(given);
+                facts.push(given);
             }
         }
     }
@@ -190,7 +191,7 @@ impl<'t> Resolver<'t> {
         only.map(Scripted::Outcome)
     }
 
-    fn sample(&mut self, stmt: &'t Stmt<'t>) -> Option<Sample> {
+    pub(super) fn sample(&mut self, stmt: &'t Stmt<'t>) -> Option<Sample> {
         let [_, Word::Expr(fact), Word::Expr(count)] = stmt.words.as_slice() else {
             self.report(say::not_written_so(
                 stmt.place,

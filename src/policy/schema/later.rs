@@ -1,6 +1,5 @@
 //! Blocks that are checked now and take effect in a later release. A data table.
 
-use crate::base::Span;
 use crate::policy::schema::{Block, Form, Row, Type};
 
 const fn row(word: &'static str, form: Form, doc: &'static str) -> Row {
@@ -16,8 +15,6 @@ const fn open(word: &'static str, of: Type, doc: &'static str) -> Row {
     row(word, Form::Field(of, None), doc)
 }
 
-const ANY_SPAN: Type = Type::Span(Span::from_millis(1), Span::from_secs(86_400 * 31));
-const PERCENT: Type = Type::Percent(1_000_000);
 /// What limits and budgets are counted by.
 const BY: Type = Type::Word(&[
     "key.id",
@@ -57,44 +54,4 @@ pub(in crate::policy) const FLEET: Block = Block {
         Type::Secret,
         "where nodes share limits and budgets",
     )],
-};
-
-/// `drill NAME { … }`
-pub(in crate::policy) const DRILL: Block = Block {
-    word: "drill",
-    rows: &[
-        open("schedule", Type::Call(&["cron"]), "when it runs by itself"),
-        open(
-            "traffic",
-            Type::Call(&["synthetic", "live"]),
-            "what it is measured with",
-        ),
-        row(
-            "inject",
-            Form::Free("inject NAME { status = 503, lasts = 2m }"),
-            "the fault",
-        ),
-        row("expect", Form::Free("expect { … }"), "what must hold"),
-        row(
-            "abort",
-            Form::Free("abort when live.error_rate > 2%"),
-            "what ends it early",
-        ),
-    ],
-};
-
-/// `inject NAME { … }`
-pub(in crate::policy) const INJECT: Block = Block {
-    word: "inject",
-    rows: &[
-        open("status", Type::Int(400, 599), "answered instead"),
-        open(
-            "connect",
-            Type::Word(&["refuse", "hang"]),
-            "what connections meet",
-        ),
-        open("latency", ANY_SPAN, "added to every answer"),
-        open("share", PERCENT, "the part of requests that meets it"),
-        open("lasts", ANY_SPAN, "for how long"),
-    ],
 };

@@ -2,6 +2,7 @@
 //! checking, did-you-mean and docs/language/reference.md: a new field is a new row.
 
 mod blocks;
+pub(in crate::policy) mod drill;
 mod facts;
 pub(in crate::policy) mod later;
 #[cfg(test)]
@@ -330,8 +331,9 @@ mod tests {
             &super::later::LIMIT,
             &super::later::BUDGET,
             &super::later::FLEET,
-            &super::later::DRILL,
-            &super::later::INJECT,
+            &super::drill::DRILL,
+            &super::drill::ASSUME,
+            &super::drill::INJECT,
             &super::testing::TEST,
             &super::testing::PROVE,
         ];

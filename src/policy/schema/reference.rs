@@ -87,9 +87,10 @@ fn blocks() -> String {
         ("limit NAME".to_owned(), &later::LIMIT, true),
         ("budget NAME".to_owned(), &later::BUDGET, true),
         ("fleet".to_owned(), &later::FLEET, true),
-        ("drill NAME".to_owned(), &later::DRILL, true),
-        ("inject NAME".to_owned(), &later::INJECT, true),
         ("test \"name\"".to_owned(), &super::testing::TEST, false),
+        ("drill NAME".to_owned(), &super::drill::DRILL, false),
+        ("assume NAME".to_owned(), &super::drill::ASSUME, false),
+        ("inject WHAT".to_owned(), &super::drill::INJECT, false),
         ("prove \"name\"".to_owned(), &super::testing::PROVE, false),
     ];
     let mut out = String::new();

@@ -127,11 +127,11 @@ pub(in crate::policy) const TOP: &[Entry] = &[
         "budget NAME { … }",
         "a spend limit for callers",
     ),
-    later(
+    named(
         "drill",
-        Some(Space::Drill),
+        Space::Drill,
         "drill NAME { … }",
-        "a rehearsal of an outage",
+        "a rehearsal of an outage: traffic, faults, and what clients must see of them",
     ),
     named(
         "test",

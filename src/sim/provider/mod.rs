@@ -118,7 +118,7 @@ impl Simulated {
     }
 
     /// The script's act for the next request.
-    fn scripted(&mut self) -> Act {
+    pub(in crate::sim) fn scripted(&mut self) -> Act {
         // Leaving a used-up step, passing the end and coming round to any other step takes this many turns; a script
         // of steps that answer no request at all is none.
         for _ in 0..self.simulation.script.len() + 2 {

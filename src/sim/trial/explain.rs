@@ -6,9 +6,9 @@ use crate::policy::model::AttemptFacts;
 use crate::policy::trace::{self, ForbidTrace, RouteTrace};
 use crate::policy::trial::Trial;
 use crate::policy::{Decision, Facts, Plan};
+use crate::sim::request::Request;
 
 use super::journey::{Journey, Visit};
-use super::request::Request;
 use super::stage::{BEGINNING, Stage};
 
 /// Why a request went where it went.

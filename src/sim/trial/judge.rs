@@ -4,11 +4,11 @@ use crate::base::TargetId;
 use crate::policy::Plan;
 use crate::policy::model::Cond;
 use crate::policy::trial::{Expect, Expectation, SameOf, ShareOf, Trial, Within};
+use crate::sim::request::Request;
 use crate::sim::watch::Watch;
 
 use super::Failure;
 use super::journey::{Ending, Journey};
-use super::request::Request;
 use super::show;
 
 /// The expectations of `trial` that did not hold for its requests, the first of which was `request`.

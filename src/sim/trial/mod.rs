@@ -11,16 +11,15 @@ mod coverage;
 mod explain;
 mod journey;
 mod judge;
-mod request;
 pub(super) mod show;
 mod stage;
 
 use crate::base::{RequestId, hash};
 use crate::policy::Plan;
 use crate::policy::trial::{Expect, Trial};
+use crate::sim::request::Request;
 
 use self::judge::judge;
-use self::request::Request;
 use self::stage::Stage;
 
 pub use self::coverage::{Coverage, Line, Part};

@@ -10,9 +10,9 @@ use crate::engine::{
 use crate::policy::Plan;
 use crate::policy::model::{Action, At, AttemptFacts, Serve};
 use crate::policy::trial::{Scripted, Staged, Trial};
+use crate::sim::request::Request;
 
 use super::journey::{Ending, Journey, Visit};
-use super::request::Request;
 
 /// Targets in the states that a test names.
 pub(super) struct Stage<'p> {

@@ -90,6 +90,7 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
         forbids: forbids.collect(),
         routes,
         trials: Vec::new(),
+        drills: Vec::new(),
         proofs: Vec::new(),
     }
 }

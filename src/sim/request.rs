@@ -1,18 +1,19 @@
 //! The facts of a request that is not there.
 
+use crate::base::RouteId;
 use crate::policy::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::trial::Given;
 use crate::policy::{Decision, Plan, Program};
 
-/// What a test says of its request.
+/// What a test or a drill says of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     model: Box<str>,
     path: Box<str>,
     method: Box<str>,
     pub(super) stream: bool,
-    tokens_in: u64,
+    pub(super) tokens_in: u64,
     max_out: u64,
     has: Caps,
     headers: Vec<(Box<str>, Box<str>)>,
@@ -94,6 +95,11 @@ impl Request {
     /// What `program` says to it.
     pub(super) fn decide(&self, program: &Program) -> Decision {
         self.with_facts(program.needs(), |facts| program.decide(facts))
+    }
+
+    /// The same, for a request that routes up to `route` do not take.
+    pub(super) fn decide_after(&self, route: RouteId, program: &Program) -> Decision {
+        self.with_facts(program.needs(), |facts| program.decide_after(route, facts))
     }
 
     /// Calls `ask` with its facts, those of headers and metadata in the order of `needs`.

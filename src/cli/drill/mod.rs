@@ -1,0 +1,108 @@
+//! `switchover drill`: the outages that policies rehearse, on a virtual clock.
+
+mod junit;
+mod page;
+mod plot;
+mod report;
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use crate::cli::terminal::Terminal;
+use crate::cli::{DrillArgs, Exit, borrowed};
+use crate::policy::{self, Plan};
+use crate::runtime::Disk;
+use crate::sim::rehearsal::{self, Setup};
+
+use self::report::{Drilled, Report};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Form {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For build servers
+    Junit,
+    /// One page with plots, which needs nothing else
+    Html,
+}
+
+/// Runs the drills of every file; the worst decides the exit.
+pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
+    let mut exit = Exit::Fine;
+    let mut reports = Vec::new();
+    for file in &args.files {
+        match drilled(file, args, terminal) {
+            Ok(report) => {
+                exit = exit.max(report.exit());
+                reports.push(report);
+            }
+            Err(found) => exit = exit.max(found),
+        }
+    }
+    let none = reports.iter().all(|report| report.drills.is_empty());
+    if let (true, Some(wanted)) = (none && exit == Exit::Fine, &args.run) {
+        terminal.tell(&format!(
+            "switchover: no drill has `{wanted}` in its name\n"
+        ));
+        return Exit::Usage;
+    }
+    let text = match args.format {
+        Form::Text => reports.iter().map(Report::text).collect(),
+        Form::Json => report::json(&reports),
+        Form::Junit => junit::xml(&reports),
+        Form::Html => page::html(&reports),
+    };
+    exit.max(put(&text, args.out.as_deref(), terminal))
+}
+
+/// Writes a report to its file, or to standard output.
+pub(super) fn put(text: &str, file: Option<&str>, terminal: &mut Terminal) -> Exit {
+    let Some(file) = file else {
+        terminal.print(text);
+        return Exit::Fine;
+    };
+    match std::fs::write(file, text) {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            terminal.tell(&format!(
+                "switchover: `{file}` cannot be written: {error}\n"
+            ));
+            Exit::Usage
+        }
+    }
+}
+
+fn drilled(file: &str, args: &DrillArgs, terminal: &mut Terminal) -> Result<Report, Exit> {
+    if !Path::new(file).exists() {
+        terminal.tell(&format!("switchover: `{file}` does not exist\n"));
+        return Err(Exit::Usage);
+    }
+    let loaded = policy::load(&Disk, file, &borrowed(&args.sets));
+    let (policy, _) = loaded.map_err(|diagnostics| {
+        terminal.tell(&diagnostics.render(terminal.colours_told()));
+        terminal.tell(&format!(
+            "switchover: `{file}` does not load: no drill was run\n"
+        ));
+        Exit::Findings
+    })?;
+    let plan = Plan::new(policy).map_err(|too_complex| {
+        terminal.tell(&format!("error: {too_complex}\n"));
+        Exit::Findings
+    })?;
+    let setup = Setup {
+        cores: args.cores,
+        seed: args.seed,
+    };
+    let wanted = |name: &str| args.run.as_ref().is_none_or(|part| name.contains(&**part));
+    let drills = plan.policy.drills.iter().filter(|it| wanted(&it.name));
+    let drills = drills
+        .map(|drill| Drilled::new(&plan, drill, rehearsal::run(&plan, drill, setup)))
+        .collect();
+    Ok(Report {
+        file: file.to_owned(),
+        drills,
+    })
+}
