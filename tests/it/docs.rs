@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use switchover::policy::{self, Code, Diagnostics, Plan, Severity};
+use switchover::policy::{self, Diagnostics, Plan, Severity};
 use switchover::sim::proof;
 use switchover::sim::rehearsal::{self, Setup};
 use switchover::sim::trial::{self, Coverage};

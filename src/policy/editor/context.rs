@@ -2,7 +2,8 @@
 
 use crate::policy::schema::{
     self, BREAKER, Block, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, Form, GUARD, HEALTH,
-    HEDGE, MODEL, POOL, PROVIDER, RETRIES, ROUTE, SERVER, SHADOW, TELEMETRY, TIER, drill, later, testing,
+    HEDGE, MODEL, POOL, PROVIDER, RETRIES, ROUTE, SERVER, SHADOW, TELEMETRY, TIER, drill, later,
+    testing,
 };
 
 /// A place in a text.
