@@ -7,6 +7,7 @@ mod fmt;
 mod models;
 mod order;
 mod reload;
+mod replay;
 mod serve;
 mod terminal;
 mod test;
@@ -43,6 +44,8 @@ enum Command {
     Test(TestArgs),
     /// Tell why a request goes where it goes, and where settings come from
     Explain(ExplainArgs),
+    /// Make recorded decisions again: do they come out as recorded, and what would another policy change?
+    Replay(ReplayArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -159,10 +162,40 @@ struct ExplainArgs {
     /// The request of a test that the policy holds
     #[arg(long, value_name = "NAME", group = "what")]
     test: Option<String>,
+    /// A decision of a running gateway: the line of its record, in a file; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "what")]
+    decision: Option<String>,
+    /// The same, by the request's id, from the gateway that made it
+    #[arg(long, value_name = "ID", group = "what")]
+    id: Option<String>,
+    /// Where that gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
     /// What holds once everything is merged, and where it comes from: of all, or of `route NAME`, `provider NAME` or
     /// `target PROVIDER.MODEL`
     #[arg(long, num_args = 0..=2, value_name = "WHAT", group = "what")]
     effective: Option<Vec<String>>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct ReplayArgs {
+    /// Records of decisions, one a line; `-` is standard input
+    records: String,
+    /// The policy that made them
+    #[arg(long, value_name = "FILE")]
+    policy: String,
+    /// Another one: count what it changes
+    #[arg(long, value_name = "FILE")]
+    against: Option<String>,
+    /// How many of those that change are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    examples: usize,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -300,6 +333,7 @@ pub fn run() -> ExitCode {
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
+            Command::Replay(args) => replay::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

@@ -18,6 +18,8 @@ pub struct Policy {
     pub server: Server,
     /// What is told of requests.
     pub telemetry: Telemetry,
+    /// `telemetry { records { … } }`: what is recorded of decisions; nothing where it is `None`.
+    pub records: Option<Records>,
     /// Indexed by [`ProviderId`].
     pub providers: Vec<Provider>,
     /// Indexed by [`TargetId`]: every model of every provider, and `provider.*` where a route names it.
@@ -103,6 +105,19 @@ impl Default for Telemetry {
             sample: 1_000_000,
         }
     }
+}
+
+/// `telemetry { records { … } }`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Records {
+    /// `file`: where they are written; only kept in memory for a while where it is `None`.
+    pub file: Option<Box<str>>,
+    /// `share`: the part of requests whose decisions are recorded, in parts per million.
+    pub share: u32,
+    /// `failed = all`: those of all requests that fail, too.
+    pub failed: bool,
+    /// `max_size`: bytes of the file, after which another one is begun. One old one is kept.
+    pub max_size: u64,
 }
 
 /// How a request looks in the access log.

@@ -276,7 +276,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
+            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::policy::model::{Provider, Simulation, Telemetry};
+use crate::policy::model::{Provider, Records, Simulation, Telemetry};
 use crate::policy::{self, Plan, Policy};
 use crate::runtime::discovery;
 use crate::runtime::files::Disk;
@@ -205,6 +205,7 @@ pub(super) struct Fixed {
     admin: Option<String>,
     cores: Option<String>,
     telemetry: Telemetry,
+    records: Option<Records>,
     /// Names of simulated providers and what they do.
     simulated: Vec<(Box<str>, Simulation)>,
 }
@@ -218,6 +219,7 @@ impl Fixed {
             admin: options.admin.is_none().then(|| quoted(&server.admin)),
             cores: options.cores.is_none().then(|| count(server.cores)),
             telemetry: policy.telemetry,
+            records: policy.records.clone(),
             simulated: simulated(policy),
         }
     }
@@ -255,6 +257,11 @@ impl Fixed {
             &percent(is.sample),
             &percent(wanted.sample),
         );
+        compare(
+            "telemetry { records }",
+            &recorded(self.records.as_ref()),
+            &recorded(policy.records.as_ref()),
+        );
         for (name, simulation) in simulated(policy) {
             if !self.simulated.contains(&(name.clone(), simulation)) {
                 found.push(format!(
@@ -272,6 +279,22 @@ fn simulated(policy: &Policy) -> Vec<(Box<str>, Simulation)> {
     let simulated =
         |provider: &Provider| Some((provider.name.clone(), provider.simulation.clone()?));
     policy.providers.iter().filter_map(simulated).collect()
+}
+
+fn recorded(records: Option<&Records>) -> String {
+    let Some(records) = records else {
+        return "off".to_owned();
+    };
+    let Records {
+        file,
+        share,
+        failed,
+        max_size,
+    } = records;
+    let file = file.as_ref().map_or("memory", |file| file);
+    let failed = if *failed { "all" } else { "sampled" };
+    let share = percent(*share);
+    format!("to {file}, share {share}, failed {failed}, max_size {max_size}")
 }
 
 fn quoted(text: &str) -> String {

@@ -14,6 +14,7 @@ use crate::base::{Moment, Span};
 use crate::engine::Load;
 use crate::policy::{Plan, WallTime};
 use crate::runtime::clock;
+use crate::runtime::decisions::Recent;
 use crate::runtime::generation::Generation;
 use crate::runtime::machine;
 
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     number: AtomicU64,
     generations: Mutex<Generations>,
     pub(super) load: Arc<Load>,
+    /// The newest records of decisions.
+    pub(super) decisions: Recent,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -75,6 +78,7 @@ impl Shared {
                 older: Vec::new(),
                 refused: (None, 0),
             }),
+            decisions: Recent::default(),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),

@@ -323,7 +323,9 @@ fn the_tours_mistake_looks_as_it_shows() {
 /// The shell of the documents says nothing that the command line does not know.
 #[test]
 fn options_in_documents_exist() {
-    let commands = ["serve", "check", "fmt", "test", "explain", "reload", "demo"];
+    let commands = [
+        "serve", "check", "fmt", "test", "explain", "replay", "reload", "demo",
+    ];
     let help: String = commands
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
         .concat();

@@ -48,6 +48,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.settle_consts(sets);
     let server = resolver.server();
     let telemetry = resolver.telemetry();
+    let records = resolver.records();
     resolver.settle_defaults();
     resolver.providers();
     resolver.aliases();
@@ -70,6 +71,7 @@ pub(in crate::policy) fn resolve<'t>(
             hash: 0,
             server,
             telemetry,
+            records,
             providers: resolver.providers,
             targets: resolver.targets,
             breakers: resolver.breakers,

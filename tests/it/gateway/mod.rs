@@ -19,6 +19,7 @@ mod orders;
 mod overload;
 mod patience;
 mod queueing;
+mod recording;
 mod relaying;
 mod reloading;
 mod rig;
