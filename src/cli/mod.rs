@@ -1,5 +1,6 @@
 //! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal error.
 
+mod apply;
 mod check;
 mod demo;
 mod explain;
@@ -48,6 +49,10 @@ enum Command {
     Replay(ReplayArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
+    /// Let a running gateway serve another plan: checked, tested, compared, then swapped as a whole
+    Apply(ApplyArgs),
+    /// Let a running gateway serve the plan before again
+    Rollback(RollbackArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
     Demo(DemoArgs),
     /// Send a target of a running gateway no new requests; those under way are finished
@@ -230,6 +235,31 @@ struct ReloadArgs {
 }
 
 #[derive(Args, Debug)]
+struct ApplyArgs {
+    /// The new plan, which takes the place of the file that is served
+    file: String,
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
+    /// Check it, run its tests and show what changes; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Who wants it, for `/policy` and the log
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct RollbackArgs {
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
+    /// Who wants it, for `/policy` and the log
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    by: Option<String>,
+}
+
+#[derive(Args, Debug)]
 struct DemoArgs {
     /// How long it runs, 3s to 10m; a little longer where a provider is still recovering
     #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = demo::length)]
@@ -335,6 +365,8 @@ pub fn run() -> ExitCode {
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Replay(args) => replay::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
+            Command::Apply(args) => apply::run(&args, &mut terminal),
+            Command::Rollback(args) => apply::roll_back(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),
             Command::Open(args) => order::run(Order::Open, &args, &mut terminal),
@@ -357,6 +389,15 @@ pub fn run() -> ExitCode {
 
 /// Where a gateway listens for operators unless its policy says otherwise.
 const ADMIN: &str = "127.0.0.1:9090";
+
+fn person(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is up to 64 letters, digits, `.`, `_`, `-` and `@`".to_owned())
+    }
+}
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -24,6 +24,7 @@ mod files;
 mod generation;
 mod health;
 mod hedge;
+mod history;
 mod link;
 mod log;
 mod log_writer;
@@ -67,6 +68,7 @@ use crate::policy::{Plan, Policy};
 pub use self::clock::now;
 pub use self::driver::{Driver, Io};
 pub use self::files::{Disk, TextLines, replace};
+pub use self::history::History;
 pub use self::log::note;
 pub use self::reload::{Reloaded, Source, Unchanged};
 pub use self::signals::{Asked, HangUp};
@@ -234,7 +236,7 @@ impl Gateway {
     /// # Errors
     /// Why nothing was changed.
     pub fn reload(&self) -> Result<Reloaded, Unchanged> {
-        self.reloader.reload()
+        self.reloader.reload(None)
     }
 
     /// The plan that new requests begin with.

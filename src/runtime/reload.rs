@@ -93,8 +93,8 @@ impl Reloader {
     }
 
     /// Reads everything again and lets it take over, or changes nothing. Blocks for as long as files take to read, and is
-    /// told in the log either way.
-    pub(super) fn reload(&self) -> Result<Reloaded, Unchanged> {
+    /// told in the log either way. `by`: who wants it, where that is said.
+    pub(super) fn reload(&self, by: Option<&str>) -> Result<Reloaded, Unchanged> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.source.as_ref().ok_or(Unchanged::NoSource);
         let done = done.and_then(|source| Ok((source, self.load(source)?)));
@@ -102,8 +102,10 @@ impl Reloader {
             Ok((source, reloaded)) => {
                 let (hash, number) = (reloaded.policy, reloaded.generation);
                 let file = &source.file;
+                self.shared.adopt(hash, by);
+                let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
                 log::note(&format!(
-                    "reloaded {file} ({hash:016x}), generation {number}"
+                    "reloaded {file} ({hash:016x}), generation {number}{by}"
                 ));
                 Ok(reloaded)
             }
@@ -114,6 +116,11 @@ impl Reloader {
                 Err(unchanged)
             }
         }
+    }
+
+    /// Where the policy was loaded from.
+    pub(super) const fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// Reads secrets, certificates, authorities and lists of endpoints again, and lets those that are others now take over. What cannot be

@@ -324,7 +324,7 @@ fn the_tours_mistake_looks_as_it_shows() {
 #[test]
 fn options_in_documents_exist() {
     let commands = [
-        "serve", "check", "fmt", "test", "explain", "replay", "reload", "demo",
+        "serve", "check", "fmt", "test", "explain", "replay", "apply", "rollback", "reload", "demo",
     ];
     let help: String = commands
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
