@@ -135,6 +135,31 @@ fn replay(
     (told.status.code().unwrap(), report)
 }
 
+/// Each decision is found by the id that its client has, and explained as it was answered.
+fn are_explained_as_answered(gateway: &Gateway, folder: &Folder, answers: &[Answer]) {
+    let plan = folder.write("plan.policy", &gateway.text());
+    let admin = gateway.admin.to_string();
+    for answer in answers.iter().step_by(29) {
+        let id = answer.field("x-request-id").unwrap();
+        let told = switchover(&[
+            "explain",
+            plan.to_str().unwrap(),
+            "--id",
+            id,
+            "--admin",
+            &admin,
+            "--format",
+            "json",
+        ]);
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!(told["id"], id);
+        let taken = told["routes"].as_array().unwrap().last().unwrap();
+        assert_eq!(taken["route"], answer.field("x-switchover-route").unwrap());
+        assert_eq!(told["answer"]["status"], answer.status);
+    }
+}
+
 #[test]
 fn a_recorded_request_asked_again_goes_where_it_went() {
     let (gateway, folder) = start(Io::Epoll, "share = 100%");
@@ -169,28 +194,7 @@ fn a_recorded_request_asked_again_goes_where_it_went() {
         assert!(!all.contains(part), "{part}");
     }
 
-    // Each is found by the id that its client has, and explained as it was answered.
-    let plan = folder.write("plan.policy", &gateway.text());
-    let admin = gateway.admin.to_string();
-    for answer in answers.iter().step_by(29) {
-        let id = answer.field("x-request-id").unwrap();
-        let told = switchover(&[
-            "explain",
-            plan.to_str().unwrap(),
-            "--id",
-            id,
-            "--admin",
-            &admin,
-            "--format",
-            "json",
-        ]);
-        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
-        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
-        assert_eq!(told["id"], id);
-        let taken = told["routes"].as_array().unwrap().last().unwrap();
-        assert_eq!(taken["route"], answer.field("x-switchover-route").unwrap());
-        assert_eq!(told["answer"]["status"], answer.status);
-    }
+    are_explained_as_answered(&gateway, &folder, &answers);
 
     // A record that was tampered with is noticed.
     let position = lines
