@@ -1,6 +1,7 @@
 //! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal
 //! error, 5 a drill that a condition of its own ended.
 
+mod apply;
 mod check;
 mod demo;
 mod drill;
@@ -13,6 +14,7 @@ mod models;
 mod order;
 mod rehearsed;
 mod reload;
+mod replay;
 mod serve;
 mod simulate;
 mod terminal;
@@ -64,8 +66,14 @@ enum Command {
     Help(HelpArgs),
     /// Serve an editor on standard input and output, by the Language Server Protocol
     Lsp,
+    /// Make recorded decisions again: do they come out as recorded, and what would another policy change?
+    Replay(ReplayArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
+    /// Let a running gateway serve another plan: checked, tested, compared, then swapped as a whole
+    Apply(ApplyArgs),
+    /// Let a running gateway serve the plan before again
+    Rollback(RollbackArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
     Demo(DemoArgs),
     /// Send a target of a running gateway no new requests; those under way are finished
@@ -186,6 +194,15 @@ struct ExplainArgs {
     /// The request of a test that the policy holds
     #[arg(long, value_name = "NAME", group = "what")]
     test: Option<String>,
+    /// A decision of a running gateway: the line of its record, in a file; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "what")]
+    decision: Option<String>,
+    /// The same, by the request's id, from the gateway that made it
+    #[arg(long, value_name = "ID", group = "what")]
+    id: Option<String>,
+    /// Where that gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
     /// What holds once everything is merged, and where it comes from: of all, or of `route NAME`, `provider NAME` or
     /// `target PROVIDER.MODEL`
     #[arg(long, num_args = 0..=2, value_name = "WHAT", group = "what")]
@@ -272,6 +289,27 @@ struct HelpArgs {
 }
 
 #[derive(Args, Debug)]
+struct ReplayArgs {
+    /// Records of decisions, one a line; `-` is standard input
+    records: String,
+    /// The policy that made them
+    #[arg(long, value_name = "FILE")]
+    policy: String,
+    /// Another one: count what it changes
+    #[arg(long, value_name = "FILE")]
+    against: Option<String>,
+    /// How many of those that change are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    examples: usize,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
 struct OrderArgs {
     /// A target, such as `openai.mini`, or a provider, for all of its targets
     target: String,
@@ -294,6 +332,31 @@ struct ReloadArgs {
     /// Where the gateway listens for operators
     #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
     admin: String,
+}
+
+#[derive(Args, Debug)]
+struct ApplyArgs {
+    /// The new plan, which takes the place of the file that is served
+    file: String,
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
+    /// Check it, run its tests and show what changes; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Who wants it, for `/policy` and the log
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct RollbackArgs {
+    /// Where the gateway listens for operators
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADMIN)]
+    admin: String,
+    /// Who wants it, for `/policy` and the log
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    by: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -406,7 +469,10 @@ pub fn run() -> ExitCode {
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Help(args) => help::run(&args, &mut terminal),
             Command::Lsp => lsp::run(&mut terminal),
+            Command::Replay(args) => replay::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
+            Command::Apply(args) => apply::run(&args, &mut terminal),
+            Command::Rollback(args) => apply::roll_back(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),
             Command::Open(args) => order::run(Order::Open, &args, &mut terminal),
@@ -432,6 +498,15 @@ const REHEARSAL_CORES: u16 = 4;
 
 /// Where a gateway listens for operators unless its policy says otherwise.
 const ADMIN: &str = "127.0.0.1:9090";
+
+fn person(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is up to 64 letters, digits, `.`, `_`, `-` and `@`".to_owned())
+    }
+}
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

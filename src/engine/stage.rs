@@ -52,6 +52,13 @@ impl Board {
 }
 
 impl Core {
+    /// A hedge of the route is paid for: a rehearsal asks what it does, not whether traffic has earned it.
+    pub fn allow_hedge(&mut self, route: RouteId) {
+        if let Some(allowance) = self.allowance(route) {
+            allowance.deposit(ONE_HEDGE);
+        }
+    }
+
     /// Puts the candidates of `route` into what was seen of them ([`Sight`]), as of `now`. What was seen against one is what
     /// it is; how much of its weight it has, what is under way there and what this core knew of it follow. `key`: of this
     /// target no other key than that may be used.
@@ -93,6 +100,9 @@ impl Core {
         }
     }
 }
+
+/// In parts per million.
+const ONE_HEDGE: u32 = 1_000_000;
 
 /// Nothing is against it.
 fn calm(cell: &Cell, board: &Board) {

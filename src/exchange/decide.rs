@@ -1,6 +1,7 @@
 //! From a complete request to a decision: the facts that the plan asks for, and no others.
 
 use std::borrow::Cow;
+use std::mem;
 
 use crate::base::limits::DEADLINE_RESERVE;
 use crate::base::{Moment, RouteId, Span};
@@ -8,7 +9,9 @@ use crate::dialect::openai::{Patience, Refusal};
 use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
+use crate::exchange::notes::Notes;
 use crate::exchange::shadow::{Draw, Pending};
+use crate::ops::Wanted;
 use crate::policy::model::PromptSize;
 use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
 use crate::wire::Extent;
@@ -38,7 +41,13 @@ impl Exchange {
             .value(Key::Stream)
             .and_then(|place| value::bool(body, place))
             .unwrap_or(false);
-        let decided = match self.facts(now, &model, body, context) {
+        let wanted = context.journal.wants_decision(self.request.id);
+        let mut notes = (wanted != Wanted::Never).then(|| mem::take(&mut self.request.notes));
+        let decided = self.facts(now, &model, body, notes.as_mut(), context);
+        if let Some(notes) = notes {
+            self.request.notes = notes;
+        }
+        let decided = match decided {
             Ok(decided) => decided,
             Err(error) => return self.refuse_body(now, error, context),
         };
@@ -48,6 +57,7 @@ impl Exchange {
             shadow,
         } = decided;
         self.request.notes.set_model(body, place, &model);
+        self.request.wanted = wanted;
         let tail = self.request.body.start + place.end as usize;
         self.request.tail = tail..self.request.body.end;
         self.request.route = Some(decision.route);
@@ -68,12 +78,13 @@ impl Exchange {
         self.next_step(now, context);
     }
 
-    /// Collects what the plan reads, and asks it.
+    /// Collects what the plan reads, and asks it. Where the decision may be recorded the facts go into `notes`.
     fn facts(
         &self,
         now: Moment,
         model: &str,
         body: &[u8],
+        notes: Option<&mut Notes>,
         context: &mut Context<'_>,
     ) -> Result<Decided, BadJson> {
         let program = &context.plan.program;
@@ -134,6 +145,9 @@ impl Exchange {
             }
             _ => None,
         };
+        if let Some(notes) = notes {
+            notes.set_facts(&facts, needs);
+        }
         Ok(Decided {
             decision,
             withdrawn,

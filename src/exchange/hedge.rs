@@ -19,7 +19,7 @@
 use std::ops::Range;
 
 use crate::base::Moment;
-use crate::engine::Attempt;
+use crate::engine::{Asked, Attempt};
 use crate::exchange::answer::Answer;
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
@@ -101,12 +101,11 @@ impl Exchange {
             return false;
         }
         let copy = self.request.tail.len() as u64;
-        let second = match &mut self.chain {
-            Some(chain) if self.hold.memory(copy, context.core) => {
-                chain.hedge(now, context.plan, context.core)
-            }
-            _ => None,
-        };
+        let second = self.noted_attempt(now, Asked::Hedge, context, |exchange, context| {
+            let chain = exchange.chain.as_mut()?;
+            let room = exchange.hold.memory(copy, context.core);
+            room.then(|| chain.hedge(now, context.plan, context.core))?
+        });
         let Some(second) = second else {
             // It is not tried again for this attempt.
             if let Some(attempt) = &mut self.attempt {

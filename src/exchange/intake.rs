@@ -17,6 +17,7 @@ use crate::engine::Bound;
 use crate::exchange::context::Context;
 use crate::exchange::notes::Notes;
 use crate::exchange::{BODY_GAP_TIMEOUT, Broken, Exchange, HEAD_TIMEOUT, State};
+use crate::ops::Wanted;
 use crate::wire::h1::request::{self, RequestHead};
 use crate::wire::h1::{Framing, HeadSearch, Method, Version, chunked};
 use crate::wire::json::{Key, KeySet, Progress, TopLevel};
@@ -49,6 +50,8 @@ pub(super) struct Request {
     /// Everything is there.
     complete: bool,
     pub(super) notes: Notes,
+    /// Whether its decision is recorded.
+    pub(super) wanted: Wanted,
     /// The body behind the model's name; places in the inbox.
     pub(super) tail: Range<usize>,
 }
@@ -102,6 +105,7 @@ impl Default for Request {
             next: 0,
             complete: false,
             notes: Notes::default(),
+            wanted: Wanted::Never,
             tail: 0..0,
         }
     }

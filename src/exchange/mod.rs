@@ -20,6 +20,7 @@ mod answer;
 mod buffer;
 mod context;
 mod decide;
+mod decision;
 mod hedge;
 mod hold;
 mod intake;
@@ -45,6 +46,7 @@ pub use self::shadow::{Shadow, Shadowing};
 
 use self::answer::Answer;
 use self::buffer::Buffer;
+use self::decision::Steps;
 use self::hedge::Hedge;
 use self::hold::Hold;
 use self::intake::Request;
@@ -247,6 +249,8 @@ pub struct Exchange {
     /// about when to come back.
     last_error: Option<(ClientError<'static>, Option<Span>)>,
     upstream: Upstream,
+    /// What is recorded of its decision, where it is.
+    steps: Option<Box<Steps>>,
     /// What a stream is gone on with from, where the route does that.
     resume: Option<Box<Resume>>,
     /// The second one of two attempts.
@@ -279,6 +283,7 @@ impl Exchange {
             request: Request::default(),
             answer: Answer::default(),
             chain: None,
+            steps: None,
             attempt: None,
             last_error: None,
             upstream: Upstream::default(),
@@ -453,6 +458,7 @@ impl Exchange {
         self.request.reset();
         self.answer.forget();
         self.chain = None;
+        self.steps = None;
         self.resume = None;
         self.last_error = None;
         self.state = State::AwaitRequest;

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::dialect::openai::{Passage, Patience, request_field_passage};
+use crate::policy::{Caps, Facts, Kept, Needs, OwnedFacts, WallTime};
 use crate::wire::Extent;
 use crate::wire::h1::{Fields, write};
 
@@ -16,6 +17,8 @@ pub(super) struct Notes {
     prefix: Range<usize>,
     token: Range<usize>,
     model: Range<usize>,
+    /// The facts, where the decision may be recorded: numbers, then values, each behind its length.
+    facts: Range<usize>,
 }
 
 impl Notes {
@@ -98,6 +101,55 @@ impl Notes {
         self.model = self.add(model.as_bytes());
     }
 
+    /// Copies out the facts that a plan with these needs reads. What may be a credential stays behind.
+    pub(super) fn set_facts(&mut self, facts: &Facts<'_>, needs: &Needs) {
+        let start = self.bytes.len();
+        let WallTime {
+            hour,
+            weekday,
+            date,
+        } = facts.now;
+        self.bytes.extend_from_slice(&facts.tokens_in.to_le_bytes());
+        self.bytes.extend_from_slice(&facts.max_out.to_le_bytes());
+        self.bytes
+            .extend_from_slice(&[facts.has.bits(), hour, weekday]);
+        self.bytes.extend_from_slice(&date.to_le_bytes());
+        let headers = needs.headers.iter().zip(facts.headers);
+        let meta = needs.meta.iter().zip(facts.meta);
+        for (name, value) in headers.chain(meta) {
+            match value {
+                None => self.bytes.extend_from_slice(&MISSING.to_le_bytes()),
+                Some(value) if value.len() > Kept::BYTES_MAX || Kept::is_secret(name) => {
+                    self.bytes.extend_from_slice(&WITHHELD.to_le_bytes());
+                }
+                Some(value) => {
+                    let length = u16::try_from(value.len()).unwrap_or(WITHHELD);
+                    self.bytes.extend_from_slice(&length.to_le_bytes());
+                    self.bytes.extend_from_slice(value.as_bytes());
+                }
+            }
+        }
+        self.facts = start..self.bytes.len();
+    }
+
+    /// What [`Notes::set_facts`] has copied, with the same needs.
+    pub(super) fn facts(&self, needs: &Needs) -> OwnedFacts {
+        let mut rest = self.part(&self.facts);
+        OwnedFacts {
+            tokens_in: take(&mut rest).map_or(0, u64::from_le_bytes),
+            max_out: take(&mut rest).map_or(0, u64::from_le_bytes),
+            has: Caps::from_bits(take(&mut rest).map_or(0, u8::from_le_bytes)),
+            now: WallTime {
+                hour: take(&mut rest).map_or(0, u8::from_le_bytes),
+                weekday: take(&mut rest).map_or(0, u8::from_le_bytes),
+                date: take(&mut rest).map_or(0, i32::from_le_bytes),
+            },
+            headers: needs.headers.iter().map(|_| kept(&mut rest)).collect(),
+            meta: needs.meta.iter().map(|_| kept(&mut rest)).collect(),
+            ..OwnedFacts::default()
+        }
+    }
+
     /// Copies out the fields that go on, and tells how long the client waits.
     pub(super) fn set_fields(&mut self, head: &[u8], fields: &Fields) -> Patience {
         let mut patience = Patience::default();
@@ -131,6 +183,30 @@ impl Notes {
         self.special = start..self.bytes.len();
     }
 }
+
+/// The next bytes.
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*taken)
+}
+
+/// The next value.
+fn kept(rest: &mut &[u8]) -> Kept {
+    match take(rest).map_or(MISSING, u16::from_le_bytes) {
+        MISSING => Kept::Missing,
+        WITHHELD => Kept::Withheld,
+        length => {
+            let (value, behind) = rest.split_at_checked(length.into()).unwrap_or_default();
+            *rest = behind;
+            std::str::from_utf8(value).map_or(Kept::Withheld, |value| Kept::Text(value.into()))
+        }
+    }
+}
+
+/// In place of a value's length.
+const MISSING: u16 = u16::MAX;
+const WITHHELD: u16 = u16::MAX - 1;
 
 /// The name of a field line.
 pub(super) fn name_of(line: &[u8]) -> &[u8] {

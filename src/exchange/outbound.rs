@@ -145,11 +145,11 @@ impl Failure {
 impl Exchange {
     /// Asks the chain what to do now: the next attempt, a pause, or an end.
     pub(super) fn next_step(&mut self, now: Moment, context: &mut Context<'_>) {
-        let Some(chain) = &mut self.chain else {
+        let Some(step) = self.chain_step(now, context) else {
             self.state = State::Closed;
             return;
         };
-        match chain.next(now, context.plan, context.core) {
+        match step {
             Step::Attempt(attempt) => self.begin_attempt(now, attempt, context),
             Step::Wait(until) => self.state = State::Pause(until),
             Step::Finish(finish) => self.finish(now, finish, context),

@@ -13,7 +13,7 @@ use crate::engine::{Chain, Finish, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
 use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
-use crate::ops::{Ending, Record, Spent};
+use crate::ops::{Ending, Record, Spent, Wanted};
 use crate::policy::Plan;
 use crate::wire::h1::request;
 use crate::wire::h1::write;
@@ -350,6 +350,9 @@ impl Exchange {
             .route
             .map(|route| context.plan.program.candidates(route));
         context.journal.keep(record, candidates.unwrap_or_default());
+        if self.request.wanted != Wanted::Never {
+            self.record_decision(&record, context);
+        }
     }
 
     /// What the answer took, and at whose prices: those of the attempt that gave it.

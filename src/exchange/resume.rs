@@ -12,7 +12,7 @@ use crate::base::{Moment, Outcome, TargetId};
 use crate::dialect::Operation;
 use crate::dialect::format::Format;
 use crate::dialect::openai::{ClientError, EventKind, SentText, blank_role, continued, event_kind};
-use crate::engine::End;
+use crate::engine::{Asked, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
 use crate::exchange::{After, Exchange};
@@ -123,15 +123,16 @@ impl Exchange {
     /// Asks the next target that can to go on; if there is none, the client is told why the stream broke.
     pub(super) fn resume_at_next(&mut self, now: Moment, context: &mut Context<'_>) {
         let bytes = std::mem::take(&mut self.answer.bytes);
-        let next = match (&mut self.chain, self.resume.as_deref_mut()) {
-            (Some(chain), Some(resume)) => {
-                resume.active = true;
-                resume.bytes += bytes;
-                let plan = context.plan;
-                chain.go_on(now, plan, context.core, |target| can_go_on(plan, target))
-            }
-            _ => None,
-        };
+        let next = self.noted_attempt(now, Asked::GoOn, context, |exchange, context| {
+            let (chain, resume) = exchange
+                .chain
+                .as_mut()
+                .zip(exchange.resume.as_deref_mut())?;
+            resume.active = true;
+            resume.bytes += bytes;
+            let plan = context.plan;
+            chain.go_on(now, plan, context.core, |target| can_go_on(plan, target))
+        });
         match next {
             Some(attempt) => self.begin_attempt(now, attempt, context),
             None => self.end_broken(now, context),

@@ -6,7 +6,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::base::hash;
+use crate::base::{RequestId, hash};
 use crate::ops::journal::{Ending, Record};
 use crate::policy::model::Telemetry;
 
@@ -44,13 +44,18 @@ impl LogSink {
     /// Requests that failed are always logged; of the others chance decides by the id, as it does for all that is asked
     /// about the same request.
     fn takes(&self, record: &Record) -> bool {
-        const MILLION: u64 = 1_000_000;
-        if u64::from(self.sample) >= MILLION || record.ending == Ending::Failed {
-            return true;
-        }
-        let half = u64::try_from(record.id.0 & u128::from(u64::MAX)).unwrap_or(0);
-        hash::scale(hash::mix(half, 0), MILLION) < u64::from(self.sample)
+        record.ending == Ending::Failed || is_sampled(record.id, self.sample)
     }
+}
+
+/// Whether a request is of this part of all, in parts per million.
+pub(super) fn is_sampled(id: RequestId, part: u32) -> bool {
+    const MILLION: u64 = 1_000_000;
+    if u64::from(part) >= MILLION {
+        return true;
+    }
+    let half = u64::try_from(id.0 & u128::from(u64::MAX)).unwrap_or(0);
+    hash::scale(hash::mix(half, 0), MILLION) < u64::from(part)
 }
 
 /// Records of one core that wait to be written, about 500 bytes each: at the fastest a core goes, more than one pause of

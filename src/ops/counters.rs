@@ -80,6 +80,7 @@ struct Whole {
     connections: AtomicU64,
     connections_closed: AtomicU64,
     unlogged: AtomicU64,
+    unrecorded: AtomicU64,
 }
 
 /// A sum over all cores.
@@ -197,6 +198,13 @@ impl Counters {
         }
     }
 
+    /// A decision found no room on its way to the records; only ever called by the core itself.
+    pub(super) fn unrecorded(&self, core: usize) {
+        if let Some(core) = self.cores.get(core) {
+            bump(&core.whole.unrecorded);
+        }
+    }
+
     /// A client connected; only ever called by the core itself.
     pub fn connected(&self, core: usize) {
         if let Some(core) = self.cores.get(core) {
@@ -263,6 +271,11 @@ impl Counters {
     /// Requests whose line did not fit into the access log.
     pub fn unlogged_total(&self) -> u64 {
         self.sum(|core| &core.unlogged)
+    }
+
+    /// Decisions that did not fit into the records.
+    pub fn unrecorded_total(&self) -> u64 {
+        self.sum(|core| &core.unrecorded)
     }
 
     fn sum(&self, cell: impl Fn(&Whole) -> &AtomicU64) -> u64 {

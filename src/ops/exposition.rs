@@ -128,6 +128,8 @@ fn process(scrape: &Scrape<'_>, page: &mut Page) {
     page.sample("", &[], open);
     page.family(&LOG_DROPPED);
     page.sample("", &[], scrape.counters.unlogged_total());
+    page.family(&RECORDS_DROPPED);
+    page.sample("", &[], scrape.counters.unrecorded_total());
 }
 
 fn load(scrape: &Scrape<'_>, page: &mut Page) {
@@ -505,6 +507,7 @@ families! {
     CONNECTIONS = "counter" "switchover_connections_total" "Connections of clients.";
     CONNECTIONS_OPEN = "gauge" "switchover_connections_open" "Connections of clients that are open.";
     LOG_DROPPED = "counter" "switchover_access_log_dropped_total" "Requests whose line found no room on its way to the access log.";
+    RECORDS_DROPPED = "counter" "switchover_decision_records_dropped_total" "Decisions that were to be recorded and found no room on their way.";
     LOAD = "gauge" "switchover_load" "How much of what a bound counts is held now: connections, requests, bytes.";
     LOAD_MAX = "gauge" "switchover_load_max" "The bound.";
     SHED = "counter" "switchover_shed_total" "Connections and requests that were turned away because of a bound.";

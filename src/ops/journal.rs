@@ -8,6 +8,7 @@ use crate::engine::{AttemptRecord, History, PassedOver, PassedSet};
 use crate::ops::access_log::LogSink;
 use crate::ops::cost::Spent;
 use crate::ops::counters::{Count, Counters};
+use crate::ops::decision::{DecisionNotes, DecisionSink, Wanted};
 use crate::ops::tally::{Move, add};
 use crate::policy::Candidate;
 
@@ -109,6 +110,7 @@ pub struct Journal {
     ring: Vec<Record>,
     next: usize,
     log: Option<LogSink>,
+    decisions: Option<DecisionSink>,
 }
 
 impl Journal {
@@ -120,6 +122,7 @@ impl Journal {
             ring: Vec::with_capacity(RECORDS_MAX),
             next: 0,
             log: None,
+            decisions: None,
         }
     }
 
@@ -127,6 +130,27 @@ impl Journal {
     #[must_use]
     pub fn logging(self, log: Option<LogSink>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The same, recording decisions too.
+    #[must_use]
+    pub fn recording(self, decisions: Option<DecisionSink>) -> Self {
+        Self { decisions, ..self }
+    }
+
+    /// Whether the decision about a request is recorded.
+    pub fn wants_decision(&self, id: RequestId) -> Wanted {
+        let decisions = self.decisions.as_ref();
+        decisions.map_or(Wanted::Never, |decisions| decisions.wants(id))
+    }
+
+    /// Records a decision.
+    pub fn keep_decision(&self, notes: DecisionNotes) {
+        if let Some(decisions) = &self.decisions
+            && decisions.offer(notes).is_err()
+        {
+            self.counters.unrecorded(self.core);
+        }
     }
 
     /// Counts in `counters` from now on.

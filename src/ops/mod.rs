@@ -4,7 +4,8 @@
 //! ```text
 //!   exchange ─ a record at the end of each request ─▶ journal ─┬─ counters, tally ─▶ exposition, status   (sums)
 //!                                                              ├─ ring ────────────▶ account              (by id)
-//!                                                              └─ access_log ──────▶ account              (a line)
+//!                                                              ├─ access_log ──────▶ account              (a line)
+//!                                                              └─ decision ────────▶ told                 (a line)
 //! ```
 
 mod access_log;
@@ -12,15 +13,19 @@ mod account;
 mod changes;
 mod cost;
 mod counters;
+mod decision;
 mod exposition;
 mod journal;
 mod tally;
+mod told;
 
 pub use self::access_log::{LogSink, NoRoom};
 pub use self::account::Account;
 pub use self::changes::{Changes, why_out};
 pub use self::cost::{Spent, Tokens};
 pub use self::counters::{Count, Counters, Totals};
+pub use self::decision::{DecisionNotes, DecisionSink, Wanted};
 pub use self::exposition::{Copies, Process, Scrape, exposition};
 pub use self::journal::{Ending, Journal, Record};
 pub use self::tally::{Move, RouteSums, TargetSums, TimeSums};
+pub use self::told::{Told, ToldAttempt, ToldFacts, ToldStep, Unreadable};

@@ -56,6 +56,16 @@ impl Caps {
         Self(self.0 & other.0)
     }
 
+    /// As bits, for whoever keeps it for a while.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From bits; those that mean nothing are left out.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -113,6 +123,94 @@ pub struct Facts<'a> {
     pub key: &'a KeyFacts,
     /// `now.*`.
     pub now: WallTime,
+}
+
+/// The facts of a request that outlive it. Nobody fills in those of client keys yet, so that they are not kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OwnedFacts {
+    /// `req.model`
+    pub model: String,
+    /// `req.path`
+    pub path: String,
+    /// `req.stream`
+    pub stream: bool,
+    /// `req.tokens_in`
+    pub tokens_in: u64,
+    /// `req.max_out`
+    pub max_out: u64,
+    /// `req.has.*`
+    pub has: Caps,
+    /// `req.header["…"]`
+    pub headers: Vec<Kept>,
+    /// `req.meta["…"]`
+    pub meta: Vec<Kept>,
+    /// `now.*`
+    pub now: WallTime,
+}
+
+/// A value that a client may give.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// It gave none.
+    Missing,
+    /// This one.
+    Text(Box<str>),
+    /// One that is not kept: it is long, or by its name a credential.
+    Withheld,
+}
+
+impl Kept {
+    /// Values that are longer are not kept.
+    pub const BYTES_MAX: usize = 256;
+
+    /// Whether a header or metadata key of that name may hold a credential.
+    pub fn is_secret(name: &str) -> bool {
+        const PARTS: [&str; 7] = [
+            "auth", "api-key", "api_key", "apikey", "cookie", "secret", "token",
+        ];
+        let name = name.to_ascii_lowercase();
+        PARTS.iter().any(|part| name.contains(part)) || name.contains("password")
+    }
+
+    /// The value, if there is one that was kept.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Missing | Self::Withheld => None,
+        }
+    }
+}
+
+impl OwnedFacts {
+    /// The same of this request.
+    #[must_use]
+    pub fn of(self, model: &str, path: &str, stream: bool) -> Self {
+        Self {
+            model: model.to_owned(),
+            path: path.to_owned(),
+            stream,
+            ..self
+        }
+    }
+
+    /// Calls `ask` with them. What was withheld reads as missing.
+    pub fn with<T>(&self, ask: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let headers: Vec<_> = self.headers.iter().map(Kept::text).collect();
+        let meta: Vec<_> = self.meta.iter().map(Kept::text).collect();
+        ask(&Facts {
+            model: &self.model,
+            path: &self.path,
+            method: "POST",
+            stream: self.stream,
+            tokens_in: self.tokens_in,
+            max_out: self.max_out,
+            has: self.has,
+            headers: &headers,
+            meta: &meta,
+            key: &KeyFacts::default(),
+            now: self.now,
+        })
+    }
 }
 
 /// Which facts a plan reads, so that nobody computes one that it never asks for.

@@ -31,7 +31,7 @@ pub mod trial;
 
 pub use self::diag::nearest::nearest;
 pub use self::diag::{Code, Diagnostic, Diagnostics, Fix, Severity, uri, workflow_text};
-pub use self::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
+pub use self::facts::{Caps, Facts, Kept, KeyFacts, Needs, OwnedFacts, WallTime};
 pub use self::files::{Files, Sources};
 pub use self::format::{Formatted, Unformatted, format, masked};
 pub use self::load::load;

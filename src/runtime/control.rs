@@ -1,6 +1,7 @@
 //! The control thread: it sums up the cores' breaker windows, keeps the wall clock, and answers operators at the admin
 //! address. Nothing on the request path waits for it.
 
+use std::fs;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
@@ -11,12 +12,12 @@ use std::sync::mpsc::{Sender, TryRecvError, channel};
 use monoio::buf::{IoBuf, IoBufMut, SliceMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpListener, TcpStream};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
-use crate::runtime::clock;
+use crate::runtime::clock::{self, Anchor};
 use crate::runtime::driver::Driver;
 use crate::runtime::health::Checks;
 use crate::runtime::log;
@@ -124,6 +125,32 @@ impl Operators {
     }
 }
 
+impl Operators {
+    /// What is served: the policy's file, the values of its consts, since when, and who wanted it.
+    fn served(&self) -> Page {
+        let generation = self.shared.generation();
+        let (since, by) = self.shared.adopted();
+        let source = self.reloader.source();
+        let file = source.map(|source| {
+            let path = fs::canonicalize(&source.file);
+            path.map_or_else(|_| source.file.clone(), |path| path.display().to_string())
+        });
+        let sets = source.into_iter().flat_map(|source| &source.sets);
+        let sets: Map<String, Value> = sets
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect();
+        ok(&json!({
+            "schema": "switchover.policy/1",
+            "policy": format!("{:016x}", generation.plan.policy.hash),
+            "file": file,
+            "sets": sets,
+            "generation": generation.number,
+            "since": Anchor::now().rfc3339(since),
+            "by": by.as_deref(),
+        }))
+    }
+}
+
 async fn answer_operators(listener: Rc<TcpListener>, operators: Operators) {
     loop {
         match listener.accept().await {
@@ -149,13 +176,16 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
                 {
                     let ordered = may_order(&request, &bytes, &fields);
                     break reply_with(&match ordered {
-                        Ok(()) if path == RELOAD => reload(&operators.reloader).await,
+                        Ok(()) if path == RELOAD => reload(&operators.reloader, query).await,
                         Ok(()) if path.starts_with(withdrawals::PATH) => {
                             withdrawals::carry_out(&operators.shared.generation(), path)
                         }
                         Ok(()) => operators.order(path),
                         Err(page) => page,
                     });
+                }
+                if path == POLICY {
+                    break reply_with(&operators.served());
                 }
                 break match operators.monitor.page(path, query).await {
                     Some(page) => reply_with(&page),
@@ -199,12 +229,22 @@ fn may_order(request: &RequestHead, head: &[u8], fields: &Fields) -> Result<(), 
 }
 
 /// Reloads on a thread of its own: files may be slow, and the ticks go on meanwhile.
-async fn reload(reloader: &Arc<Reloader>) -> Page {
+async fn reload(reloader: &Arc<Reloader>, query: &str) -> Page {
+    let by = match query.split_once('=') {
+        None if query.is_empty() => None,
+        Some(("by", name)) if is_name(name) => Some(name.to_owned()),
+        _ => {
+            return error(
+                400,
+                "there is `by=NAME`, of up to 64 letters, digits, `.`, `_`, `-` and `@`",
+            );
+        }
+    };
     let (tell, told) = channel();
     let reloader = Arc::clone(reloader);
     spawn("reload", move || {
         // Who asked may have gone.
-        let _ = tell.send(reloader.reload());
+        let _ = tell.send(reloader.reload(by.as_deref()));
         Ok(())
     });
     loop {
@@ -214,6 +254,12 @@ async fn reload(reloader: &Arc<Reloader>) -> Page {
             Err(TryRecvError::Empty) => monoio::time::sleep(LOOK.as_std()).await,
         }
     }
+}
+
+/// Whether that is a name of somebody who reloads.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 fn reload_page(done: Result<Reloaded, Unchanged>) -> Page {
@@ -276,7 +322,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /status, /metrics, /requests, /requests/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
+            "{\"error\":\"unknown path; there are /healthz, /policy, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }
@@ -310,6 +356,8 @@ const TICK: Span = Span::from_millis(100);
 const TICKS_PER_SECOND: u64 = 10;
 /// Paths that change something.
 const RELOAD: &str = "/reload";
+/// What is served.
+const POLICY: &str = "/policy";
 const RELOAD_SCHEMA: &str = "switchover.reload/1";
 /// How often the end of a reload is looked for.
 const LOOK: Span = Span::from_millis(2);

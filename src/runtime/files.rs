@@ -1,8 +1,9 @@
 //! Policy files on disk.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::process;
@@ -39,6 +40,44 @@ impl Disk {
         }
     }
 }
+
+/// The lines of a file that may be too large for memory, or of standard input.
+pub struct TextLines(Box<dyn BufRead>);
+
+impl fmt::Debug for TextLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TextLines")
+    }
+}
+
+impl TextLines {
+    /// Of the file at `path`; `-` is standard input.
+    pub fn open(path: &str) -> io::Result<Self> {
+        Ok(Self(if path == "-" {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(BufReader::new(File::open(path)?))
+        }))
+    }
+}
+
+impl Iterator for TextLines {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut bytes = Vec::new();
+        // A line of a record is a few KiB: what has no end is no record.
+        let mut part = (&mut self.0).take(LINE_BYTES_MAX);
+        match part.read_until(b'\n', &mut bytes) {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// The longest line that is read as one.
+const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// Gives the file at `path` another content, whole or not at all: whoever reads it meanwhile sees the old one or the new
 /// one. Where `path` is a symbolic link, the file that it leads to is replaced. Permissions stay, and the owner where

@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 pub mod console;
 mod control;
+mod decisions;
 mod dial;
 mod discovery;
 mod driver;
@@ -23,6 +24,7 @@ mod files;
 mod generation;
 mod health;
 mod hedge;
+mod history;
 mod link;
 mod log;
 mod log_writer;
@@ -59,18 +61,20 @@ use std::thread::{self, JoinHandle};
 
 use crate::base::{Moment, Span, hash};
 use crate::engine::{BoundStatus, TargetStatus, Transition};
-use crate::ops::{LogSink, Record, Totals};
+use crate::ops::{DecisionNotes, DecisionSink, LogSink, Record, Totals};
 use crate::policy::model::LogForm;
 use crate::policy::{Plan, Policy};
 
 pub use self::clock::now;
 pub use self::driver::{Driver, Io};
-pub use self::files::{Disk, replace};
+pub use self::files::{Disk, TextLines, replace};
 pub use self::generation::unresolved;
+pub use self::history::History;
 pub use self::log::note;
 pub use self::reload::{Reloaded, Source, Unchanged};
 pub use self::signals::{Asked, HangUp};
 
+use self::decisions::DecisionWriter;
 use self::generation::Generation;
 use self::log_writer::LogWriter;
 use self::pulse::{Beats, Heart, Pulse};
@@ -116,6 +120,7 @@ pub struct Gateway {
     simulated: Option<SimulatedServers>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     log: Option<LogWriter>,
+    records: Option<DecisionWriter>,
     /// Where clients connect.
     pub listen: SocketAddr,
     /// Where operators connect.
@@ -166,8 +171,14 @@ impl Gateway {
         let (ears, lines): (Vec<_>, Vec<_>) = lines(&shared, count).into_iter().unzip();
         let workers = spawn_workers(&shared, driver, &cores, lines)
             .map_err(|error| one(error.to_string()))?;
-        let (questions, logs): (Vec<_>, Vec<_>) = ears.into_iter().unzip();
+        let (mut questions, mut logs, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for (question, log, decisions) in ears {
+            questions.push(question);
+            logs.push(log);
+            told.push(decisions);
+        }
         let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
+        let records = start_records(&shared, told).map_err(one)?;
         watcher::spawn(Arc::clone(&shared), Arc::clone(&reloader));
         let (control, reloads) = (Arc::clone(&shared), Arc::clone(&reloader));
         let transitions = options.transitions.clone();
@@ -180,6 +191,7 @@ impl Gateway {
             simulated,
             workers,
             log,
+            records,
             listen,
             admin: admin_address,
             driver,
@@ -209,7 +221,12 @@ impl Gateway {
         while !grace_over() && !self.workers.iter().all(JoinHandle::is_finished) {
             thread::park_timeout(DRAIN_LOOK);
         }
-        while self.log.as_ref().is_some_and(|log| !log.ends()) && !grace_over() {
+        let writes = || {
+            let log = self.log.as_ref().is_some_and(|log| !log.ends());
+            let records = self.records.as_ref().is_some_and(|it| !it.ends());
+            log || records
+        };
+        while writes() && !grace_over() {
             thread::park_timeout(DRAIN_LOOK);
         }
     }
@@ -220,7 +237,7 @@ impl Gateway {
     /// # Errors
     /// Why nothing was changed.
     pub fn reload(&self) -> Result<Reloaded, Unchanged> {
-        self.reloader.reload()
+        self.reloader.reload(None)
     }
 
     /// The plan that new requests begin with.
@@ -357,11 +374,13 @@ fn usable_cores(wanted: Option<u16>) -> Vec<Option<usize>> {
 struct Lines {
     questions: Receiver<Question>,
     log: Option<LogSink>,
+    decisions: Option<DecisionSink>,
 }
 
 /// The lines of each worker, with their other ends before them.
 fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
-    let telemetry = shared.generation().plan.policy.telemetry;
+    let plan = Arc::clone(&shared.generation().plan);
+    let (telemetry, wanted) = (plan.policy.telemetry, plan.policy.records.as_ref());
     let line = |_| {
         let (ask, questions) = channel();
         let (log, records) = match telemetry.access_log {
@@ -371,13 +390,23 @@ fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
                 (Some(sink), Some(records))
             }
         };
-        ((ask, records), Lines { questions, log })
+        let (decisions, told) = wanted.map(DecisionSink::new).unzip();
+        let lines = Lines {
+            questions,
+            log,
+            decisions,
+        };
+        ((ask, records, told), lines)
     };
     (0..count).map(line).collect()
 }
 
 /// Where a worker can be asked, and where its records come out.
-type Ears = (Sender<Question>, Option<Receiver<Record>>);
+type Ears = (
+    Sender<Question>,
+    Option<Receiver<Record>>,
+    Option<Receiver<Box<DecisionNotes>>>,
+);
 
 fn start_log(
     shared: &Arc<Shared>,
@@ -390,6 +419,18 @@ fn start_log(
     LogWriter::start(Arc::clone(shared), cores).map(Some)
 }
 
+fn start_records(
+    shared: &Arc<Shared>,
+    cores: Vec<Option<Receiver<Box<DecisionNotes>>>>,
+) -> Result<Option<DecisionWriter>, String> {
+    let plan = Arc::clone(&shared.generation().plan);
+    let Some(records) = &plan.policy.records else {
+        return Ok(None);
+    };
+    let cores = cores.into_iter().flatten().collect();
+    DecisionWriter::start(Arc::clone(shared), records, cores).map(Some)
+}
+
 fn spawn_workers(
     shared: &Arc<Shared>,
     driver: Driver,
@@ -400,7 +441,12 @@ fn spawn_workers(
     let heart = Arc::new(Heart::default());
     let mut pulses = Vec::new();
     let mut workers = Vec::new();
-    for ((index, &cpu), Lines { questions, log }) in cores.iter().enumerate().zip(lines) {
+    for ((index, &cpu), lines) in cores.iter().enumerate().zip(lines) {
+        let Lines {
+            questions,
+            log,
+            decisions,
+        } = lines;
         let (beating, beaten) = UnixStream::pair()?;
         let pulse = Arc::new(Pulse::default());
         pulses.push((Arc::clone(&pulse), beating));
@@ -409,7 +455,8 @@ fn spawn_workers(
             pin(cpu);
             // Made on its own thread: it is not shared, and its memory shall lie near its core.
             let beats = Beats::new(pulse, heart);
-            let worker = Worker::new(shared, index, hash::mix(seed, index as u64), beats, log)?;
+            let seed = hash::mix(seed, index as u64);
+            let worker = Worker::new(shared, index, seed, beats, (log, decisions))?;
             driver.run(worker.run(beaten, questions))?
         }));
     }

@@ -82,6 +82,11 @@ impl Monitor {
             "/metrics" => Some(self.metrics(clock::now())),
             "/status" => Some(self.status(clock::now())),
             "/requests" => Some(self.newest(query).await),
+            "/decisions" => Some(self.decisions(query)),
+            _ if path.starts_with(DECISIONS) => {
+                let text = path.strip_prefix(DECISIONS)?;
+                Some(self.decision(text))
+            }
             _ => {
                 let text = path.strip_prefix("/requests/")?;
                 Some(match RequestId::from_hex(text) {
@@ -178,6 +183,52 @@ impl Monitor {
         }))
     }
 
+    /// The newest records of decisions, one object a line, as the file has them.
+    fn decisions(&self, query: &str) -> Page {
+        let mut count = COUNT;
+        let mut failed = false;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("limit", text) => match text.parse::<usize>() {
+                    Ok(limit @ 1..=COUNT_MAX) => count = limit,
+                    _ => return error(400, "`limit` is a number from 1 to 1000"),
+                },
+                ("failed", "true") => failed = true,
+                ("failed", "false") => failed = false,
+                _ => return error(400, "there are `limit=N` and `failed=true`"),
+            }
+        }
+        if self.generation().plan.policy.records.is_none() {
+            return error(404, NO_RECORDS);
+        }
+        let mut body = self.shared.decisions.newest(count, failed).join("\n");
+        body.push('\n');
+        Page {
+            status: 200,
+            content_type: "application/x-ndjson",
+            body,
+        }
+    }
+
+    fn decision(&self, text: &str) -> Page {
+        let Some(id) = RequestId::from_hex(text) else {
+            return error(400, "a request's id is 32 hexadecimal digits");
+        };
+        match self.shared.decisions.find(id) {
+            Some(body) => Page {
+                status: 200,
+                content_type: JSON,
+                body,
+            },
+            None if self.generation().plan.policy.records.is_none() => error(404, NO_RECORDS),
+            None => error(
+                404,
+                "there is no record of that decision: the request is under way, was not one of those that are recorded, or \
+                 too many came after it",
+            ),
+        }
+    }
+
     async fn one(&self, id: RequestId) -> Page {
         let Found { records, silent } = requests::ask(&self.workers, Ask::One(id)).await;
         match records.first() {
@@ -235,6 +286,9 @@ pub(super) fn error(status: u16, text: &str) -> Page {
 /// The gateway's version.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const JSON: &str = "application/json";
+/// Where one decision is found by its request's id.
+const DECISIONS: &str = "/decisions/";
+const NO_RECORDS: &str = "no decision is recorded: the policy has no `telemetry { records { … } }`";
 /// Records in a list, unless asked otherwise.
 const COUNT: usize = 20;
 /// The most, some 600 KiB of JSON.

@@ -11,13 +11,25 @@ use crate::wire::h1::{Fields, response};
 /// # Errors
 /// Nobody is there, or what answers is no gateway.
 pub fn order(admin: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
+    ask(admin, "POST", path)
+}
+
+/// Reads the page at `path` of the admin address; gives the status and the body.
+///
+/// # Errors
+/// As [`order`].
+pub fn page(admin: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
+    ask(admin, "GET", path)
+}
+
+fn ask(admin: &str, method: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
     let not_found = || io::Error::other("it is not an address with a port");
     let address = admin.to_socket_addrs()?.next().ok_or_else(not_found)?;
     let mut stream = TcpStream::connect_timeout(&address, CONNECT.as_std())?;
     stream.set_read_timeout(Some(PATIENCE.as_std()))?;
     stream.set_write_timeout(Some(PATIENCE.as_std()))?;
     let order = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(order.as_bytes())?;
     let mut bytes = Vec::new();

@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::policy::model::{Provider, Simulation, Telemetry};
+use crate::policy::model::{Provider, Records, Simulation, Telemetry};
 use crate::policy::{self, Plan, Policy};
 use crate::runtime::discovery;
 use crate::runtime::files::Disk;
@@ -93,8 +93,8 @@ impl Reloader {
     }
 
     /// Reads everything again and lets it take over, or changes nothing. Blocks for as long as files take to read, and is
-    /// told in the log either way.
-    pub(super) fn reload(&self) -> Result<Reloaded, Unchanged> {
+    /// told in the log either way. `by`: who wants it, where that is said.
+    pub(super) fn reload(&self, by: Option<&str>) -> Result<Reloaded, Unchanged> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.source.as_ref().ok_or(Unchanged::NoSource);
         let done = done.and_then(|source| Ok((source, self.load(source)?)));
@@ -102,8 +102,10 @@ impl Reloader {
             Ok((source, reloaded)) => {
                 let (hash, number) = (reloaded.policy, reloaded.generation);
                 let file = &source.file;
+                self.shared.adopt(hash, by);
+                let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
                 log::note(&format!(
-                    "reloaded {file} ({hash:016x}), generation {number}"
+                    "reloaded {file} ({hash:016x}), generation {number}{by}"
                 ));
                 Ok(reloaded)
             }
@@ -114,6 +116,11 @@ impl Reloader {
                 Err(unchanged)
             }
         }
+    }
+
+    /// Where the policy was loaded from.
+    pub(super) const fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// Reads secrets, certificates, authorities and lists of endpoints again, and lets those that are others now take over. What cannot be
@@ -205,6 +212,7 @@ pub(super) struct Fixed {
     admin: Option<String>,
     cores: Option<String>,
     telemetry: Telemetry,
+    records: Option<Records>,
     /// Names of simulated providers and what they do.
     simulated: Vec<(Box<str>, Simulation)>,
 }
@@ -218,6 +226,7 @@ impl Fixed {
             admin: options.admin.is_none().then(|| quoted(&server.admin)),
             cores: options.cores.is_none().then(|| count(server.cores)),
             telemetry: policy.telemetry,
+            records: policy.records.clone(),
             simulated: simulated(policy),
         }
     }
@@ -255,6 +264,11 @@ impl Fixed {
             &percent(is.sample),
             &percent(wanted.sample),
         );
+        compare(
+            "telemetry { records }",
+            &recorded(self.records.as_ref()),
+            &recorded(policy.records.as_ref()),
+        );
         for (name, simulation) in simulated(policy) {
             if !self.simulated.contains(&(name.clone(), simulation)) {
                 found.push(format!(
@@ -272,6 +286,22 @@ fn simulated(policy: &Policy) -> Vec<(Box<str>, Simulation)> {
     let simulated =
         |provider: &Provider| Some((provider.name.clone(), provider.simulation.clone()?));
     policy.providers.iter().filter_map(simulated).collect()
+}
+
+fn recorded(records: Option<&Records>) -> String {
+    let Some(records) = records else {
+        return "off".to_owned();
+    };
+    let Records {
+        file,
+        share,
+        failed,
+        max_size,
+    } = records;
+    let file = file.as_ref().map_or("memory", |file| file);
+    let failed = if *failed { "all" } else { "sampled" };
+    let share = percent(*share);
+    format!("to {file}, share {share}, failed {failed}, max_size {max_size}")
 }
 
 fn quoted(text: &str) -> String {

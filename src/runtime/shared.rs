@@ -14,6 +14,7 @@ use crate::base::{Moment, Span};
 use crate::engine::Load;
 use crate::policy::{Plan, WallTime};
 use crate::runtime::clock;
+use crate::runtime::decisions::Recent;
 use crate::runtime::generation::Generation;
 use crate::runtime::machine;
 
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     number: AtomicU64,
     generations: Mutex<Generations>,
     pub(super) load: Arc<Load>,
+    /// The newest records of decisions.
+    pub(super) decisions: Recent,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -48,6 +51,8 @@ struct Generations {
     older: Vec<Weak<Generation>>,
     /// Newest first, each with another hash: the names that records of requests are told with.
     plans: Vec<Arc<Plan>>,
+    /// Since when the newest policy is served, and who wanted that, if it was said.
+    adopted: (u64, Moment, Option<Arc<str>>),
     /// The last one, and how many there were.
     refused: (Option<RefusedReload>, u64),
 }
@@ -71,10 +76,12 @@ impl Shared {
             number: AtomicU64::new(first.number),
             generations: Mutex::new(Generations {
                 plans: vec![Arc::clone(&first.plan)],
+                adopted: (first.plan.policy.hash, first.loaded, None),
                 newest: Arc::new(first),
                 older: Vec::new(),
                 refused: (None, 0),
             }),
+            decisions: Recent::default(),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
@@ -129,6 +136,20 @@ impl Shared {
         let all = self.lock();
         let known = all.plans.iter().find(|plan| plan.policy.hash == hash);
         Arc::clone(known.unwrap_or(&all.newest.plan))
+    }
+
+    /// A reload wants this policy to be served. Where it is another one than before, it is served from now on.
+    pub(super) fn adopt(&self, hash: u64, by: Option<&str>) {
+        let mut all = self.lock();
+        if all.adopted.0 != hash {
+            all.adopted = (hash, clock::now(), by.map(Arc::from));
+        }
+    }
+
+    /// Since when the newest policy is served, and who wanted that.
+    pub(super) fn adopted(&self) -> (Moment, Option<Arc<str>>) {
+        let (_, since, by) = &self.lock().adopted;
+        (*since, by.clone())
     }
 
     /// A reload was refused.

@@ -15,7 +15,7 @@ use monoio::net::{ListenerOpts, TcpListener};
 use crate::base::{Moment, RequestId, Span, hash};
 use crate::engine::Seat;
 use crate::exchange::{Context, Exchange, Input, Reused, Scratch, Shadow};
-use crate::ops::{Journal, LogSink};
+use crate::ops::{DecisionSink, Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
 use crate::runtime::connection::Conversation;
@@ -74,7 +74,7 @@ impl Ids {
 }
 
 impl Worker {
-    /// The worker of core `index`, which writes records to `log` too.
+    /// The worker of core `index`, which writes records to its log and its decisions too.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -83,10 +83,12 @@ impl Worker {
         index: usize,
         seed: u64,
         beats: Beats,
-        log: Option<LogSink>,
+        (log, decisions): (Option<LogSink>, Option<DecisionSink>),
     ) -> io::Result<Rc<Self>> {
         let generation = shared.generation();
-        let journal = Journal::new(Arc::clone(&generation.counters), index).logging(log);
+        let journal = Journal::new(Arc::clone(&generation.counters), index)
+            .logging(log)
+            .recording(decisions);
         let view = View::new(generation, index, Arc::clone(&shared.load));
         let sweeper = Rc::new(Sweeper::new(beats)?);
         Ok(Rc::new_cyclic(|me| Self {

@@ -80,6 +80,7 @@ pub(super) fn policy(routes: u64) -> Policy {
         breakers: vec![breaker()],
         retries: vec![retries()],
         telemetry: switchover::policy::model::Telemetry::default(),
+        records: None,
         aliases: Vec::new(),
         forbids: forbids(),
         trials: Vec::new(),

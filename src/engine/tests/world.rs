@@ -209,6 +209,7 @@ impl Setup {
             breakers: vec![self.breaker.clone()],
             retries: vec![self.retries.clone()],
             telemetry: crate::policy::model::Telemetry::default(),
+            records: None,
             aliases: Vec::new(),
             forbids: vec![Forbid {
                 name: "after".into(),

@@ -23,7 +23,7 @@ pub use self::routes::{
     Action, Alias, FallbackLine, Forbid, Hedge, HedgeDelay, Member, MidStream, Otherwise, Panic,
     Pick, Reject, Route, Serve, Shadow, Then, Tier, Trigger,
 };
-pub use self::server::{LogForm, Server, ServerBounds, ServerTls, Telemetry};
+pub use self::server::{LogForm, Records, Server, ServerBounds, ServerTls, Telemetry};
 pub use self::simulation::{Act, ScriptStep, Simulation};
 pub use self::targets::{
     AutoInflight, MaxInflight, ModelName, Queue, Target, Timeouts, TimeoutsOverride,
@@ -44,6 +44,8 @@ pub struct Policy {
     pub server: Server,
     /// What is told of requests.
     pub telemetry: Telemetry,
+    /// `telemetry { records { … } }`: what is recorded of decisions; nothing where it is `None`.
+    pub records: Option<Records>,
     /// Indexed by [`ProviderId`](crate::base::ProviderId).
     pub providers: Vec<Provider>,
     /// Indexed by [`TargetId`]: every model of every provider, and `provider.*` where a route names it.

@@ -55,6 +55,19 @@ impl Default for Telemetry {
     }
 }
 
+/// `telemetry { records { … } }`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Records {
+    /// `file`: where they are written; only kept in memory for a while where it is `None`.
+    pub file: Option<Box<str>>,
+    /// `share`: the part of requests whose decisions are recorded, in parts per million.
+    pub share: u32,
+    /// `failed = all`: those of all requests that fail, too.
+    pub failed: bool,
+    /// `max_size`: bytes of the file, after which another one is begun. One old one is kept.
+    pub max_size: u64,
+}
+
 /// How a request looks in the access log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogForm {

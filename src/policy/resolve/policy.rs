@@ -49,6 +49,7 @@ pub(in crate::policy) fn resolve<'t>(
     resolver.settle_consts(sets);
     let server = resolver.server();
     let telemetry = resolver.telemetry();
+    let records = resolver.records();
     resolver.settle_defaults();
     resolver.providers();
     resolver.aliases();
@@ -73,6 +74,7 @@ pub(in crate::policy) fn resolve<'t>(
             hash: 0,
             server,
             telemetry,
+            records,
             providers: resolver.providers,
             targets: resolver.targets,
             breakers: resolver.breakers,

@@ -3,8 +3,8 @@
 use crate::base::{BreakerId, Outcome, RetriesId, Span};
 use crate::policy::diag::{naming as say, routing, safety};
 use crate::policy::model::{
-    Breaker, LogForm, Measure, MidStream, Panic, PromptSize, Retries, Server, ServerBounds,
-    ServerTls, SlowRule, Telemetry, Timeouts, TimeoutsOverride,
+    Breaker, LogForm, Measure, MidStream, Panic, PromptSize, Records, Retries, Server,
+    ServerBounds, ServerTls, SlowRule, Telemetry, Timeouts, TimeoutsOverride,
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
@@ -113,6 +113,18 @@ impl<'t> Resolver<'t> {
                 .unwrap_or(built_in.access_log),
             sample: fields.ppm("sample").unwrap_or(built_in.sample),
         }
+    }
+
+    pub(super) fn records(&mut self) -> Option<Records> {
+        let telemetry = self.names.single.get("telemetry").copied()?;
+        let stmt = telemetry.stmts().iter().find(|it| it.key() == "records")?;
+        let fields = self.fields(stmt.stmts(), &schema::RECORDS);
+        Some(Records {
+            file: fields.text("file").map(Into::into),
+            share: fields.ppm("share")?,
+            failed: fields.text("failed") == Some("all"),
+            max_size: fields.int("max_size")?,
+        })
     }
 
     fn clients(&mut self) -> bool {

@@ -197,26 +197,6 @@ pub(in crate::policy) const CLIENTS: Block = Block {
     ],
 };
 
-/// `telemetry { … }`
-pub(in crate::policy) const TELEMETRY: Block = Block {
-    word: "telemetry",
-    rows: &[
-        field(
-            "access_log",
-            Type::Word(&["json", "text", "off"]),
-            Value::Word("off"),
-            "one line for each request on standard output",
-        ),
-        field(
-            "sample",
-            PERCENT,
-            Value::Ppm(1_000_000),
-            "the part of requests that is logged, by their ids; those that failed are always",
-        ),
-        later("otlp", Form::Field(Type::Url, None), "where spans go"),
-    ],
-};
-
 /// `defaults { … }`
 pub(in crate::policy) const DEFAULTS: Block = Block {
     word: "defaults",

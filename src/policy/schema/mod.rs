@@ -16,10 +16,12 @@ mod top;
 
 pub(in crate::policy) use self::blocks::{
     CAPACITY, CLASSIFY, CLIENTS, DEFAULTS, FALLBACK, FORBID, GUARD, HEDGE, MODEL, POOL, PRICE,
-    PROVIDER, ROUTE, SERVER, SERVER_TLS, SIMULATE, TELEMETRY, TIER, TLS,
+    PROVIDER, ROUTE, SERVER, SERVER_TLS, SIMULATE, TIER, TLS,
 };
 pub(in crate::policy) use self::facts::{FACTS, Read, Scope};
-pub(in crate::policy) use self::settings::{BREAKER, HALF_OPEN, HEALTH, RETRIES, SHADOW, THROTTLE};
+pub(in crate::policy) use self::settings::{
+    BREAKER, HALF_OPEN, HEALTH, RECORDS, RETRIES, SHADOW, TELEMETRY, THROTTLE,
+};
 pub(in crate::policy) use self::top::TOP;
 
 use crate::base::{OutcomeSet, Span};

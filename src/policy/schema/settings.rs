@@ -1,9 +1,64 @@
-//! The settings that have names of their own, breakers, health checks and retries, and shadows. A data table.
+//! The settings that have names of their own, breakers, health checks and retries; shadows, and telemetry. A data table.
 
 use crate::base::{Outcome, OutcomeSet};
 use crate::policy::model::Ramp;
 use crate::policy::schema::blocks::{PERCENT, TIMER, field, later, millis, open, row, secs};
 use crate::policy::schema::{Block, Form, Type, Value};
+
+/// `telemetry { … }`
+pub(in crate::policy) const TELEMETRY: Block = Block {
+    word: "telemetry",
+    rows: &[
+        field(
+            "access_log",
+            Type::Word(&["json", "text", "off"]),
+            Value::Word("off"),
+            "one line for each request on standard output",
+        ),
+        field(
+            "sample",
+            PERCENT,
+            Value::Ppm(1_000_000),
+            "the part of requests that is logged, by their ids; those that failed are always",
+        ),
+        row(
+            "records",
+            Form::Block(&RECORDS),
+            "decisions with all that they were made by, for `explain` and `replay`",
+        ),
+        later("otlp", Form::Field(Type::Url, None), "where spans go"),
+    ],
+};
+
+/// `telemetry { records { … } }`
+pub(in crate::policy) const RECORDS: Block = Block {
+    word: "records",
+    rows: &[
+        open(
+            "file",
+            Type::Text,
+            "where they are written, one JSON object a line; without it the newest thousand are kept in memory",
+        ),
+        field(
+            "share",
+            PERCENT,
+            Value::Ppm(10_000),
+            "the part of requests that is recorded, by their ids",
+        ),
+        field(
+            "failed",
+            Type::Word(&["all", "sampled"]),
+            Value::Word("all"),
+            "whether requests that fail are all recorded, or as others are",
+        ),
+        field(
+            "max_size",
+            Type::Bytes,
+            Value::Int(64 << 20),
+            "after so many bytes the file becomes `FILE.1`, in place of the one before, and another one is begun",
+        ),
+    ],
+};
 
 /// `breaker NAME { … }`
 pub(in crate::policy) const BREAKER: Block = Block {

@@ -23,8 +23,10 @@ use self::judge::judge;
 use self::stage::Stage;
 
 pub use self::coverage::{Coverage, Line, Part};
+pub(in crate::sim) use self::explain::explained;
 pub use self::explain::{Explained, ExplainedStep, explain};
 pub use self::journey::{Ending, Journey, Visit};
+pub(in crate::sim) use self::stage::rerun;
 
 /// What came of a test.
 #[derive(Clone, Debug)]

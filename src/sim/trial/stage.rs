@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId};
 use crate::dialect::openai::{ClientError, outcome_of};
 use crate::engine::{
-    Asked, Attempt, Board, Chain, Core, Did, End, Finish, Form, Noted, Step, fallback_line,
+    Asked, Attempt, Board, Chain, Core, Did, End, Finish, Form, Noted, Sight, Step, fallback_line,
 };
-use crate::policy::Plan;
 use crate::policy::model::{Action, At, AttemptFacts, Serve};
 use crate::policy::trial::{Scripted, Staged, Trial};
+use crate::policy::{Decision, Plan};
 use crate::sim::request::Request;
 
 use super::journey::{Ending, Journey, Visit};
@@ -32,8 +32,6 @@ pub(super) type NotedStep = (Noted, usize);
 pub(in crate::sim) const BEGINNING: Moment = Moment::from_nanos(3_600_000_000_000);
 /// What an attempt takes that does not wait for a timer.
 const ANSWER: Span = Span::from_millis(1);
-/// In parts per million. A test asks what a hedge does, not whether traffic has earned it.
-const ONE_HEDGE: u32 = 1_000_000;
 
 impl<'p> Stage<'p> {
     pub(super) fn new(plan: &'p Plan, trial: &'p Trial) -> Self {
@@ -69,14 +67,21 @@ impl<'p> Stage<'p> {
             self.used = false;
         }
         let decision = request.decide(&self.plan.program);
-        if let Some(allowance) = self.core.allowance(decision.route) {
-            allowance.deposit(ONE_HEDGE);
-        }
         let form = if request.stream {
             Form::Stream
         } else {
             Form::Whole
         };
+        self.decided(decision, form, id)
+    }
+
+    fn decided(
+        &mut self,
+        decision: Decision,
+        form: Form,
+        id: RequestId,
+    ) -> (Journey, Vec<NotedStep>) {
+        self.core.allow_hedge(decision.route);
         let chain = Chain::new(self.plan, decision, form, id, BEGINNING);
         let mut play = Play {
             stage: self,
@@ -106,6 +111,22 @@ impl<'p> Stage<'p> {
         };
         (journey, notes)
     }
+}
+
+/// The way of a request that was decided, with the scripts of `trial`, from the states that `sights` gives for the moment
+/// at which it begins.
+pub(in crate::sim) fn rerun(
+    plan: &Plan,
+    trial: &Trial,
+    (decision, form, id): (Decision, Form, RequestId),
+    sights: impl FnOnce(Moment) -> Vec<Sight>,
+) -> Journey {
+    let mut stage = Stage::new(plan, trial);
+    let sights = sights(BEGINNING);
+    stage
+        .core
+        .restage(BEGINNING, plan, decision.route, &sights, None);
+    stage.decided(decision, form, id).0
 }
 
 fn set(plan: &Plan, trial: &Trial) -> Core {

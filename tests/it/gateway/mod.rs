@@ -3,6 +3,7 @@
 //! A case is data: what the upstreams' connections do, what the client sends, what it must get. [`check`] runs it
 //! on io_uring and on epoll. The rules are RFC 9110's and 9112's, read strictly.
 
+mod applying;
 mod canary;
 mod classifying;
 mod continuing;
@@ -19,6 +20,7 @@ mod orders;
 mod overload;
 mod patience;
 mod queueing;
+mod recording;
 mod relaying;
 mod reloading;
 mod rig;

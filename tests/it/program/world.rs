@@ -86,6 +86,7 @@ pub(super) fn policy(mut routes: Vec<Route>, forbids: Vec<Cond>) -> Policy {
         breakers: Vec::new(),
         retries: Vec::new(),
         telemetry: switchover::policy::model::Telemetry::default(),
+        records: None,
         aliases: Vec::new(),
         forbids: forbids.collect(),
         routes,
