@@ -8,7 +8,7 @@ use crate::engine::{
     Asked, Board, Chain, Core, Did, End, Finish, Form, Noted, Sight, Stand, Step, fallback_line,
 };
 use crate::ops::{Told, ToldAttempt};
-use crate::policy::model::{Action, Panic, PromptSize, Serve};
+use crate::policy::model::{Action, AttemptFacts, Panic, PromptSize, Serve};
 use crate::policy::{Decision, OwnedFacts, Plan};
 use crate::sim::trial::{Ending, Explained, Journey, Visit, explained};
 
@@ -140,7 +140,7 @@ struct Run<'r> {
     /// Attempts of the record, of which so many have begun.
     begun: usize,
     /// Those that have not ended.
-    running: Vec<&'r ToldAttempt>,
+    running: Vec<Running<'r>>,
     visits: Vec<Visit>,
     notes: Vec<(Noted, usize)>,
     /// Not before this the chain is asked again.
@@ -150,6 +150,14 @@ struct Run<'r> {
 
 /// When it begins. Breakers tell moments from here to their ends.
 const BEGINNING: Moment = Moment::from_nanos(3_600_000_000_000);
+
+/// An attempt of the record that has begun.
+#[derive(Clone, Copy)]
+struct Running<'r> {
+    told: &'r ToldAttempt,
+    /// What forbids knew when it did.
+    facts: AttemptFacts,
+}
 
 impl<'r> Run<'r> {
     fn new(
@@ -282,6 +290,7 @@ impl<'r> Run<'r> {
         let now = (BEGINNING + noted.look.at).max(self.waits);
         self.restage(now, &noted.look.sights);
         let before = self.visits.len();
+        let facts = self.chain.facts();
         let (step, own) = self.chain.next_noted(now, self.plan, &mut self.core);
         let did = own.did;
         self.notes.push((own, before));
@@ -303,7 +312,7 @@ impl<'r> Run<'r> {
             let of = format!("step {number}");
             return differs(&of, &self.told_did(noted.did), &self.told_did(did));
         }
-        self.begin(did)
+        self.begin(did, facts)
     }
 
     fn hedge(&mut self, number: u32, noted: &Noted) -> Result<(), Stopped> {
@@ -318,6 +327,7 @@ impl<'r> Run<'r> {
             look: self.chain.look(now, self.plan, &mut self.core),
             ..noted.clone()
         };
+        let facts = self.chain.facts();
         let second = self.chain.hedge(now, self.plan, &mut self.core);
         own.did = second.map_or(Did::Nothing, |second| Did::Attempt(second.target));
         let did = own.did;
@@ -326,7 +336,7 @@ impl<'r> Run<'r> {
             let of = format!("step {number}");
             return differs(&of, &self.told_did(noted.did), &self.told_did(did));
         }
-        self.begin(did)
+        self.begin(did, facts)
     }
 
     fn restage(&mut self, now: Moment, sights: &[Sight]) {
@@ -336,7 +346,7 @@ impl<'r> Run<'r> {
     }
 
     /// The next attempt of the record has begun.
-    fn begin(&mut self, did: Did) -> Result<(), Stopped> {
+    fn begin(&mut self, did: Did, facts: AttemptFacts) -> Result<(), Stopped> {
         let Did::Attempt(target) = did else {
             return Ok(());
         };
@@ -345,7 +355,10 @@ impl<'r> Run<'r> {
             return Err(Stopped::Skipped(Skipped::Incomplete));
         };
         self.begun += 1;
-        self.running.push(next);
+        self.running.push(Running {
+            told: next,
+            facts,
+        });
         Ok(())
     }
 
@@ -363,7 +376,7 @@ impl<'r> Run<'r> {
                     (first, second)
                 };
                 self.end(leads);
-                if other.is_overtaken() {
+                if other.told.is_overtaken() {
                     self.visits.push(self.visit(other, None));
                 } else {
                     self.chain.turn();
@@ -374,19 +387,20 @@ impl<'r> Run<'r> {
     }
 
     /// Whether something comes of `one` before anything comes of `other`.
-    fn leads(one: &ToldAttempt, other: &ToldAttempt) -> bool {
+    fn leads(one: Running<'_>, other: Running<'_>) -> bool {
+        let (one, other) = (one.told, other.told);
         let end = |attempt: &ToldAttempt| attempt.times().2.unwrap_or(Span::MAX);
         other.is_overtaken() || (!one.is_overtaken() && end(one) < end(other))
     }
 
-    fn end(&mut self, attempt: &'r ToldAttempt) {
-        let (_, content, over) = attempt.times();
+    fn end(&mut self, attempt: Running<'r>) {
+        let (_, content, over) = attempt.told.times();
         if let Some(content) = content {
             let now = BEGINNING + content;
             self.chain.content(now, self.plan, &mut self.core);
         }
         let now = BEGINNING + over.unwrap_or_default();
-        let outcome = attempt.ended();
+        let outcome = attempt.told.ended();
         self.visits.push(self.visit(attempt, outcome));
         match outcome {
             Some(outcome) => {
@@ -401,7 +415,11 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn visit(&self, attempt: &ToldAttempt, outcome: Option<Outcome>) -> Visit {
+    fn visit(&self, attempt: Running<'_>, outcome: Option<Outcome>) -> Visit {
+        let Running {
+            told: attempt,
+            facts,
+        } = attempt;
         let (started, _, over) = attempt.times();
         let waited = over.unwrap_or_default().saturating_sub(started);
         let line = outcome.filter(|outcome| *outcome != Outcome::Ok);
@@ -413,7 +431,7 @@ impl<'r> Run<'r> {
             target: attempt.target_in(self.plan).unwrap_or_default(),
             outcome,
             status: None,
-            index: u8::try_from(self.visits.len()).unwrap_or(u8::MAX),
+            facts,
             hedge: attempt.is_hedge(),
             line,
         }
