@@ -346,40 +346,132 @@ fn json_has_places_and_fixes() {
     assert_eq!(first["file"], "main.policy");
     assert_eq!(first["range"]["start"]["line"], 3);
     assert_eq!(first["range"]["start"]["col"], 26);
-    assert_eq!(first["fix"]["edits"][0]["text"], "openai.m");
+    assert_eq!(first["fixes"][0]["edits"][0]["text"], "openai.m");
 }
 
-/// Applying a fix cures what it belongs to.
+/// The text of a case without what is said about it.
+fn body(text: &str) -> String {
+    text.split_inclusive('\n')
+        .skip_while(|line| line.starts_with('#'))
+        .collect()
+}
+
+/// How many findings of a code there are.
+fn count(found: &Diagnostics, code: Code) -> usize {
+    found.list.iter().filter(|one| one.code == code).count()
+}
+
+/// Each fix cures what it belongs to, and whoever takes it meets nothing that does not parse.
 #[test]
 fn fixes_cure() {
-    for (name, text) in cases("reject") {
-        let body: String = text
-            .split_inclusive('\n')
-            .skip_while(|line| line.starts_with('#'))
-            .collect();
+    let mut with_fix = BTreeSet::new();
+    for (name, text) in ["reject", "warn"].into_iter().flat_map(cases) {
+        let body = body(&text);
         let (_, before) = run(&name, 0, &body, &[]);
-        for diagnostic in &before.list {
-            let Some(fix) = &diagnostic.fix else { continue };
+        let fixes = before.list.iter();
+        for (code, fix) in fixes.flat_map(|one| one.fixes.iter().map(|fix| (one.code, fix))) {
+            with_fix.insert(code);
             let mut cured = body.clone();
             let start = usize::try_from(fix.place.start).unwrap();
             let end = start + usize::try_from(fix.place.len).unwrap();
             cured.replace_range(start..end, &fix.text);
             let (_, after) = run(&name, 0, &cured, &[]);
-            let count = |found: &Diagnostics| {
-                found
-                    .list
-                    .iter()
-                    .filter(|one| one.code == diagnostic.code)
-                    .count()
-            };
             assert!(
-                count(&after) < count(&before),
+                count(&after, code) < count(&before, code),
                 "{name}: {}\n{}",
                 fix.title,
                 after.render(false)
             );
+            for broken in [Code::P0003, Code::P0004, Code::P0006, Code::P0008] {
+                assert!(
+                    count(&after, broken) <= count(&before, broken),
+                    "{name}: {}",
+                    fix.title
+                );
+            }
         }
     }
+    for code in [
+        Code::P0001,
+        Code::P0004,
+        Code::P0005,
+        Code::P0006,
+        Code::P1001,
+        Code::P1002,
+        Code::P1004,
+        Code::P1005,
+        Code::P1010,
+        Code::P2001,
+        Code::P2004,
+        Code::P2011,
+        Code::P3001,
+        Code::P3022,
+    ] {
+        assert!(with_fix.contains(&code), "{code} has no fix");
+    }
+}
+
+/// What `check --fix` does of its own accord leaves nothing that it could do, and nothing that does not parse.
+#[test]
+fn repairs_come_to_an_end() {
+    let mut repaired = BTreeSet::new();
+    for (name, text) in ["reject", "warn"].into_iter().flat_map(cases) {
+        let body = body(&text);
+        let case = Case {
+            path: &name,
+            bytes: body.as_bytes(),
+        };
+        let (_, before) = run(&name, 0, &body, &[]);
+        let repair = policy::repair(&case, &name, &[]);
+        let (Ok((_, after)) | Err(after)) = &repair.outcome;
+        let safe = |found: &Diagnostics| {
+            let fixes = found.list.iter().flat_map(|one| &one.fixes);
+            fixes.filter(|fix| fix.safe).count()
+        };
+        assert_eq!(safe(after), 0, "{name}:\n{}", after.render(false));
+        assert_eq!(repair.changed.is_empty(), repair.made.is_empty(), "{name}");
+        for made in &repair.made {
+            repaired.insert(made.code);
+            assert!(
+                count(after, made.code) <= count(&before, made.code),
+                "{name}"
+            );
+        }
+        for one in before
+            .list
+            .iter()
+            .filter(|one| one.fixes.iter().any(|fix| fix.safe))
+        {
+            let left = after.list.iter().any(|left| {
+                left.code == one.code && left.message == one.message && left.labels == one.labels
+            });
+            assert!(!left, "{name}: {} is still there", one.code);
+        }
+        assert!(safe(&before) == 0 || !repair.made.is_empty(), "{name}");
+    }
+    assert!(repaired.len() >= 8, "{repaired:?}");
+}
+
+#[test]
+fn a_repair_reaches_imported_files_and_goes_on_until_nothing_is_left() {
+    let files = [
+        (
+            "main.policy",
+            "import \"a.policy\"\nroute first when req.stream = true { tier 1 { openai.m }, fallback { on any -> next } }\n",
+        ),
+        (
+            "a.policy",
+            "provider openai { model m = \"m\" caps = [tools] }\nprovider mistral { model n = \"n\" }\n",
+        ),
+    ];
+    let repair = policy::repair(&files, "main.policy", &[]);
+    let texts: Vec<&str> = repair.changed.iter().map(|file| &*file.text).collect();
+    assert!(texts[1].starts_with("policy 1\n\nimport"), "{}", texts[1]);
+    assert!(texts[1].contains("req.stream == true"), "{}", texts[1]);
+    assert!(texts[1].contains("else -> reject(503)"), "{}", texts[1]);
+    assert!(texts[1].contains("route default"), "{}", texts[1]);
+    assert!(texts[0].starts_with("policy 1\n\nprovider"), "{}", texts[0]);
+    assert!(repair.made.len() >= 5, "{:?}", repair.made);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
 #[cfg(test)]
@@ -20,6 +22,8 @@ mod docs;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod formatting;
 #[cfg(test)]
 mod gateway;
@@ -29,6 +33,8 @@ mod hedging;
 mod hostile;
 #[cfg(test)]
 mod monitoring;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

@@ -53,6 +53,18 @@ macro_rules! codes {
                 }
             }
 
+            /// Its page, in Markdown: why it is said, what to do, an example that is wrong and one that is right. It is the file in
+            /// docs/language/errors; a new code compiles once it has one.
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$code => include_str!(concat!(
+                        "../../../docs/language/errors/",
+                        stringify!($code),
+                        ".md"
+                    )),)*
+                }
+            }
+
             /// How grave it is.
             pub const fn severity(self) -> Severity {
                 match self {
@@ -143,6 +155,14 @@ codes! {
     P5001 Error "a test sets what can never be";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";
+}
+
+impl Code {
+    /// The code that `word` names, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let named = |code: &&Self| code.as_str().eq_ignore_ascii_case(word);
+        Self::ALL.iter().find(named).copied()
+    }
 }
 
 impl fmt::Display for Code {

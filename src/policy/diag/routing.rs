@@ -108,11 +108,16 @@ pub(in crate::policy) fn unreached(place: Place, kind: &str, name: &str) -> Diag
     .help("list it in a tier, or remove it")
 }
 
-pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
+/// `before` is the last line, if there is any.
+pub(in crate::policy) fn no_else(place: Place, body: Place, before: Option<Place>) -> Diagnostic {
     let close = Place {
         start: body.end().start.saturating_sub(1),
         len: 0,
         ..body
+    };
+    let (at, text) = match before {
+        Some(line) => (line.end(), ", else -> reject(503)"),
+        None => (close, " else -> reject(503) "),
     };
     Diagnostic::new(
         Code::P3001,
@@ -120,11 +125,7 @@ pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
         "this `fallback` has no `else`",
         "what follows when no line fits or no target is left is not said",
     )
-    .fix(
-        "add `else -> reject(503)` as the last line",
-        close,
-        ", else -> reject(503) ",
-    )
+    .fix("add `else -> reject(503)` as the last line", at, text)
 }
 
 pub(in crate::policy) fn after_else(place: Place, before: Place) -> Diagnostic {
@@ -230,14 +231,20 @@ pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
     .help("raise `max_attempts`, or remove the hedge")
 }
 
-pub(in crate::policy) fn shadow_unbounded(place: Place) -> Diagnostic {
+/// `room` is where its bound can be written, and how.
+pub(in crate::policy) fn shadow_unbounded(place: Place, room: (Place, &str)) -> Diagnostic {
     Diagnostic::new(
         Code::P3022,
         place,
         "this shadow has no `max_inflight`",
         "its target may get slow, and copies with it: at most 8 are under way at once",
     )
-    .help("write `max_inflight = 8`, or another number: copies cost money")
+    .help("another number fits as well: copies cost money")
+    .fix(
+        "write `max_inflight = 8`, which is what holds",
+        room.0,
+        room.1,
+    )
 }
 
 pub(in crate::policy) fn shadow_of_itself(place: Place, target: &str) -> Diagnostic {

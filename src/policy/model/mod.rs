@@ -37,7 +37,7 @@ use crate::policy::trial::Trial;
 pub struct Policy {
     /// The files it came from, the first one first; [`At::file`] indexes this.
     pub files: Vec<Box<str>>,
-    /// XXH3 of all its text: shown at start-up and at the admin address.
+    /// XXH3 of all its text and of the values that `--set` gives its consts: shown at start-up and at the admin address.
     pub hash: u64,
     /// Where and how the gateway listens.
     pub server: Server,

@@ -28,6 +28,10 @@ pub struct Target {
     pub price_in: Option<u64>,
     /// `price { output }` in micro-dollars per million tokens.
     pub price_out: Option<u64>,
+    /// `price { cache_read }`: what is read from the provider's cache, in the same unit.
+    pub price_cache_read: Option<u64>,
+    /// `price { cache_write }`: what is written into the provider's cache, in the same unit.
+    pub price_cache_write: Option<u64>,
     /// Its breaker.
     pub breaker: BreakerId,
     /// Its retries.

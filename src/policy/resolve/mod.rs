@@ -39,5 +39,6 @@ mod trust;
 mod value;
 mod whole;
 
+pub(in crate::policy) use self::compare::days_since_epoch;
 pub(in crate::policy) use self::policy::{Lost, resolve};
 pub(in crate::policy) use self::simulate::ACTS;

@@ -433,6 +433,16 @@ pub(in crate::policy) const PRICE: Block = Block {
     rows: &[
         open("input", Type::Price, "of the prompt, or the catalogue's"),
         open("output", Type::Price, "of the answer, or the catalogue's"),
+        open(
+            "cache_read",
+            Type::Price,
+            "of what the provider reads from its cache, or the catalogue's, or that of the prompt",
+        ),
+        open(
+            "cache_write",
+            Type::Price,
+            "of what the provider writes into its cache, or the catalogue's, or that of the prompt",
+        ),
     ],
 };
 
