@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod fmt;
 mod help;
 mod lsp;
@@ -48,6 +49,8 @@ enum Command {
     Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
+    /// Tell why a request goes where it goes, and where settings come from
+    Explain(ExplainArgs),
     /// Explain a finding by its code, such as `P2004`, or a command
     Help(HelpArgs),
     /// Serve an editor on standard input and output, by the Language Server Protocol
@@ -158,6 +161,29 @@ struct TestArgs {
     /// Run again whenever a file changes, until interrupted
     #[arg(long)]
     watch: bool,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+struct ExplainArgs {
+    /// The policy
+    file: String,
+    /// A request: a JSON file with its facts, states of targets and scripts of outcomes; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "what")]
+    req: Option<String>,
+    /// The request of a test that the policy holds
+    #[arg(long, value_name = "NAME", group = "what")]
+    test: Option<String>,
+    /// What holds once everything is merged, and where it comes from: of all, or of `route NAME`, `provider NAME` or
+    /// `target PROVIDER.MODEL`
+    #[arg(long, num_args = 0..=2, value_name = "WHAT", group = "what")]
+    effective: Option<Vec<String>>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
@@ -300,6 +326,7 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
+            Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Help(args) => help::run(&args, &mut terminal),
             Command::Lsp => lsp::run(&mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),

@@ -20,10 +20,12 @@ mod syntax;
 pub mod catalogue;
 pub mod diag;
 pub mod editor;
+pub mod effective;
 pub mod facts;
 pub mod model;
 pub mod program;
 pub mod reason;
+pub mod trace;
 pub mod trial;
 
 pub use self::diag::nearest::nearest;

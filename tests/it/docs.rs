@@ -306,7 +306,10 @@ fn the_tours_mistake_looks_as_it_shows() {
 /// The shell of the documents says nothing that the command line does not know.
 #[test]
 fn options_in_documents_exist() {
-    let help: String = ["serve", "check", "fmt", "help", "reload", "demo"]
+    let commands = [
+        "serve", "check", "fmt", "test", "explain", "help", "reload", "demo",
+    ];
+    let help: String = commands
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
         .concat();
     let mut unknown = Vec::new();

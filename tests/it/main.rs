@@ -22,6 +22,8 @@ mod docs;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod formatting;
 #[cfg(test)]
 mod gateway;

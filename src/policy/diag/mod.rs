@@ -1,6 +1,6 @@
 //! What the language has to say to its author: a code, a place, a sentence, help, and a fix where one is certain.
-//! Constructors live in `syntax`, `naming`, `routing`, `reach`, `safety` and `testing`, one for each thing that can be wrong, so that a
-//! message is worded once; `render` draws them for people, `json`, `sarif` and `github` write them for machines.
+//! Constructors live in `syntax`, `naming`, `routing`, `reach`, `failover`, `safety` and `testing`, one for each thing that can be
+//! wrong, so that a message is worded once; `render` draws them for people, `json`, `sarif` and `github` write them for machines.
 
 mod codes;
 mod github;
@@ -9,6 +9,7 @@ mod render;
 mod sarif;
 
 pub(in crate::policy) mod allow;
+pub(in crate::policy) mod failover;
 pub(in crate::policy) mod naming;
 pub(in crate::policy) mod nearest;
 pub(in crate::policy) mod reach;

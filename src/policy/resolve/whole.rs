@@ -1,5 +1,7 @@
 //! Checks that need the whole policy: what is missing, what is never reached, what is never used.
 
+use std::collections::BTreeSet;
+
 use crate::policy::diag::{Diagnostic, Severity, naming as say, routing};
 use crate::policy::model::{Action, Then};
 use crate::policy::resolve::policy::Resolver;
@@ -23,6 +25,23 @@ impl Resolver<'_> {
             self.unreached();
             self.unused();
             self.check_reach();
+        }
+        // The same numbers may be wrong in several routes, and are said once.
+        if self.found.iter().all(sound) {
+            let checks = [
+                self.check_guards(),
+                self.check_breakers(),
+                self.check_room(),
+                self.check_chains(),
+                self.check_trust(),
+            ];
+            let mut said = BTreeSet::new();
+            for diagnostic in checks.into_iter().flatten() {
+                let place = diagnostic.labels.first().map(|label| label.place);
+                if said.insert((diagnostic.code, place)) {
+                    self.report(diagnostic);
+                }
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The facts of a request that is not there.
 
-use crate::policy::facts::{Caps, Facts, KeyFacts, WallTime};
+use crate::policy::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::trial::Given;
 use crate::policy::{Decision, Plan, Program};
@@ -93,7 +93,11 @@ impl Request {
 
     /// What `program` says to it.
     pub(super) fn decide(&self, program: &Program) -> Decision {
-        let needs = program.needs();
+        self.with_facts(program.needs(), |facts| program.decide(facts))
+    }
+
+    /// Calls `ask` with its facts, those of headers and metadata in the order of `needs`.
+    pub(super) fn with_facts<T>(&self, needs: &Needs, ask: impl FnOnce(&Facts<'_>) -> T) -> T {
         let headers: Vec<_> = needs
             .headers
             .iter()
@@ -104,7 +108,7 @@ impl Request {
             .iter()
             .map(|key| found(&self.meta, key))
             .collect();
-        program.decide(&Facts {
+        ask(&Facts {
             model: &self.model,
             path: &self.path,
             method: &self.method,
