@@ -144,7 +144,7 @@ impl<'t> Memory<'t> {
                 item,
             });
         }
-        match whole.conclude(resolved, found) {
+        match whole.conclude(resolved, found, sets) {
             Ok((policy, diagnostics)) => Loaded {
                 policy: Some(policy),
                 diagnostics,

@@ -226,7 +226,7 @@ fn edited(text: &str, edits: &Value) -> String {
 
 const PLAN: &str = "policy 1\n\n# The main one: “é𝄞”.\nprovider openai { model mini = \"gpt-5-mini\", model big = \"gpt-5\" }\n\
     provider mistral { model small = \"mistral-small-latest\" }\n\
-    retries calm { max = 0 }\ndefaults { retries = calm, deadline = 20s }\n\
+    retries calm { max = 0 }\ndefaults { retries = calm, deadline = 70s }\n\
     route chat when req.header[\"𝄞\"] == \"é\" and req.stream { tier 1 { openai.mini weight 70, openai.big weight 30 }, tier 2 { mistral.small } }\n\
     route default { tier 1 { openai.mini }, tier 2 { mistral.small } }\n\n\
     test \"chat is asked\" {\n  given { req.header[\"𝄞\"] = \"é\", req.stream = true }\n  expect { route = chat }\n}\n\n\
@@ -302,7 +302,7 @@ fn names_and_words_are_explained() {
     let hover = editor.at("textDocument/hover", &uri, line, character);
     let text = hover["contents"]["value"].as_str().unwrap();
     assert!(
-        text.contains("| `deadline` | `20s` | defaults, line 7 |"),
+        text.contains("| `deadline` | `70s` | defaults, line 7 |"),
         "{text}"
     );
     let (line, character) = position(PLAN, "openai { model");

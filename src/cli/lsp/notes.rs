@@ -10,11 +10,14 @@ use crate::policy::{Code, Diagnostic, Diagnostics, Files, Fix, Severity, uri};
 /// What a text that is only a part of other policies cannot have, and need not: routes, and users of what it declares.
 const OF_WHOLE_POLICIES: [Code; 3] = [Code::P1010, Code::P2001, Code::P2013];
 
+/// Nobody reads more findings of a policy than this.
+const SHOWN_MAX: usize = 1_000;
+
 /// Findings by the path of their file. `part` leaves out what only whole policies are asked for.
 pub(super) fn by_file(diagnostics: &Diagnostics, part: bool) -> BTreeMap<String, Vec<Value>> {
     let files = &diagnostics.files;
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for diagnostic in &diagnostics.list {
+    for diagnostic in diagnostics.list.iter().take(SHOWN_MAX) {
         if part && OF_WHOLE_POLICIES.contains(&diagnostic.code) {
             continue;
         }

@@ -1,5 +1,7 @@
 //! Draws diagnostics the way rustc does. A secret that stands in the text is drawn as asterisks.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
     AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str as plain,
@@ -10,6 +12,8 @@ use crate::policy::files::Files;
 
 /// Columns that long source lines are cut to.
 const WIDTH: usize = 120;
+/// Nobody reads more findings than this; the others are counted.
+const SHOWN_MAX: usize = 1_000;
 
 pub(super) fn render(diagnostics: &Diagnostics, color: bool) -> String {
     let renderer = if color {
@@ -20,12 +24,15 @@ pub(super) fn render(diagnostics: &Diagnostics, color: bool) -> String {
     .decor_style(DecorStyle::Unicode)
     .term_width(WIDTH);
     let mut out = String::new();
-    for diagnostic in &diagnostics.list {
+    for diagnostic in diagnostics.list.iter().take(SHOWN_MAX) {
         if !out.is_empty() {
             out.push('\n');
         }
         out.push_str(&one(diagnostic, &diagnostics.files, &renderer));
         out.push('\n');
+    }
+    if let more @ 1.. = diagnostics.list.len().saturating_sub(SHOWN_MAX) {
+        let _ = writeln!(out, "\n… and {more} more findings");
     }
     out
 }

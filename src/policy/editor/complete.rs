@@ -84,6 +84,7 @@ impl List<'_> {
             _ if before.ends_with("->") => self.actions(first),
             _ if has_word(before, "on") => self.outcomes(),
             _ if before.ends_with("use") => self.names(Kind::Declared("pool"), "pool."),
+            Some(_) if first == "compare" => self.names(Kind::Declared("route"), "route."),
             Some(block) if alone => self.statements(block, context),
             Some(block) => match row_of(block, first).map(|row| &row.form) {
                 Some(Form::Field(of, _) | Form::Either(of, _)) if before.contains('=') => {
@@ -242,7 +243,6 @@ impl List<'_> {
         self.names(Kind::Model, "");
         self.names(Kind::Declared("const"), "");
         self.names(Kind::Declared("pool"), "pool.");
-        self.names(Kind::Declared("route"), "route.");
     }
 
     fn names(&mut self, kind: Kind, prefix: &str) {

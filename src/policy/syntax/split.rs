@@ -88,6 +88,8 @@ struct Scan {
     lost: bool,
     /// Opening brackets: where, and the indentation of their line.
     open: Vec<(usize, u8, usize)>,
+    /// Brackets open beyond those: so deep that it does not matter any more which.
+    deeper: usize,
     /// The opener whose closer stands at another indentation: likely where one is missing.
     suspect: Option<(usize, u8)>,
     indent: usize,
@@ -134,6 +136,7 @@ impl<'t> Splitter<'t> {
             sound: true,
             lost: false,
             open: Vec::new(),
+            deeper: 0,
             suspect: None,
             indent: 0,
             line_is_blank: true,
@@ -219,15 +222,24 @@ impl<'t> Splitter<'t> {
     }
 
     fn open(&mut self, byte: u8, scan: &mut Scan) {
-        scan.open.push((self.at, byte, scan.indent));
-        if scan.open.len() > POLICY_DEPTH_MAX && scan.sound {
-            self.fault(self.at..self.at + 1, FaultKind::TooDeep);
-            scan.sound = false;
+        if scan.open.len() < POLICY_DEPTH_MAX {
+            scan.open.push((self.at, byte, scan.indent));
+        } else {
+            if scan.sound {
+                self.fault(self.at..self.at + 1, FaultKind::TooDeep);
+                scan.sound = false;
+            }
+            scan.deeper += 1;
         }
         self.at += 1;
     }
 
     fn close(&mut self, byte: u8, scan: &mut Scan) {
+        if scan.deeper > 0 {
+            scan.deeper -= 1;
+            self.at += 1;
+            return;
+        }
         match scan.open.pop() {
             None => {
                 if scan.sound {

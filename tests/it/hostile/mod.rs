@@ -11,6 +11,7 @@
 //! `tests/corpus/hostile`, a file each, named after the decoder.
 
 mod change;
+mod files;
 mod seeds;
 
 use std::panic::catch_unwind;
