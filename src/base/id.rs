@@ -43,6 +43,13 @@ table_id! {
 pub struct RequestId(pub u128);
 
 impl RequestId {
+    /// The id that is written so: 32 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = plain.then(|| u128::from_str_radix(text, 16).ok())?;
+        id.map(Self)
+    }
+
     /// The id as 32 lower-case hexadecimal digits.
     pub fn to_hex(self) -> [u8; 32] {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
@@ -71,5 +78,20 @@ mod tests {
     fn hex_and_display_agree() {
         let id = RequestId(0x0123_4567_89ab_cdef_0000_0000_dead_beef);
         assert_eq!(std::str::from_utf8(&id.to_hex()).unwrap(), id.to_string());
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        let written = RequestId(0xfeed).to_hex();
+        let text = std::str::from_utf8(&written).unwrap();
+        assert_eq!(RequestId::from_hex(text), Some(RequestId(0xfeed)));
+        for bad in [
+            "",
+            "feed",
+            "+0000000000000000000000000000feed",
+            &"é".repeat(16),
+        ] {
+            assert_eq!(RequestId::from_hex(bad), None, "{bad}");
+        }
     }
 }

@@ -4,7 +4,9 @@
 mod check;
 mod demo;
 mod drill;
+mod explain;
 mod fmt;
+mod help;
 mod markup;
 mod models;
 mod order;
@@ -29,7 +31,13 @@ use self::terminal::Terminal;
 
 /// An AI gateway that keeps answering while providers fail, by a policy that is checked before it runs.
 #[derive(Debug, Parser)]
-#[command(name = "switchover", version, about, arg_required_else_help = true)]
+#[command(
+    name = "switchover",
+    version,
+    about,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +57,10 @@ enum Command {
     Drill(DrillArgs),
     /// See how a policy fares under load and faults, on a virtual clock
     Simulate(SimulateArgs),
+    /// Tell why a request goes where it goes, and where settings come from
+    Explain(ExplainArgs),
+    /// Explain a finding by its code, such as `P2004`, or a command
+    Help(HelpArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -97,11 +109,17 @@ struct CheckArgs {
     #[arg(required = true)]
     files: Vec<String>,
     /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = check::Form::Text)]
+    format: check::Form,
     /// Findings that make the command fail
     #[arg(long, value_enum, value_name = "SEVERITY")]
     deny: Option<Deny>,
+    /// Make the edits that findings carry where nothing else can have been meant, and write the files
+    #[arg(long)]
+    fix: bool,
+    /// Look whether each `env(…)` and `file(…)` leads to something that can be used; no value is shown
+    #[arg(long)]
+    env: bool,
     /// Print what is known of each model, and whether the policy or the catalogue says it
     #[arg(long, conflicts_with = "format")]
     models: bool,
@@ -216,6 +234,38 @@ struct SimulateArgs {
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+struct ExplainArgs {
+    /// The policy
+    file: String,
+    /// A request: a JSON file with its facts, states of targets and scripts of outcomes; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "what")]
+    req: Option<String>,
+    /// The request of a test that the policy holds
+    #[arg(long, value_name = "NAME", group = "what")]
+    test: Option<String>,
+    /// What holds once everything is merged, and where it comes from: of all, or of `route NAME`, `provider NAME` or
+    /// `target PROVIDER.MODEL`
+    #[arg(long, num_args = 0..=2, value_name = "WHAT", group = "what")]
+    effective: Option<Vec<String>>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct HelpArgs {
+    /// The code of a finding, or a command; all of them unless said otherwise
+    topic: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Args, Debug)]
@@ -350,6 +400,8 @@ pub fn run() -> ExitCode {
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Drill(args) => drill::run(&args, &mut terminal),
             Command::Simulate(args) => simulate::run(&args, &mut terminal),
+            Command::Explain(args) => explain::run(&args, &mut terminal),
+            Command::Help(args) => help::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

@@ -20,6 +20,7 @@ mod schema;
 mod tests;
 #[cfg(test)]
 mod told;
+mod usage;
 
 pub mod chat;
 pub mod claude;
@@ -42,3 +43,4 @@ pub mod translation;
 pub mod turn;
 
 pub use self::route::{ClientRoute, Operation, client_route, is_model};
+pub use self::usage::usage_of_answer;

@@ -8,7 +8,7 @@ use crate::dialect::loss::{Losses, Unsupported};
 use crate::dialect::provider::{
     StreamReader, read_answer, read_embeddings, write_embeddings, write_request,
 };
-use crate::dialect::turn::{Answer, Event, Finish, Part};
+use crate::dialect::turn::{Answer, Event, Finish, Part, Usage};
 use crate::wire::eventstream;
 use crate::wire::json::{BadJson, Node, Surrogates, Tree, Writer};
 use crate::wire::sse;
@@ -43,7 +43,7 @@ pub fn embeddings_request(
     Ok((dropped, kept))
 }
 
-/// Says a provider's embeddings as OpenAI's clients read them.
+/// Says a provider's embeddings as OpenAI's clients read them; returns what they took.
 ///
 /// # Errors
 /// They are not what was asked for.
@@ -53,13 +53,17 @@ pub fn embeddings_answer(
     asked: AskedEmbeddings,
     model: &str,
     out: &mut Vec<u8>,
-) -> Result<(), BadAnswer> {
+) -> Result<Option<Usage>, BadAnswer> {
     let tree = Tree::parse(body).map_err(|_| BadAnswer {
         reason: "it is not JSON",
     })?;
     let embedded = read_embeddings(provider, tree.root(), asked.count)?;
     embeddings::write(&embedded, asked.base64, model, &mut Writer::new(out));
-    Ok(())
+    let usage = Usage {
+        input: embedded.tokens,
+        ..Usage::default()
+    };
+    Ok((embedded.tokens > 0).then_some(usage))
 }
 
 /// Why a request cannot be said in another format.
@@ -136,7 +140,8 @@ fn say(
     })
 }
 
-/// Says a provider's whole answer in a client's format, behind what is in `out`. `body` is the provider's, and is used up.
+/// Says a provider's whole answer in a client's format, behind what is in `out`; returns what it took. `body` is the
+/// provider's, and is used up.
 ///
 /// # Errors
 /// It is no answer, or an answer that says nothing although nothing kept it from it.
@@ -146,7 +151,7 @@ pub fn answer(
     client: Format,
     reply: &Reply,
     out: &mut Vec<u8>,
-) -> Result<(), BadAnswer> {
+) -> Result<Option<Usage>, BadAnswer> {
     let tree = Tree::parse(body).map_err(|_| BadAnswer {
         reason: "it is not JSON",
     })?;
@@ -160,7 +165,7 @@ pub fn answer(
         }),
         _ => {
             write_answer(client, &answer, reply, &mut Writer::new(out));
-            Ok(())
+            Ok(answer.usage)
         }
     }
 }
@@ -182,6 +187,8 @@ pub struct Seen {
     pub end: bool,
     /// The provider reports an error; what came before it is good.
     pub error: bool,
+    /// What the answer took so far, if they say it.
+    pub usage: Option<Usage>,
 }
 
 impl Seen {
@@ -201,7 +208,8 @@ impl Seen {
             | Event::Error => self.error = true,
             Event::Finish { .. } => self.finish = true,
             Event::End => self.end = true,
-            Event::Start { .. } | Event::Signature(_) | Event::Usage(_) => {}
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Start { .. } | Event::Signature(_) => {}
         }
     }
 }
@@ -306,6 +314,7 @@ impl Translator {
             finish: before.finish || seen.finish,
             end: before.end || seen.end,
             error: before.error || seen.error,
+            usage: seen.usage.or(before.usage),
         };
         Ok(seen)
     }

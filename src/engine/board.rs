@@ -457,6 +457,12 @@ impl Cell {
         (max != UNBOUNDED).then_some(max)
     }
 
+    /// So many requests are under way of so many, whatever it was. For rehearsals.
+    pub(super) fn restage(&self, inflight: u32, max: Option<u32>) {
+        self.inflight.store(inflight, Relaxed);
+        self.max_inflight.store(max.unwrap_or(UNBOUNDED), Relaxed);
+    }
+
     /// Whether it has no place for one more beside so many.
     pub(crate) fn is_full(&self, inflight: u32) -> bool {
         inflight >= self.max_inflight.load(Relaxed)

@@ -22,19 +22,38 @@ impl Budget {
             .min(SAVED_MAX);
     }
 
-    /// Takes one repeat, if it can be paid. The floor is the gateway's: each of `cores` has its part of it, and starts
-    /// with one second's worth, at least one repeat.
-    pub(crate) fn take(&mut self, now: Moment, retries: &Retries, cores: usize) -> bool {
+    /// One that has so many millionths of a repeat at `now`.
+    pub(crate) const fn of(saved: u64, now: Moment) -> Self {
+        Self {
+            saved,
+            filled: Some(now),
+        }
+    }
+
+    /// What it would pay now, in millionths of a repeat.
+    pub(crate) fn left(&self, now: Moment, retries: &Retries, cores: usize) -> u64 {
+        let earned = self.earned(now, retries, cores);
+        self.saved.saturating_add(earned).min(SAVED_MAX)
+    }
+
+    /// What the floor adds by `now`. It is the gateway's: each of `cores` has its part of it, and starts with one second's
+    /// worth, at least one repeat.
+    fn earned(&self, now: Moment, retries: &Retries, cores: usize) -> u64 {
         let cores = u64::try_from(cores).unwrap_or(u64::MAX).max(1);
         let floor = u64::from(retries.floor_per_s).saturating_mul(ONE) / cores;
-        let earned = match self.filled {
+        match self.filled {
             None if floor == 0 => 0,
             None => floor.max(ONE),
             Some(filled) => {
                 let ms = now.since(filled).as_millis();
                 floor.saturating_mul(ms) / 1_000
             }
-        };
+        }
+    }
+
+    /// Takes one repeat, if it can be paid.
+    pub(crate) fn take(&mut self, now: Moment, retries: &Retries, cores: usize) -> bool {
+        let earned = self.earned(now, retries, cores);
         // A span too short to earn anything is left to grow.
         if self.filled.is_none() || earned != 0 {
             self.filled = Some(now);

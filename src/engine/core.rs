@@ -160,6 +160,14 @@ impl Core {
         }
     }
 
+    /// What the budget for repeats at `provider` would pay now, in millionths of a repeat.
+    pub(crate) fn repeats_left(&self, now: Moment, provider: ProviderId, retries: &Retries) -> u64 {
+        let budget = self.budgets.get(provider.index()).copied();
+        budget
+            .unwrap_or_default()
+            .left(now, retries, self.board.cores())
+    }
+
     /// Whether a repeat at `provider` can be paid.
     pub(crate) fn pay(&mut self, now: Moment, provider: ProviderId, retries: &Retries) -> bool {
         let cores = self.board.cores();

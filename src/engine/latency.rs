@@ -20,6 +20,13 @@ impl Average {
         (self.nanos != 0).then_some(Span::from_nanos(self.nanos))
     }
 
+    /// One that is this; nothing is known where it is `None`.
+    pub(crate) fn of(value: Option<Span>) -> Self {
+        Self {
+            nanos: value.map_or(0, |value| value.as_nanos().max(1)),
+        }
+    }
+
     /// Adds a sample.
     pub(crate) fn add(&mut self, sample: Span) {
         let sample = sample.as_nanos().max(1);

@@ -41,6 +41,12 @@ impl Throttle {
         }
     }
 
+    /// Pauses until then, whatever it was. For rehearsals.
+    pub(crate) fn restage(&self, until: Moment) {
+        self.until.store(until.as_nanos(), Relaxed);
+        self.level.store(0, Relaxed);
+    }
+
     /// The end of the pause, if one is running.
     pub(crate) fn until(&self, now: Moment) -> Option<Moment> {
         let until = self.last();

@@ -36,6 +36,11 @@ impl Queue {
         self.waiting.load(Relaxed)
     }
 
+    /// So many wait, whatever it was. For rehearsals.
+    pub(crate) fn restage(&self, waiting: u32) {
+        self.waiting.store(waiting, Relaxed);
+    }
+
     /// One more, if there is room; tells which.
     pub(crate) fn join(&self) -> bool {
         let room = |waiting: u32| (waiting < self.max).then(|| waiting.saturating_add(1));

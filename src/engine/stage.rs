@@ -1,9 +1,14 @@
 //! Targets put into a state by hand, for a rehearsal: as if what leads there had happened.
 
-use crate::base::{Moment, TargetId};
-use crate::engine::board::Board;
+use crate::base::{Moment, RouteId, TargetId};
+use crate::engine::board::{Board, Cell};
 use crate::engine::breaker::Order;
-use crate::engine::breaker::word::{Rule, State};
+use crate::engine::breaker::word::{Rule, State, Word};
+use crate::engine::budget::Budget;
+use crate::engine::chain::{PassedOver, Sight, Stand};
+use crate::engine::core::Core;
+use crate::engine::latency::Average;
+use crate::policy::Plan;
 use crate::policy::trial::Staged;
 
 impl Board {
@@ -42,4 +47,138 @@ impl Board {
             }
         }
     }
+}
+
+impl Core {
+    /// Puts the candidates of `route` into what was seen of them ([`Sight`]), as of `now`. What was seen against one is what
+    /// it is; how much of its weight it has, what is under way there and what this core knew of it follow. `key`: of this
+    /// target no other key than that may be used.
+    pub fn restage(
+        &mut self,
+        now: Moment,
+        plan: &Plan,
+        route: RouteId,
+        sights: &[Sight],
+        key: Option<(TargetId, u8)>,
+    ) {
+        for (index, candidate) in plan.program.candidates(route).iter().enumerate() {
+            let found = sights.iter().find(|it| it.target == candidate.target);
+            let (Some(sight), Some(cell)) = (found, self.board.cell(candidate.target)) else {
+                continue;
+            };
+            calm(cell, &self.board);
+            cell.restage(sight.inflight, sight.max_inflight);
+            if let Some(queue) = &cell.queue {
+                queue.restage(sight.queued);
+            }
+            put(cell, &self.board, sight);
+            if let Some((_, only)) = key.filter(|&(of, _)| of == candidate.target) {
+                let others = keys(cell).filter(|&other| other != only);
+                others.for_each(|other| cell.barred(other).begin(Moment::NEVER));
+            }
+            if let Some(speed) = self.speeds.get_mut(candidate.target.index()) {
+                speed.ttft = Average::of(sight.usual);
+                speed.asked = sight.asked;
+            }
+            let provider = plan.policy.targets.get(candidate.target.index());
+            let provider = provider.map(|target| target.provider.index());
+            if let Some(budget) = provider.and_then(|index| self.budgets.get_mut(index)) {
+                *budget = Budget::of(sight.repeats, now);
+            }
+            if let Some(turn) = self.turns(route).get_mut(index) {
+                *turn = sight.turn;
+            }
+        }
+    }
+}
+
+/// Nothing is against it.
+fn calm(cell: &Cell, board: &Board) {
+    board.order(cell.target, Order::Auto);
+    cell.pause.gone.clear();
+    cell.pause.throttle.restage(Moment::START);
+    for endpoint in 0..cell.checked.map_or(0, |checked| checked.endpoints) {
+        board.set_health(cell.provider, endpoint, true);
+    }
+    for key in keys(cell) {
+        cell.throttle(key).restage(Moment::START);
+        cell.barred(key).clear();
+        if let Some(key) = board.key(cell, key) {
+            key.rest.clear();
+        }
+    }
+    for gate in &*cell.gates {
+        gate.restage(Word::unpack(Word::FRESH), 0);
+    }
+}
+
+/// What was seen of it is what it is.
+fn put(cell: &Cell, board: &Board, sight: &Sight) {
+    let breaker = |state| {
+        let word = Word {
+            state,
+            rule: sight.breaker.why,
+            level: sight.breaker.level,
+            epoch: sight.breaker.epoch,
+            until: sight.breaker.until,
+        };
+        for gate in &*cell.gates {
+            gate.restage(word, sight.breaker.probes);
+        }
+    };
+    match sight.stand {
+        Stand::Free
+        | Stand::Out(PassedOver::Forbidden | PassedOver::Lacks | PassedOver::TooSmall, _) => {}
+        Stand::Ramp(_) => breaker(State::Ramp),
+        Stand::Probe => breaker(State::HalfOpen),
+        // It is well, or would not have come so far; its part of the weight stays.
+        Stand::Out(PassedOver::Tried | PassedOver::NoTime, _) => match sight.breaker.state {
+            state @ (State::Ramp | State::HalfOpen) => breaker(state),
+            State::Closed | State::Open => {}
+        },
+        Stand::Out(PassedOver::Drained, _) => {
+            board.order(cell.target, Order::Drain);
+        }
+        Stand::Out(PassedOver::KeyOut, until) => {
+            for key in keys(cell) {
+                cell.barred(key).begin(until);
+            }
+        }
+        Stand::Out(PassedOver::ModelGone, until) => cell.pause.gone.begin(until),
+        Stand::Out(PassedOver::Down, until) => match cell.checked {
+            Some(checked) => {
+                for endpoint in 0..checked.endpoints {
+                    board.set_health(cell.provider, endpoint, false);
+                }
+            }
+            // Another plan checks nobody's health: it is out all the same.
+            None => cell.pause.gone.begin(until),
+        },
+        Stand::Out(PassedOver::BreakerOpen, until) => match sight.breaker.state {
+            State::Open => breaker(State::Open),
+            State::HalfOpen if sight.breaker.probes > 0 => breaker(State::HalfOpen),
+            _ => {
+                let word = Word {
+                    until,
+                    ..Word::unpack(Word::OPEN_FOR_EVER)
+                };
+                for gate in &*cell.gates {
+                    gate.restage(word, 0);
+                }
+            }
+        },
+        Stand::Out(PassedOver::Throttled, until) => {
+            for key in keys(cell) {
+                cell.throttle(key).restage(until);
+            }
+        }
+        Stand::Out(PassedOver::AtCapacity, _) => {
+            let full = cell.max_inflight().unwrap_or(sight.inflight);
+            cell.restage(sight.inflight.max(full), Some(full));
+        }
+    }
+}
+
+fn keys(cell: &Cell) -> impl Iterator<Item = u8> + use<> {
+    (0..u8::MAX).take(cell.pool.len().max(1))
 }

@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use crate::base::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::base::{Moment, Outcome, Span};
-use crate::dialect::Operation;
 use crate::dialect::openai::{
     ClientError, is_of_model, is_wrong_path, reclassify, response_field_passes, retry_after,
 };
 use crate::dialect::provider::{error_field, outcome_of};
+use crate::dialect::turn::Usage;
+use crate::dialect::{Operation, usage_of_answer};
 use crate::engine::{Bound, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -49,6 +50,8 @@ pub(super) struct Answer {
     /// Field lines for the client.
     pub(super) fields: Vec<u8>,
     pub(super) stream: Stream,
+    /// What it took, as far as it has said so.
+    pub(super) usage: Option<Usage>,
 }
 
 /// What holding an answer back takes of `body_memory`.
@@ -347,7 +350,9 @@ impl Exchange {
                 context,
             );
         }
-        if self.translates() && !self.translate_answer() {
+        if !self.translates() {
+            self.answer.usage = usage_of_answer(format, body);
+        } else if !self.translate_answer() {
             return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
         }
         self.end_attempt(

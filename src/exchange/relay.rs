@@ -17,6 +17,8 @@ use crate::dialect::openai::{
 };
 use crate::dialect::provider::{outcome_of_error, stream_end};
 use crate::dialect::translation::{Seen, Translator, Watcher};
+use crate::dialect::turn::Usage;
+use crate::dialect::usage_of_answer;
 use crate::engine::End;
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
@@ -183,6 +185,7 @@ impl Exchange {
         let seen = fed.map_err(|_| EventTooLong)?;
         stream.finish_seen |= seen.finish;
         stream.done_seen |= seen.end;
+        self.answer.usage = seen.usage.or(self.answer.usage);
         if self.answer.ended
             && stream.is_finished(self.upstream.format, kind)
             && let Reading::Translated(translator) = &mut stream.reading
@@ -238,13 +241,16 @@ impl Exchange {
                 }
                 stream.finish_seen |= seen.finish;
                 stream.done_seen |= seen.end;
+                self.answer.usage = seen.usage.or(self.answer.usage);
                 if seen.content || seen.finish {
                     batch = Batch::Content;
                 }
                 stream.ready += event.len;
                 continue;
             }
-            match classify(&event, rest, &mut stream.data) {
+            let (kind, usage) = classify(&event, rest, &mut stream.data);
+            self.answer.usage = usage.or(self.answer.usage);
+            match kind {
                 EventKind::Lifecycle => {}
                 EventKind::Content => batch = Batch::Content,
                 EventKind::Finish => {
@@ -560,13 +566,22 @@ fn watch(watcher: &mut Watcher, event: &Event, bytes: &[u8], data: &mut Vec<u8>)
     watcher.see(event.name(bytes), &mut copy)
 }
 
-fn classify(event: &Event, bytes: &[u8], data: &mut Vec<u8>) -> EventKind {
+/// What an event of Chat Completions amounts to, and what it says that the answer took.
+fn classify(event: &Event, bytes: &[u8], data: &mut Vec<u8>) -> (EventKind, Option<Usage>) {
     let named_error = event.name(bytes) == b"error";
-    match event.data(bytes, data) {
-        None => EventKind::Lifecycle,
-        Some(_) if named_error => EventKind::Error,
-        Some(data) => event_kind(data),
+    let Some(data) = event.data(bytes, data) else {
+        return (EventKind::Lifecycle, None);
+    };
+    if named_error {
+        return (EventKind::Error, None);
     }
+    let kind = event_kind(data);
+    let usage = match kind {
+        // PERF: content says it at a few providers only, and they say it once more at the end.
+        EventKind::Lifecycle | EventKind::Finish => usage_of_answer(Format::Chat, data),
+        EventKind::Content | EventKind::Done | EventKind::Error => None,
+    };
+    (kind, usage)
 }
 
 /// The data of the first event of `bytes`, which is known to have some on one line.

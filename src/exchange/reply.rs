@@ -13,7 +13,7 @@ use crate::engine::{Chain, Finish, Reason};
 use crate::exchange::context::Context;
 use crate::exchange::intake::LocalRoute;
 use crate::exchange::{After, Exchange, SEND_TIMEOUT, State};
-use crate::ops::{Ending, Record};
+use crate::ops::{Ending, Record, Spent};
 use crate::policy::Plan;
 use crate::wire::h1::request;
 use crate::wire::h1::write;
@@ -343,12 +343,26 @@ impl Exchange {
             bytes_out: self.answer.bytes + self.resume.as_ref().map_or(0, |resume| resume.bytes),
             passed: chain.map(Chain::passed).unwrap_or_default(),
             attempts: chain.map(Chain::history).unwrap_or_default(),
+            spent: self.spent(context.plan),
         };
         let candidates = self
             .request
             .route
             .map(|route| context.plan.program.candidates(route));
         context.journal.keep(record, candidates.unwrap_or_default());
+    }
+
+    /// What the answer took, and at whose prices: those of the attempt that gave it.
+    fn spent(&self, plan: &Plan) -> Option<Spent> {
+        let usage = self.answer.usage?;
+        let mut attempts = self.chain.as_ref()?.attempts();
+        let answered = attempts.rfind(|attempt| attempt.outcome == Some(Outcome::Ok));
+        let target = match answered {
+            Some(attempt) => attempt.target,
+            None => self.chain.as_ref()?.target()?,
+        };
+        let facts = plan.policy.targets.get(target.index())?;
+        Some(Spent::at(target, facts, usage))
     }
 }
 

@@ -183,9 +183,10 @@ impl Exchange {
                 translation::embeddings_answer(body, format, own.embeddings, model, &mut said)
             }
         };
-        if done.is_err() {
+        let Ok(usage) = done else {
             return false;
-        }
+        };
+        self.answer.usage = usage;
         self.outbox.truncate(self.answer.body.start);
         self.outbox.push(&said);
         self.answer.body.end = self.outbox.end();

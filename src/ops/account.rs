@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::{RouteId, Span, TargetId};
 use crate::engine::AttemptRecord;
+use crate::ops::cost::{Spent, Tokens};
 use crate::ops::journal::Record;
 use crate::policy::{Candidate, Plan};
 
@@ -50,6 +51,8 @@ impl<'a> Account<'a> {
             "bytes_in": record.bytes_in,
             "bytes_out": record.bytes_out,
             "duration_ms": millis(record.ended.since(record.started)),
+            "tokens": record.spent.map(|spent| tokens(&spent)),
+            "cost_dollars": record.spent.and_then(|spent| spent.dollars()),
             "queued_ms": (record.queued != Span::ZERO).then(|| millis(record.queued)),
             "passed_over": passed_over,
             "attempts": attempts,
@@ -90,6 +93,14 @@ impl<'a> Account<'a> {
         }
         if record.queued != Span::ZERO {
             let _ = write!(line, " queued_ms={}", millis(record.queued));
+        }
+        if let Some(spent) = record.spent {
+            for kind in Tokens::ALL {
+                let _ = write!(line, " tokens_{}={}", kind.as_str(), kind.of(spent.usage));
+            }
+            if let Some(dollars) = spent.dollars() {
+                let _ = write!(line, " cost_dollars={dollars}");
+            }
         }
         for tried in self.record.attempts.iter() {
             let target = self.target(tried.target);
@@ -161,6 +172,11 @@ fn hex(record: &Record) -> String {
 }
 
 /// Milliseconds to the microsecond.
+fn tokens(spent: &Spent) -> Value {
+    let counts = Tokens::ALL.map(|kind| (kind.as_str().to_owned(), kind.of(spent.usage).into()));
+    Value::Object(counts.into_iter().collect())
+}
+
 fn millis(span: Span) -> f64 {
     f64::from(u32::try_from(span.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
@@ -173,8 +189,9 @@ pub(super) const OVERTAKEN: &str = "overtaken";
 pub(super) mod tests {
     use super::Account;
     use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
+    use crate::dialect::turn::Usage;
     use crate::engine::{AttemptRecord, History, PassedSet};
-    use crate::ops::{Ending, Record};
+    use crate::ops::{Ending, Record, Spent};
     use crate::policy::{Plan, load};
 
     /// A request that failed over.
@@ -207,6 +224,16 @@ pub(super) mod tests {
             bytes_out: 20,
             passed: PassedSet::default(),
             attempts: History::of(&[attempt(0, Outcome::S5xx, 0), attempt(1, Outcome::Ok, 2)]),
+            spent: Some(Spent {
+                target: TargetId(1),
+                usage: Usage {
+                    input: 9,
+                    cache_read: 4,
+                    output: 5,
+                    ..Usage::default()
+                },
+                nano_dollars: Some(2_500),
+            }),
         }
     }
 
@@ -224,13 +251,16 @@ pub(super) mod tests {
         assert_eq!(
             account.text(),
             "2026-11-25T00:00:00.000Z 000000000000000000000000000000ab 200 answered route=default \
-             duration_ms=3.25 bytes_in=10 bytes_out=20 queued_ms=35 openai.a=s5xx openai.b=ok"
+             duration_ms=3.25 bytes_in=10 bytes_out=20 queued_ms=35 tokens_input=5 \
+             tokens_cache_read=4 tokens_cache_write=0 tokens_output=5 cost_dollars=0.0000025 openai.a=s5xx openai.b=ok"
         );
         let value = account.full_json();
         assert_eq!(value["attempts"][1]["target"], "openai.b");
         assert_eq!(value["candidates"][0], "openai.a");
         assert_eq!(value["duration_ms"], 3.25);
         assert_eq!(value["queued_ms"], 35.0);
+        assert_eq!(value["tokens"]["cache_read"], 4);
+        assert_eq!(value["cost_dollars"], 2.5e-6);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::engine::{
 };
 use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
+use crate::ops::cost::{Tokens, dollars};
 use crate::ops::counters::Counters;
 use crate::ops::journal::Ending;
 use crate::ops::tally::{RouteSums, TargetSums, TimeSums};
@@ -191,6 +192,16 @@ fn attempts(scrape: &Scrape<'_>, page: &mut Page) {
             }
             page.sample("", &[("target", target), ("why", why.as_str())], count);
         }
+    }
+    page.family(&TOKENS);
+    for &(target, sums) in &targets {
+        for (kind, count) in Tokens::ALL.into_iter().zip(sums.tokens) {
+            page.sample("", &[("target", target), ("kind", kind.as_str())], count);
+        }
+    }
+    page.family(&COST);
+    for &(target, sums) in &targets {
+        page.sample("", &[("target", target)], dollars(sums.nano_dollars));
     }
     page.family(&FAILOVERS);
     let (moves, beyond) = scrape.counters.moves();
@@ -503,6 +514,8 @@ families! {
     RESPONSE_BYTES = "counter" "switchover_response_bytes_total" "Bytes of answers' bodies.";
     ATTEMPTS = "counter" "switchover_attempts_total" "Attempts by target and outcome, counted when their request ends.";
     PASSED_OVER = "counter" "switchover_passed_over_total" "Requests that never asked a target of their route, and why not.";
+    TOKENS = "counter" "switchover_tokens_total" "Tokens of answers, as their providers counted them; each is in one kind only.";
+    COST = "counter" "switchover_cost_dollars_total" "What answers cost, where the provider counts tokens and prices are known.";
     FAILOVERS = "counter" "switchover_failovers_total" "Attempts that followed one at another target, and how that one ended. Only pairs that occurred.";
     TTFT = "histogram" "switchover_ttft_seconds" "From the beginning of an attempt to the first content of its stream.";
     GAP = "histogram" "switchover_gap_seconds" "From content to content of a stream, without the time its client took.";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::{Moment, Outcome, RequestId, RouteId, Span, TargetId};
 use crate::engine::{AttemptRecord, History, PassedOver, PassedSet};
 use crate::ops::access_log::LogSink;
+use crate::ops::cost::Spent;
 use crate::ops::counters::{Count, Counters};
 use crate::ops::tally::{Move, add};
 use crate::policy::Candidate;
@@ -78,6 +79,8 @@ pub struct Record {
     pub passed: PassedSet,
     /// Its attempts.
     pub attempts: History,
+    /// What its answer took, where the provider said so.
+    pub spent: Option<Spent>,
 }
 
 impl Record {
@@ -190,6 +193,11 @@ impl Journal {
         }
         if !record.passed.is_empty() {
             self.count_passed(record, candidates);
+        }
+        if let Some(spent) = &record.spent
+            && let Some(tally) = self.counters.target(self.core, spent.target)
+        {
+            tally.spent(spent);
         }
         self.counters.add(self.core, Count::Requests);
         self.counters.add(

@@ -10,6 +10,7 @@
 mod access_log;
 mod account;
 mod changes;
+mod cost;
 mod counters;
 mod exposition;
 mod journal;
@@ -18,6 +19,7 @@ mod tally;
 pub use self::access_log::{LogSink, NoRoom};
 pub use self::account::Account;
 pub use self::changes::{Changes, why_out};
+pub use self::cost::{Spent, Tokens};
 pub use self::counters::{Count, Counters, Totals};
 pub use self::exposition::{Copies, Process, Scrape, exposition};
 pub use self::journal::{Ending, Journal, Record};

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::PassedOver;
+use crate::ops::cost::{Spent, Tokens};
 use crate::ops::journal::Ending;
 
 /// Adds to a cell that one core writes: a load and a store are enough, and cost no bus lock.
@@ -137,6 +138,8 @@ pub(super) struct TargetTally {
     overtaken: AtomicU64,
     answered: AtomicU64,
     passed_over: [AtomicU64; PassedOver::ALL.len()],
+    tokens: [AtomicU64; Tokens::ALL.len()],
+    nano_dollars: AtomicU64,
     gaps: Times,
     /// The last attempt that failed: its end in milliseconds from the start, and its outcome; 0 without any.
     failure: AtomicU64,
@@ -155,6 +158,10 @@ pub struct TargetSums {
     pub answered: u64,
     /// In the order of [`PassedOver::ALL`].
     pub passed_over: [u64; PassedOver::ALL.len()],
+    /// What its answers took, in the order of [`Tokens::ALL`].
+    pub tokens: [u64; Tokens::ALL.len()],
+    /// What they cost, in nano-dollars, as far as prices are known.
+    pub nano_dollars: u64,
     /// From content to content of its streams.
     pub gaps: TimeSums,
     /// When and how an attempt failed last.
@@ -196,6 +203,13 @@ impl TargetTally {
         }
     }
 
+    pub(super) fn spent(&self, spent: &Spent) {
+        for (cell, kind) in self.tokens.iter().zip(Tokens::ALL) {
+            add(cell, kind.of(spent.usage));
+        }
+        add(&self.nano_dollars, spent.nano_dollars.unwrap_or_default());
+    }
+
     pub(super) fn gap(&self, gap: Span) {
         self.gaps.record(gap);
     }
@@ -203,6 +217,9 @@ impl TargetTally {
     pub(super) fn add_to(&self, sums: &mut TargetSums) {
         add_all(&mut sums.attempts, &self.attempts);
         add_all(&mut sums.passed_over, &self.passed_over);
+        add_all(&mut sums.tokens, &self.tokens);
+        let cost = self.nano_dollars.load(Relaxed);
+        sums.nano_dollars = sums.nano_dollars.wrapping_add(cost);
         sums.abandoned = sums.abandoned.wrapping_add(self.abandoned.load(Relaxed));
         sums.overtaken = sums.overtaken.wrapping_add(self.overtaken.load(Relaxed));
         sums.answered = sums.answered.wrapping_add(self.answered.load(Relaxed));

@@ -49,12 +49,12 @@ pub fn load(
             }
         }
     }
-    let sets = parse_sets(&files, &texts, &mut found);
+    let values = parse_sets(&files, &texts, &mut found);
     let whole = found
         .iter()
         .all(|diagnostic| diagnostic.severity() < Severity::Error);
     let lost = Lost { names: lost, whole };
-    let resolved = resolve::resolve(&tree, &files, &sets, lost, &mut found);
+    let resolved = resolve::resolve(&tree, &files, &values, lost, &mut found);
     drop(tree);
 
     files.mask(resolved.secrets);
@@ -68,13 +68,39 @@ pub fn load(
                 .clone()
                 .map(|file| diagnostics.files.name(file).into())
                 .collect();
-            policy.hash = all.fold(0, |hash, file| {
+            let of_text = all.fold(0, |hash, file| {
                 hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
             });
+            policy.hash = with_sets(of_text, sets);
             Ok((policy, diagnostics))
         }
         _ => Err(diagnostics),
     }
+}
+
+/// The hash of a text and the values of its consts, in whatever order they are given; the last one of a name counts.
+fn with_sets(of_text: u64, sets: &[(&str, &str)]) -> u64 {
+    let sets: BTreeMap<&str, &str> = sets.iter().copied().collect();
+    sets.into_iter().fold(of_text, |hash, (name, value)| {
+        let named = hash::mix(hash::of_bytes(hash, name.as_bytes()), name.len() as u64);
+        hash::of_bytes(named, value.as_bytes())
+    })
+}
+
+/// Calls `ask` with the items of the policy at `root` and of all that it imports, as far as they parse, in the order in
+/// which they count.
+pub(in crate::policy) fn with_items<T>(
+    sources: &dyn Sources,
+    root: &str,
+    ask: impl FnOnce(&Files, &[Item<'_>]) -> T,
+) -> T {
+    let mut reader = Reader::new(sources);
+    reader.file(root, None);
+    let Reader { files, chunks, .. } = reader;
+    let sound = chunks.iter().filter(|chunk| chunk.sound);
+    let items = sound.filter_map(|chunk| parse_chunk(&files, chunk).ok().flatten());
+    let items: Vec<Item<'_>> = items.collect();
+    ask(&files, &items)
 }
 
 /// One file by itself.

@@ -13,7 +13,7 @@ use crate::policy::trial::Trial;
 pub struct Policy {
     /// The files it came from, the first one first; [`At::file`] indexes this.
     pub files: Vec<Box<str>>,
-    /// XXH3 of all its text: shown at start-up and at the admin address.
+    /// XXH3 of all its text and of the values that `--set` gives its consts: shown at start-up and at the admin address.
     pub hash: u64,
     /// Where and how the gateway listens.
     pub server: Server,
@@ -524,6 +524,10 @@ pub struct Target {
     pub price_in: Option<u64>,
     /// `price { output }` in micro-dollars per million tokens.
     pub price_out: Option<u64>,
+    /// `price { cache_read }`: what is read from the provider's cache, in the same unit.
+    pub price_cache_read: Option<u64>,
+    /// `price { cache_write }`: what is written into the provider's cache, in the same unit.
+    pub price_cache_write: Option<u64>,
     /// Its breaker.
     pub breaker: BreakerId,
     /// Its retries.

@@ -1,7 +1,11 @@
 //! What a policy expects of itself: its `test` blocks, with names and types settled.
 
 use crate::base::{Outcome, RouteId, TargetId};
+use crate::policy::diag::nearest::nearest;
 use crate::policy::model::{At, Cond, FlagFact, IntFact, StrFact};
+use crate::policy::reason::day_word;
+use crate::policy::resolve::days_since_epoch;
+use crate::policy::schema::{FACTS, Read, Scope};
 
 /// `test "…" { … }`
 #[derive(Clone, Debug)]
@@ -33,6 +37,65 @@ pub enum Given {
     Int(IntFact, u64),
     /// `req.stream = true`
     Flag(FlagFact, bool),
+}
+
+/// A value that somebody gives a fact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Said<'s> {
+    /// A string.
+    Text(&'s str),
+    /// A whole number.
+    Number(u64),
+    /// True or false.
+    Flag(bool),
+}
+
+impl Given {
+    /// The fact that is written `word` gets a value. Weekdays are words, `"sat"`; dates strings, `"2026-11-30"`.
+    ///
+    /// # Errors
+    /// There is no such fact of a request, or its values are others; a sentence.
+    pub fn said(word: &str, said: Said<'_>) -> Result<Self, String> {
+        let keyed = |prefix: &str| {
+            let key = word.strip_prefix(prefix)?.strip_prefix("[\"")?;
+            key.strip_suffix("\"]").filter(|key| !key.is_empty())
+        };
+        let read = if let Some(name) = keyed("req.header") {
+            Read::Str(StrFact::Header(name.to_ascii_lowercase().into()))
+        } else if let Some(key) = keyed("req.meta") {
+            Read::Str(StrFact::Meta(key.into()))
+        } else {
+            let requests = FACTS.iter().filter(|fact| fact.scope == Scope::Request);
+            let words = requests.clone().map(|fact| fact.word);
+            let Some(fact) = requests.clone().find(|fact| fact.word == word) else {
+                let near = nearest(word, words).map(|near| format!(": did you mean `{near}`?"));
+                let near = near.unwrap_or_default();
+                return Err(format!("`{word}` is no fact of a request{near}"));
+            };
+            fact.read.clone()
+        };
+        let wanted = read.describe();
+        match (read, said) {
+            (Read::Str(fact), Said::Text(text)) => Ok(Self::Text(fact, text.into())),
+            (Read::Int(fact), Said::Number(number)) => Ok(Self::Int(fact, number)),
+            (Read::Int(fact), Said::Text(text)) => match day(fact, text) {
+                Some(number) => Ok(Self::Int(fact, number)),
+                None => Err(format!("`{word}` is a {wanted}, and {text:?} is none")),
+            },
+            (Read::Flag(flag), Said::Flag(value)) => Ok(Self::Flag(flag, value)),
+            (Read::Header | Read::Meta, _) => Err(format!("it is written {word}[\"name\"]")),
+            _ => Err(format!("`{word}` is a {wanted}")),
+        }
+    }
+}
+
+/// A weekday's number, or a date's.
+fn day(fact: IntFact, text: &str) -> Option<u64> {
+    match fact {
+        IntFact::Weekday => (0..7).find(|&day| day_word(fact, day) == text),
+        IntFact::Date => days_since_epoch(text),
+        _ => None,
+    }
 }
 
 /// What a target can be when a test begins.

@@ -303,6 +303,12 @@ impl Materials {
     }
 }
 
+/// What the policy refers to outside of itself and cannot be used: secrets, certificates, lists of endpoints. Each a sentence that
+/// names the reference and the policy's line, never a value.
+pub fn unresolved(policy: &Policy) -> Vec<String> {
+    Materials::gather(policy, None).1
+}
+
 fn outlets(policy: &Policy, old: Option<&Generation>, errors: &mut Vec<String>) -> Option<Outlets> {
     let mut outlets = Vec::new();
     let mut complete = true;

@@ -66,6 +66,7 @@ use crate::policy::{Plan, Policy};
 pub use self::clock::now;
 pub use self::driver::{Driver, Io};
 pub use self::files::{Disk, replace};
+pub use self::generation::unresolved;
 pub use self::log::note;
 pub use self::reload::{Reloaded, Source, Unchanged};
 pub use self::signals::{Asked, HangUp};

@@ -84,7 +84,7 @@ impl Monitor {
             "/requests" => Some(self.newest(query).await),
             _ => {
                 let text = path.strip_prefix("/requests/")?;
-                Some(match requests::id(text) {
+                Some(match RequestId::from_hex(text) {
                     Some(id) => self.one(id).await,
                     None => error(400, "a request's id is 32 hexadecimal digits"),
                 })

@@ -99,35 +99,7 @@ fn take_answers(answers: &Receiver<Vec<Record>>, found: &mut Found) -> bool {
     }
 }
 
-/// The id in `text`, as `x-request-id` has it.
-pub(super) fn id(text: &str) -> Option<RequestId> {
-    let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let id = plain.then(|| u128::from_str_radix(text, 16).ok())?;
-    id.map(RequestId)
-}
-
 /// A worker at rest looks at its questions every 50 ms; one that does not in ten times that is stuck.
 const PATIENCE: Span = Span::from_millis(500);
 /// How often answers are looked for.
 const LOOK: Span = Span::from_millis(2);
-
-#[cfg(test)]
-mod tests {
-    use super::id;
-    use crate::base::RequestId;
-
-    #[test]
-    fn ids_are_read_as_they_are_written() {
-        let written = RequestId(0xfeed).to_hex();
-        let text = std::str::from_utf8(&written).unwrap();
-        assert_eq!(id(text), Some(RequestId(0xfeed)));
-        for bad in [
-            "",
-            "feed",
-            "+0000000000000000000000000000feed",
-            &"é".repeat(16),
-        ] {
-            assert_eq!(id(bad), None, "{bad}");
-        }
-    }
-}

@@ -1,7 +1,7 @@
 //! The facts of a request that is not there.
 
 use crate::base::RouteId;
-use crate::policy::facts::{Caps, Facts, KeyFacts, WallTime};
+use crate::policy::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::trial::Given;
 use crate::policy::{Decision, Plan, Program};
@@ -94,20 +94,16 @@ impl Request {
 
     /// What `program` says to it.
     pub(super) fn decide(&self, program: &Program) -> Decision {
-        self.with_facts(program, |facts| program.decide(facts))
+        self.with_facts(program.needs(), |facts| program.decide(facts))
     }
 
     /// The same, for a request that routes up to `route` do not take.
     pub(super) fn decide_after(&self, route: RouteId, program: &Program) -> Decision {
-        self.with_facts(program, |facts| program.decide_after(route, facts))
+        self.with_facts(program.needs(), |facts| program.decide_after(route, facts))
     }
 
-    fn with_facts(
-        &self,
-        program: &Program,
-        decide: impl FnOnce(&Facts<'_>) -> Decision,
-    ) -> Decision {
-        let needs = program.needs();
+    /// Calls `ask` with its facts, those of headers and metadata in the order of `needs`.
+    pub(super) fn with_facts<T>(&self, needs: &Needs, ask: impl FnOnce(&Facts<'_>) -> T) -> T {
         let headers: Vec<_> = needs
             .headers
             .iter()
@@ -118,7 +114,7 @@ impl Request {
             .iter()
             .map(|key| found(&self.meta, key))
             .collect();
-        decide(&Facts {
+        ask(&Facts {
             model: &self.model,
             path: &self.path,
             method: &self.method,

@@ -24,6 +24,11 @@ pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
     find(bytes, part).is_some()
 }
 
+/// Where `part` stands in `bytes` for the last time.
+pub fn find_last(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    memchr::memmem::rfind(bytes, part)
+}
+
 /// Where `part` stands in `bytes` for the first time.
 pub fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, part)

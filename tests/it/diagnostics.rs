@@ -2,7 +2,7 @@
 //! the language says about it; `UPDATE=1 cargo test` writes that comment anew. `reject` does not load, `warn` loads and
 //! says something, `accept` loads and says nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
@@ -88,6 +88,12 @@ fn run(name: &str, head_lines: usize, body: &str, sets: &[(&str, &str)]) -> (boo
     }
 }
 
+/// What the leading comment of a case sets.
+fn sets_of<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<(&'t str, &'t str)> {
+    let sets = lines.filter_map(|line| line.strip_prefix("#! set ")?.split_once('='));
+    sets.collect()
+}
+
 /// Compares a case with its leading comment and returns the codes that it was given.
 fn check(folder: &str, name: &str, text: &str, loads: bool) -> Vec<Code> {
     let (head, body): (Vec<&str>, Vec<&str>) = {
@@ -101,10 +107,7 @@ fn check(folder: &str, name: &str, text: &str, loads: bool) -> Vec<Code> {
         )
     };
     let body = body.concat();
-    let sets: Vec<(&str, &str)> = head
-        .iter()
-        .filter_map(|line| line.strip_prefix("#! set ")?.split_once('='))
-        .collect();
+    let sets = sets_of(head.iter().copied());
     let (loaded, diagnostics) = run(name, head.len(), &body, &sets);
     assert_eq!(loaded, loads, "{name}: {}", diagnostics.render(false));
 
@@ -173,19 +176,94 @@ fn accepted_policies_load_in_silence() {
     }
 }
 
+/// Each code is found in at least two policies that were made to have it, and in none that is well: neither in those that
+/// are shipped nor in those that come close to a mistake. (Whole policies in documents are held to the same in `docs`.)
 #[test]
-fn every_code_has_a_case() {
-    let named: BTreeSet<String> = ["reject", "warn"]
-        .into_iter()
-        .flat_map(cases)
-        .filter_map(|(name, _)| Some(name.split_once('_')?.0.to_owned()))
-        .collect();
-    // Cases that would be awkward as files are below.
-    let here = [Code::P0009, Code::P0010];
-    for code in Code::ALL {
-        let has = named.contains(code.as_str()) || here.contains(code);
-        assert!(has, "{code} ({}) has no case", code.title());
+fn seeded_defects_are_found_and_good_policies_are_left_alone() {
+    let mut found: BTreeMap<Code, BTreeSet<String>> = BTreeMap::new();
+    for folder in ["reject", "warn"] {
+        for (name, text) in cases(folder) {
+            let wanted = name.split('_').next().unwrap();
+            let (_, diagnostics) = run(&name, 0, &text, &sets_of(text.lines()));
+            let codes = diagnostics.list.iter().map(|diagnostic| diagnostic.code);
+            for code in codes.filter(|code| code.as_str() == wanted) {
+                found.entry(code).or_default().insert(name.clone());
+            }
+        }
     }
+    // Cases that would be awkward as files.
+    for (code, awkward) in awkward() {
+        for (name, bytes) in awkward {
+            let said = load(&bytes).unwrap_err();
+            assert!(said.list.iter().any(|one| one.code == code), "{name}");
+            found.entry(code).or_default().insert(name.to_owned());
+        }
+    }
+    let mut seldom = Vec::new();
+    for code in Code::ALL {
+        let count = found.get(code).map_or(0, BTreeSet::len);
+        println!("{code} {count:>2}  {}", code.title());
+        if count < 2 {
+            seldom.push(code.as_str());
+        }
+    }
+    assert!(seldom.is_empty(), "fewer than two cases: {seldom:?}");
+    let good = cases("accept").into_iter();
+    let good = good.map(|(name, text)| (format!("tests/corpus/policy/accept/{name}"), text));
+    let good: Vec<(String, String)> = good.chain(shipped()).collect();
+    for (path, _) in &good {
+        let said = policy::load(&Disk, path, &[]).map_or_else(|said| said, |(_, said)| said);
+        let grave = said.list.iter().any(|one| one.severity() > Severity::Note);
+        assert!(!grave, "{path}:\n{}", said.render(false));
+    }
+    println!("{} policies are well", good.len());
+}
+
+/// The policies of the repository's own folder.
+fn shipped() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(root.join("policies")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    let policies = files.filter(|path| path.extension().is_some_and(|end| end == "policy"));
+    let named = policies.map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        (
+            format!("policies/{name}"),
+            std::fs::read_to_string(&path).unwrap(),
+        )
+    });
+    let mut named: Vec<_> = named.collect();
+    assert!(named.len() > 4);
+    named.sort();
+    named
+}
+
+type Named = (&'static str, Vec<u8>);
+
+fn awkward() -> [(Code, [Named; 2]); 2] {
+    let item = format!(
+        "policy 1\nconst list = [{}1]\nroute default {{ reject(404) }}\n",
+        "1, ".repeat(400_000)
+    );
+    [
+        (
+            Code::P0009,
+            [
+                (
+                    "a string",
+                    b"policy 1\nroute default { reject(404, \"\xff\") }\n".to_vec(),
+                ),
+                ("utf-16", b"\xff\xfep\0o\0l\0i\0c\0y\0 \x001\0".to_vec()),
+            ],
+        ),
+        (
+            Code::P0010,
+            [
+                ("a file", vec![b'#'; POLICY_BYTES_MAX + 1]),
+                ("an item", item.into_bytes()),
+            ],
+        ),
+    ]
 }
 
 #[test]
@@ -197,17 +275,6 @@ fn text_that_is_not_utf8_is_refused() {
         "{}",
         diagnostics.render(false)
     );
-}
-
-#[test]
-fn text_that_is_too_large_is_refused() {
-    let diagnostics = load(&vec![b'#'; POLICY_BYTES_MAX + 1]).unwrap_err();
-    assert_eq!(diagnostics.list[0].code, Code::P0010);
-    let item = format!(
-        "policy 1\nconst list = [{}1]\nroute default {{ reject(404) }}\n",
-        "1, ".repeat(400_000)
-    );
-    assert!(codes(&item).contains(&Code::P0010));
 }
 
 #[test]
@@ -279,40 +346,132 @@ fn json_has_places_and_fixes() {
     assert_eq!(first["file"], "main.policy");
     assert_eq!(first["range"]["start"]["line"], 3);
     assert_eq!(first["range"]["start"]["col"], 26);
-    assert_eq!(first["fix"]["edits"][0]["text"], "openai.m");
+    assert_eq!(first["fixes"][0]["edits"][0]["text"], "openai.m");
 }
 
-/// Applying a fix cures what it belongs to.
+/// The text of a case without what is said about it.
+fn body(text: &str) -> String {
+    text.split_inclusive('\n')
+        .skip_while(|line| line.starts_with('#'))
+        .collect()
+}
+
+/// How many findings of a code there are.
+fn count(found: &Diagnostics, code: Code) -> usize {
+    found.list.iter().filter(|one| one.code == code).count()
+}
+
+/// Each fix cures what it belongs to, and whoever takes it meets nothing that does not parse.
 #[test]
 fn fixes_cure() {
-    for (name, text) in cases("reject") {
-        let body: String = text
-            .split_inclusive('\n')
-            .skip_while(|line| line.starts_with('#'))
-            .collect();
+    let mut with_fix = BTreeSet::new();
+    for (name, text) in ["reject", "warn"].into_iter().flat_map(cases) {
+        let body = body(&text);
         let (_, before) = run(&name, 0, &body, &[]);
-        for diagnostic in &before.list {
-            let Some(fix) = &diagnostic.fix else { continue };
+        let fixes = before.list.iter();
+        for (code, fix) in fixes.flat_map(|one| one.fixes.iter().map(|fix| (one.code, fix))) {
+            with_fix.insert(code);
             let mut cured = body.clone();
             let start = usize::try_from(fix.place.start).unwrap();
             let end = start + usize::try_from(fix.place.len).unwrap();
             cured.replace_range(start..end, &fix.text);
             let (_, after) = run(&name, 0, &cured, &[]);
-            let count = |found: &Diagnostics| {
-                found
-                    .list
-                    .iter()
-                    .filter(|one| one.code == diagnostic.code)
-                    .count()
-            };
             assert!(
-                count(&after) < count(&before),
+                count(&after, code) < count(&before, code),
                 "{name}: {}\n{}",
                 fix.title,
                 after.render(false)
             );
+            for broken in [Code::P0003, Code::P0004, Code::P0006, Code::P0008] {
+                assert!(
+                    count(&after, broken) <= count(&before, broken),
+                    "{name}: {}",
+                    fix.title
+                );
+            }
         }
     }
+    for code in [
+        Code::P0001,
+        Code::P0004,
+        Code::P0005,
+        Code::P0006,
+        Code::P1001,
+        Code::P1002,
+        Code::P1004,
+        Code::P1005,
+        Code::P1010,
+        Code::P2001,
+        Code::P2004,
+        Code::P2011,
+        Code::P3001,
+        Code::P3022,
+    ] {
+        assert!(with_fix.contains(&code), "{code} has no fix");
+    }
+}
+
+/// What `check --fix` does of its own accord leaves nothing that it could do, and nothing that does not parse.
+#[test]
+fn repairs_come_to_an_end() {
+    let mut repaired = BTreeSet::new();
+    for (name, text) in ["reject", "warn"].into_iter().flat_map(cases) {
+        let body = body(&text);
+        let case = Case {
+            path: &name,
+            bytes: body.as_bytes(),
+        };
+        let (_, before) = run(&name, 0, &body, &[]);
+        let repair = policy::repair(&case, &name, &[]);
+        let (Ok((_, after)) | Err(after)) = &repair.outcome;
+        let safe = |found: &Diagnostics| {
+            let fixes = found.list.iter().flat_map(|one| &one.fixes);
+            fixes.filter(|fix| fix.safe).count()
+        };
+        assert_eq!(safe(after), 0, "{name}:\n{}", after.render(false));
+        assert_eq!(repair.changed.is_empty(), repair.made.is_empty(), "{name}");
+        for made in &repair.made {
+            repaired.insert(made.code);
+            assert!(
+                count(after, made.code) <= count(&before, made.code),
+                "{name}"
+            );
+        }
+        for one in before
+            .list
+            .iter()
+            .filter(|one| one.fixes.iter().any(|fix| fix.safe))
+        {
+            let left = after.list.iter().any(|left| {
+                left.code == one.code && left.message == one.message && left.labels == one.labels
+            });
+            assert!(!left, "{name}: {} is still there", one.code);
+        }
+        assert!(safe(&before) == 0 || !repair.made.is_empty(), "{name}");
+    }
+    assert!(repaired.len() >= 8, "{repaired:?}");
+}
+
+#[test]
+fn a_repair_reaches_imported_files_and_goes_on_until_nothing_is_left() {
+    let files = [
+        (
+            "main.policy",
+            "import \"a.policy\"\nroute first when req.stream = true { tier 1 { openai.m }, fallback { on any -> next } }\n",
+        ),
+        (
+            "a.policy",
+            "provider openai { model m = \"m\" caps = [tools] }\nprovider mistral { model n = \"n\" }\n",
+        ),
+    ];
+    let repair = policy::repair(&files, "main.policy", &[]);
+    let texts: Vec<&str> = repair.changed.iter().map(|file| &*file.text).collect();
+    assert!(texts[1].starts_with("policy 1\n\nimport"), "{}", texts[1]);
+    assert!(texts[1].contains("req.stream == true"), "{}", texts[1]);
+    assert!(texts[1].contains("else -> reject(503)"), "{}", texts[1]);
+    assert!(texts[1].contains("route default"), "{}", texts[1]);
+    assert!(texts[0].starts_with("policy 1\n\nprovider"), "{}", texts[0]);
+    assert!(repair.made.len() >= 5, "{:?}", repair.made);
 }
 
 #[test]

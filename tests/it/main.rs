@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
 #[cfg(test)]
@@ -22,6 +24,8 @@ mod drills;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod formatting;
 #[cfg(test)]
 mod gateway;
@@ -31,6 +35,8 @@ mod hedging;
 mod hostile;
 #[cfg(test)]
 mod monitoring;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

@@ -324,6 +324,8 @@ fn gaps_lie_between_contents() {
     assert_eq!(metrics.count(gaps), 1);
     let first = r#"switchover_ttft_seconds_count{target="first.small"}"#;
     assert_eq!(metrics.count(first), 1);
+    let output = r#"switchover_tokens_total{target="second.small",kind="output"}"#;
+    assert!(metrics.count(output) > 0);
 }
 
 #[test]
@@ -338,6 +340,8 @@ fn a_request_is_found_by_its_id() {
         assert_eq!(first["attempts"][0]["outcome"], "s5xx");
         assert_eq!(first["attempts"][1]["outcome"], "ok");
         assert_eq!(first["candidates"][1], "second.small");
+        assert!(first["tokens"]["input"].as_u64() > Some(0), "{first}");
+        assert!(first["tokens"]["output"].as_u64() > Some(0), "{first}");
         let stream = json(gateway, &format!("/requests/{}", world.ids[4]));
         assert_eq!(stream["stream"], true);
         assert!(stream["attempts"][0]["ttft_ms"].is_number());

@@ -336,6 +336,8 @@ fn target(number: u16) -> Target {
         lacks: Caps::NONE,
         price_in: None,
         price_out: None,
+        price_cache_read: None,
+        price_cache_write: None,
         breaker: BreakerId(0),
         retries: RetriesId(0),
         timeouts: Timeouts {

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::chat::usage::{usage_of, write_usage};
 use crate::dialect::codec::{BadAnswer, Reply};
 use crate::dialect::ids::{IdForm, made_up};
-use crate::dialect::turn::{Answer, Arguments, Finish, Part, Reasoning, Text, ToolCall, Usage};
+use crate::dialect::turn::{Answer, Arguments, Finish, Part, Reasoning, Text, ToolCall};
 use crate::wire::json::{Node, Writer};
 
 /// Reads a provider's answer. Of several choices the first counts: nobody asked for more.
@@ -138,34 +139,6 @@ pub(super) fn finish_of(reason: &str, calls: bool) -> Finish {
     }
 }
 
-/// What `usage` says.
-pub(super) fn usage_of(usage: Node<'_>) -> Usage {
-    let number = |key| usage.get(key).and_then(Node::as_u64);
-    let detail = |group, key| {
-        usage
-            .get(group)
-            .and_then(|group: Node<'_>| group.get(key))
-            .and_then(Node::as_u64)
-    };
-    let input = number("prompt_tokens").unwrap_or_default();
-    let said = number("completion_tokens").unwrap_or_default();
-    let reasoning = detail("completion_tokens_details", "reasoning_tokens").unwrap_or_default();
-    // COMPAT: xAI counts thinking beside the answer; its total tells (vercel/ai, 2026).
-    let both = said.saturating_add(reasoning);
-    let is_beside = number("total_tokens") == Some(input.saturating_add(both));
-    Usage {
-        input,
-        // DeepSeek says it beside.
-        cache_read: detail("prompt_tokens_details", "cached_tokens")
-            .or_else(|| number("prompt_cache_hit_tokens"))
-            .unwrap_or_default(),
-        cache_write: detail("prompt_tokens_details", "cache_write_tokens").unwrap_or_default(),
-        output: if is_beside { both } else { said },
-        reasoning,
-    }
-    .saturated()
-}
-
 /// Writes an answer for a client.
 pub fn write(answer: &Answer<'_>, reply: &Reply, out: &mut Writer<'_>) {
     out.object(|it| {
@@ -268,46 +241,10 @@ pub(super) const fn word_of(finish: Finish) -> &'static str {
     }
 }
 
-pub(super) fn write_usage(usage: Usage, it: &mut Writer<'_>) {
-    it.key("prompt_tokens").number(usage.input);
-    it.key("completion_tokens").number(usage.output);
-    it.key("total_tokens").number(usage.total());
-    it.key("prompt_tokens_details").object(|it| {
-        it.key("cached_tokens").number(usage.cache_read);
-        if usage.cache_write > 0 {
-            it.key("cache_write_tokens").number(usage.cache_write);
-        }
-    });
-    it.key("completion_tokens_details")
-        .object(|it| it.key("reasoning_tokens").number(usage.reasoning));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{finish_of, usage_of};
+    use super::finish_of;
     use crate::dialect::turn::Finish;
-    use crate::wire::json::Tree;
-
-    fn output_of(usage: &str) -> (u64, u64) {
-        let mut text = usage.as_bytes().to_vec();
-        let tree = Tree::parse(&mut text).unwrap();
-        let usage = usage_of(tree.root());
-        (usage.output, usage.reasoning)
-    }
-
-    #[test]
-    fn thinking_is_part_of_the_answer_or_counted_beside_it() {
-        let details = r#""completion_tokens_details":{"reasoning_tokens":310}"#;
-        for (rest, expected) in [
-            (r#""completion_tokens":14,"total_tokens":332"#, (324, 310)), // xAI
-            (r#""completion_tokens":324,"total_tokens":332"#, (324, 310)),
-            (r#""completion_tokens":14,"total_tokens":22"#, (14, 14)),
-            (r#""completion_tokens":14"#, (14, 14)),
-        ] {
-            let usage = format!(r#"{{"prompt_tokens":8,{rest},{details}}}"#);
-            assert_eq!(output_of(&usage), expected, "{rest}");
-        }
-    }
 
     #[test]
     fn words_of_servers() {

@@ -10,7 +10,9 @@ use crate::wire::json::walk::Cursor;
 const MEMBER: &[u8] = b"reasoning_content";
 
 /// Whether a provider takes `reasoning_content` in the messages of a request: its models write it themselves, or nothing is
-/// known of it. `OpenAI`'s never write it, and what is refused changes there by the model.
+/// known of it. `OpenAI`'s never write it, and there and at Azure some models refuse any member of a message that they do not
+/// know: "Additional properties are not allowed ('parsed' was unexpected) - 'messages.1'" (auto-playwright #50, db-ally #95,
+/// semantic-kernel #4261).
 pub const fn takes_thoughts(kind: ProviderKind) -> bool {
     !matches!(
         kind,

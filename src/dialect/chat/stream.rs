@@ -1,9 +1,9 @@
 //! Streams: the chunks of a provider, and those for a client.
 
 use crate::dialect::chat::answer::{
-    Words, finish_of, id_of, is_nothing, model_of, thoughts_of, usage_of, word_of, words_of,
-    write_usage,
+    Words, finish_of, id_of, is_nothing, model_of, thoughts_of, word_of, words_of,
 };
+use crate::dialect::chat::usage::{usage_of, write_usage};
 use crate::dialect::codec::Reply;
 use crate::dialect::turn::{Event, Finish, Usage};
 use crate::wire::json::{Node, Writer as Json};

@@ -135,7 +135,7 @@ impl<'a> Reading<'a> {
         }
         self.is_blocked |= is_blocked(object);
         self.refusal = refusal_of(object).or(self.refusal);
-        self.usage = parts::usage_of(object).or(self.usage);
+        self.usage = parts::usage(object).or(self.usage);
         let Some(candidate) = field::list(object, "candidates").next() else {
             return;
         };

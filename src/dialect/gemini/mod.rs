@@ -31,6 +31,7 @@ mod tests;
 pub use self::answer::{read as read_answer, write as write_answer};
 pub use self::error::{body as error_body, event as error_event};
 pub use self::outcome::{outcome_of, outcome_of_error};
+pub use self::parts::usage_of;
 pub use self::request::{in_json_schema, read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};
 

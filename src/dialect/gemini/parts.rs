@@ -76,8 +76,12 @@ pub(super) const fn word_of(finish: Finish) -> &'static str {
 }
 
 /// What it took, where the member says so: the first chunks of Vertex AI say nothing but the kind of traffic.
-pub(super) fn usage_of(object: Node<'_>) -> Option<Usage> {
-    let counts = field::member(object, "usageMetadata")?;
+pub(super) fn usage(object: Node<'_>) -> Option<Usage> {
+    usage_of(field::member(object, "usageMetadata")?)
+}
+
+/// What a `usageMetadata` says, if it counts anything.
+pub fn usage_of(counts: Node<'_>) -> Option<Usage> {
     field::member(counts, "promptTokenCount")
         .or_else(|| field::member(counts, "candidatesTokenCount"))?;
     let count = |name| field::count(counts, name);

@@ -54,7 +54,7 @@ impl Reader {
                 model: field::text(object, "modelVersion").unwrap_or_default(),
             });
         }
-        if let Some(usage) = parts::usage_of(object) {
+        if let Some(usage) = parts::usage(object) {
             take(Event::Usage(usage));
         }
         let Some(candidate) = field::list(object, "candidates").next() else {

@@ -36,4 +36,4 @@ pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::provenance::{may_hold_unsigned_thoughts, without_unsigned_thoughts};
 pub use self::request::{read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};
-pub use self::usage::count_tokens;
+pub use self::usage::{count_tokens, usage_of};

@@ -51,6 +51,14 @@ impl Counts {
     }
 }
 
+/// What a `usage` says, if it counts the prompt.
+pub fn usage_of(usage: Node<'_>) -> Option<Usage> {
+    usage.get("input_tokens").and_then(Node::as_u64)?;
+    let mut counts = Counts::default();
+    counts.take(usage);
+    Some(counts.usage())
+}
+
 /// Writes the `usage` of an answer. All of it, also at the end of a stream: Claude Code reckons costs from there.
 pub(super) fn write(usage: Usage, out: &mut Writer<'_>) {
     let usage = usage.saturated();

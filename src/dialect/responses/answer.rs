@@ -74,7 +74,8 @@ pub(super) fn finish_of(response: Node<'_>, calls: bool) -> Option<Finish> {
     }
 }
 
-pub(super) fn usage_of(usage: Node<'_>) -> Usage {
+/// What a `usage` says.
+pub fn usage_of(usage: Node<'_>) -> Usage {
     let number = |node: Option<Node<'_>>, key| {
         let number = node.and_then(|node| node.get(key)).and_then(Node::as_u64);
         number.unwrap_or_default()

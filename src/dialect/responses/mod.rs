@@ -36,7 +36,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use self::answer::{read as read_answer, write as write_answer};
+pub use self::answer::{read as read_answer, usage_of, write as write_answer};
 pub use self::error::{body as error_body, event as error_event};
 pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::provenance::{may_hold_own_thoughts, without_own_thoughts};

@@ -144,7 +144,7 @@ fn litellm_27492_a_whole_answer_has_its_content() {
             &reply(),
             &mut out,
         )
-        .map(|()| serde_json::from_slice::<Value>(&out).unwrap())
+        .map(|_| serde_json::from_slice::<Value>(&out).unwrap())
     };
     let said = whole(json!({"role": "assistant", "content": "hi"})).unwrap();
     assert_eq!(said["content"], json!([{"type": "text", "text": "hi"}]));

@@ -2,6 +2,7 @@
 //! format to each, and bytes that nobody should send.
 
 mod again;
+mod counted;
 mod hostile;
 mod known;
 mod meaning;

@@ -63,6 +63,20 @@ impl Gate {
         }
     }
 
+    /// Goes into the state `word`, with so many tokens out, whatever it was. For rehearsals.
+    pub(crate) fn restage(&self, word: Word, out: u32) {
+        let lot = Lot {
+            epoch: word.epoch,
+            out,
+            ..Lot::default()
+        };
+        self.lot.store(lot.pack(), Release);
+        self.overdue.store(u64::MAX, Release);
+        self.streak.store(0, Relaxed);
+        self.unreached.store(0, Relaxed);
+        self.word.store(word.pack(), Relaxed);
+    }
+
     /// The packed state.
     pub(crate) fn packed(&self) -> u64 {
         self.word.load(Relaxed)

@@ -16,6 +16,7 @@ mod hedge;
 mod keys;
 mod lesson;
 mod lifeline;
+mod look;
 mod queue;
 mod record;
 mod repeat;
@@ -44,6 +45,7 @@ use self::verdict::{Verdict, verdict};
 pub use self::finish::{By, Finish, Message, Reason};
 pub(super) use self::survey::{Way, health};
 
+pub use self::look::{Asked, BreakerSight, Did, Look, Noted, Sight, Stand};
 pub use self::record::{AttemptRecord, History, PassedOver, PassedSet};
 pub use self::verdict::fallback_line;
 
@@ -311,6 +313,17 @@ impl Chain {
         self.passed
     }
 
+    /// The largest context window that the request turned out not to fit.
+    fn outgrown(&self, plan: &Plan) -> Option<u64> {
+        let exceeded = |attempt: &AttemptRecord| attempt.outcome == Some(Outcome::ContextExceeded);
+        let attempts = self.history.iter().filter(exceeded);
+        let windows = attempts.filter_map(|attempt| {
+            let target = plan.policy.targets.get(attempt.target.index())?;
+            target.context
+        });
+        windows.max()
+    }
+
     fn view<'a>(&self, now: Moment, plan: &'a Plan, serve: &'a Serve) -> View<'a> {
         let last = self.history.last();
         let facts = AttemptFacts {
@@ -324,6 +337,7 @@ impl Chain {
             candidates: plan.program.candidates(self.decision.route),
             forbidden: self.decision.forbidden | plan.program.forbidden(&self.decision, &facts),
             tried: self.tried,
+            outgrown: last.and_then(|_| self.outgrown(plan)),
             remaining: last.is_some().then(|| self.begin_by().since(now)),
             queued: self.is_queued(),
         }

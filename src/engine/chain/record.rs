@@ -44,6 +44,8 @@ pub enum PassedOver {
     Forbidden = 1,
     /// It lacks a capability that the route requires.
     Lacks,
+    /// The request did not fit a context window that is at least as large as its own.
+    TooSmall,
     /// An operator drains it.
     Drained,
     /// All keys of its provider were refused or have no quota left.
@@ -66,9 +68,10 @@ pub enum PassedOver {
 
 impl PassedOver {
     /// Each reason, in the order of checking.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Forbidden,
         Self::Lacks,
+        Self::TooSmall,
         Self::Drained,
         Self::KeyOut,
         Self::ModelGone,
@@ -85,6 +88,7 @@ impl PassedOver {
         match self {
             Self::Forbidden => "forbidden",
             Self::Lacks => "lacks",
+            Self::TooSmall => "too_small",
             Self::Drained => "drained",
             Self::KeyOut => "key_out",
             Self::ModelGone => "model_gone",

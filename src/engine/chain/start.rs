@@ -30,10 +30,7 @@ impl Chain {
     ) -> Option<Attempt> {
         let draw = Draw {
             route: self.decision.route,
-            chance: hash::mix(
-                self.chance,
-                u64::from(self.decision.route.0) << 8 | u64::from(self.history.len()),
-            ),
+            chance: self.draw_chance(),
             affinity: self.decision.affinity,
             sticky: self.decision.sticky,
         };

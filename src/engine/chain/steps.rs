@@ -5,7 +5,7 @@ use crate::engine::balance::bit;
 use crate::engine::chain::finish::{Blocked, By, Finish, Reason, reject};
 use crate::engine::chain::record::PassedOver;
 use crate::engine::chain::survey::{Survey, View};
-use crate::engine::chain::verdict::{Verdict, verdict};
+use crate::engine::chain::verdict::{CLIENTS_FAULT, Verdict, verdict};
 use crate::engine::chain::{Chain, Step};
 use crate::engine::core::Core;
 use crate::policy::model::{Otherwise, Serve};
@@ -147,10 +147,11 @@ impl Chain {
         Step::Finish(reject(now, view.plan, by, reason, blocked))
     }
 
-    /// `else -> stop`, and there is an answer to stop at. Or nobody's format can say what the request says: the client has to
-    /// learn what that is, and a `reject(503)` would invite the same request again.
+    /// `else -> stop`, and there is an answer to stop at. Or the request itself is at fault, or nobody's format can say what it
+    /// says: the client has to learn what that is, and a `reject(503)` would invite the same request again.
     fn stops_with_its_last_answer(&self, by: By, serve: &Serve) -> bool {
         let ended = self.history.last().and_then(|last| last.outcome);
+        let at_fault = ended.is_some_and(|outcome| CLIENTS_FAULT.has(outcome));
         let unsupported = Some(Outcome::Unsupported);
         let by_nobody = ended == unsupported
             && self
@@ -158,6 +159,6 @@ impl Chain {
                 .iter()
                 .all(|attempt| attempt.outcome == unsupported);
         by == By::Otherwise
-            && (by_nobody || (serve.otherwise == Otherwise::Stop && ended.is_some()))
+            && (by_nobody || at_fault || (serve.otherwise == Otherwise::Stop && ended.is_some()))
     }
 }

@@ -24,10 +24,21 @@ pub(crate) struct View<'a> {
     pub(crate) forbidden: u64,
     /// This request has been there.
     pub(crate) tried: u64,
+    /// The largest context window that the request did not fit, in tokens, as far as it is known.
+    pub(crate) outgrown: Option<u64>,
     /// What is left of the deadline, after the first attempt.
     pub(crate) remaining: Option<Span>,
     /// It stands in a queue: what others wait for is for it, too.
     pub(crate) queued: bool,
+}
+
+impl View<'_> {
+    /// Whether what did not fit elsewhere cannot fit here. A window that nobody knows may hold it.
+    fn is_too_small(&self, candidate: Candidate) -> bool {
+        let target = self.plan.policy.targets.get(candidate.target.index());
+        let window = target.and_then(|target| target.context);
+        matches!((window, self.outgrown), (Some(window), Some(outgrown)) if window <= outgrown)
+    }
 }
 
 /// Sets over the route's candidates.
@@ -109,6 +120,19 @@ impl Survey {
         self.half &= candidates;
     }
 
+    /// Why the candidate at `bit` is out, if it is; `reason` is what the survey has noted of it.
+    pub(crate) const fn standing(
+        &self,
+        bit: u64,
+        reason: Option<PassedOver>,
+    ) -> Option<PassedOver> {
+        if (self.usable | self.half) & bit == 0 {
+            reason
+        } else {
+            None
+        }
+    }
+
     /// Whether `reason` stood in the way of a tier member.
     pub(crate) fn met(&self, reason: PassedOver) -> bool {
         self.reasons & flag(reason) != 0
@@ -147,6 +171,9 @@ fn standing(now: Moment, bit: u64, candidate: Candidate, view: &View<'_>, core: 
     let Some(cell) = core.board.cell(candidate.target) else {
         return Standing::Out(PassedOver::Forbidden, Moment::NEVER);
     };
+    if view.outgrown.is_some() && view.is_too_small(candidate) {
+        return Standing::Out(PassedOver::TooSmall, Moment::NEVER);
+    }
     let way = match health(now, cell, core) {
         Ok(way) => way,
         Err((reason, until)) => return Standing::Out(reason, until),

@@ -59,7 +59,7 @@ fn applies(line: &FallbackLine, outcome: Outcome, waited: Span) -> bool {
 }
 
 /// What no other target cures unless the policy knows better.
-const CLIENTS_FAULT: OutcomeSet = OutcomeSet::EMPTY
+pub(crate) const CLIENTS_FAULT: OutcomeSet = OutcomeSet::EMPTY
     .with(Outcome::S4xx)
     .with(Outcome::ContextExceeded)
     .with(Outcome::ContentFilter);

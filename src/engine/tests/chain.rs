@@ -141,7 +141,7 @@ fn lines_are_tried_top_down() {
     };
     for script in [
         "a context_exceeded, c ok => stop",
-        "a context_exceeded, c context_exceeded => reject 503 context_exceeded",
+        "a context_exceeded, c context_exceeded => stop",
         "a content_filter => stop",
         "a auth_failed => reject 502 auth_failed",
         "a s5xx, b s5xx => reject 503 s5xx",
@@ -174,6 +174,46 @@ fn lines_are_tried_top_down() {
     world.open('b');
     let end = refused(&world, &['a', 'b']);
     check(&mut world, &end);
+}
+
+#[test]
+fn what_did_not_fit_is_sent_to_larger_windows_only() {
+    let setup = |windows: &[Option<u64>]| Setup {
+        windows: windows.to_vec(),
+        fallback: vec![
+            (on(Outcome::ContextExceeded), Then::Next),
+            (Trigger::Outcomes(OutcomeSet::ANY), Then::Next),
+        ],
+        ..chain_of(windows.len())
+    };
+    let (small, large, unknown) = (Some(32_000), Some(200_000), None);
+    for (windows, script) in [
+        (
+            &[small, small, large][..],
+            "a context_exceeded, c ok => stop",
+        ),
+        (&[large, small, large], "a context_exceeded => stop"),
+        (&[small, unknown, small], "a context_exceeded, b ok => stop"),
+        (
+            &[unknown, small, large],
+            "a context_exceeded, b context_exceeded, c ok => stop",
+        ),
+        (
+            &[small, large, small],
+            "a context_exceeded, b context_exceeded => stop",
+        ),
+        // The size of windows says nothing where something else is wrong.
+        (&[small, small, large], "a s5xx, b ok => stop"),
+        (&[large, small, small], "a s5xx, b context_exceeded => stop"),
+    ] {
+        check(&mut setup(windows).build(), script);
+    }
+    let mut world = setup(&[large, small, large]).build();
+    let mut chain = world.chain();
+    world.attempt(&mut chain, 0);
+    world.end(&mut chain, 0, Outcome::ContextExceeded);
+    assert_eq!(world.finish(&mut chain, 0), Finish::Stop);
+    assert_eq!(chain.passed_over(1), Some(PassedOver::TooSmall));
 }
 
 #[test]
@@ -381,7 +421,7 @@ fn a_mask_holds_on_every_attempt_and_jump() {
     let mut chain = world.masked(0b110);
     assert_eq!(world.attempt(&mut chain, 0).target, target('a'));
     world.end(&mut chain, 0, Outcome::S4xx);
-    assert_eq!(text(world.finish(&mut chain, 0)), "reject 503 s4xx");
+    assert_eq!(text(world.finish(&mut chain, 0)), "stop");
     let mut chain = world.masked(0b110);
     world.attempt(&mut chain, 0);
     world.end(&mut chain, 0, Outcome::S5xx);

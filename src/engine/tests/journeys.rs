@@ -243,7 +243,8 @@ impl Model {
 
     /// `else`.
     fn refusal(&self, outcome: Outcome) -> Vec<String> {
-        if self.words.stops {
+        let at_fault = matches!(outcome, Outcome::ContextExceeded | Outcome::ContentFilter);
+        if self.words.stops || at_fault {
             return vec!["stop".to_owned()];
         }
         let limited = self.limits.iter().all(Option::is_some);

@@ -45,6 +45,8 @@ pub(super) struct Setup {
     pub(super) one_provider: bool,
     /// No attempt where the last one ended so.
     pub(super) forbid_after: OutcomeSet,
+    /// The context windows of `a`, `b`, … in tokens, as far as they are known.
+    pub(super) windows: Vec<Option<u64>>,
 }
 
 impl Default for Setup {
@@ -74,6 +76,7 @@ impl Default for Setup {
             keys: (1, KeyPick::default()),
             one_provider: false,
             forbid_after: OutcomeSet::EMPTY,
+            windows: Vec::new(),
         }
     }
 }
@@ -228,12 +231,14 @@ impl Setup {
             at: At::default(),
             provider: ProviderId(if self.one_provider { 0 } else { target(name).0 }),
             model: ModelName::Asked,
-            context: None,
+            context: self.windows.get(target(name).index()).copied().flatten(),
             max_output: None,
             caps: Caps::NONE,
             lacks: Caps::NONE,
             price_in: None,
             price_out: None,
+            price_cache_read: None,
+            price_cache_write: None,
             breaker: BreakerId(0),
             retries: RetriesId(0),
             timeouts: Timeouts {

@@ -1,5 +1,5 @@
 //! The registry of diagnostic codes: what each stands for and how grave it is. A code is never given a second meaning;
-//! numbers that are missing here belong to checks that are not built.
+//! numbers that are missing here belong to checks that are not built, or to mistakes that cannot happen (decision 0036).
 //!
 //! P0 syntax · P1 names and types · P2 routing · P3 failover · P4 safety · P5 tests and drills · P9 what this release leaves out
 
@@ -50,6 +50,18 @@ macro_rules! codes {
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Self::$code => $title,)*
+                }
+            }
+
+            /// Its page, in Markdown: why it is said, what to do, an example that is wrong and one that is right. It is the file in
+            /// docs/language/errors; a new code compiles once it has one.
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$code => include_str!(concat!(
+                        "../../../docs/language/errors/",
+                        stringify!($code),
+                        ".md"
+                    )),)*
                 }
             }
 
@@ -105,16 +117,29 @@ codes! {
     P2011 Error "tier numbers repeat or skip";
     P2012 Error "an alias leads to another alias";
     P2013 Warning "a provider or model is never reached from a route";
+    P2014 Warning "a guard gets too few requests to judge";
     P2015 Error "a guard can never judge, or could withdraw what must stay";
     P3001 Error "a `fallback` has no `else`";
     P3002 Error "a fallback only leads back to where it came from";
     P3003 Warning "a fallback stays in the failure domain that it flees";
     P3004 Error "forbids leave some requests of a route no target";
     P3005 Error "a route requires what a target lacks";
+    P3006 Warning "a target has no room for what a route sends it";
+    P3007 Warning "a prompt that is too long goes where there is no more room";
+    P3008 Warning "one request can open a breaker";
+    P3009 Warning "streams are left before a breaker's latency rule sees them";
+    P3011 Warning "a breaker of each core sees too few requests to judge";
+    P3012 Warning "chance opens a breaker many times a day";
+    P3013 Warning "one bad answer breaks a breaker's rate";
     P3014 Error "a request could need more attempts than its cap";
+    P3015 Warning "the deadline ends before the last target is asked";
+    P3016 Warning "later tiers bear less than half of what they take over";
+    P3017 Warning "a breaker tries again before the health check has an opinion";
     P3019 Error "a hedge can never help";
+    P3020 Warning "a `sticky` has no choice to make";
     P3021 Warning "a breaker counts rate limits as ill health";
     P3022 Warning "a shadow has no bound of its own";
+    P3023 Warning "a fallback costs many times as much";
     P3024 Error "a route has more targets than the gateway can track";
     P3026 Error "a `classify` rule can never apply";
     P3027 Error "a route wants streams to be continued, and no target of it can";
@@ -123,7 +148,9 @@ codes! {
     P4001 Error "a secret stands in the text";
     P4002 Error "a secret is used where it could leak";
     P4003 Error "a connection would not be encrypted";
+    P4004 Warning "two providers are given the same credential";
     P4005 Error "a forbid names what no target has";
+    P4006 Warning "the client decides about credentials or residency";
     P4007 Error "the gateway would be open to everyone on the network";
     P5001 Error "a test sets what can never be";
     P5002 Error "a drill can never pass";
@@ -132,6 +159,14 @@ codes! {
     P5005 Note "no drill injects a fault into a provider";
     P9001 Note "it has no effect yet";
     P9002 Error "it is not built yet, and ignoring it would be unsafe";
+}
+
+impl Code {
+    /// The code that `word` names, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let named = |code: &&Self| code.as_str().eq_ignore_ascii_case(word);
+        Self::ALL.iter().find(named).copied()
+    }
 }
 
 impl fmt::Display for Code {

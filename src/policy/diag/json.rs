@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::policy::diag::{Diagnostic, Diagnostics};
+use crate::policy::diag::{Diagnostic, Diagnostics, Fix};
 use crate::policy::files::Files;
 use crate::policy::syntax::Place;
 
@@ -15,8 +15,8 @@ struct Finding<'d> {
     range: Range,
     labels: Vec<Remark<'d>>,
     help: &'d [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<Cure<'d>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<Cure<'d>>,
 }
 
 #[derive(Serialize)]
@@ -66,11 +66,7 @@ pub(super) fn to_json(diagnostics: &Diagnostics) -> String {
 }
 
 fn finding<'d>(diagnostic: &'d Diagnostic, files: &'d Files) -> Finding<'d> {
-    let place = diagnostic
-        .labels
-        .first()
-        .map(|label| label.place)
-        .unwrap_or_default();
+    let place = diagnostic.place();
     Finding {
         code: diagnostic.code.as_str(),
         severity: diagnostic.severity().as_str(),
@@ -87,15 +83,23 @@ fn finding<'d>(diagnostic: &'d Diagnostic, files: &'d Files) -> Finding<'d> {
             })
             .collect(),
         help: &diagnostic.help,
-        fix: diagnostic.fix.as_ref().map(|fix| Cure {
-            title: &fix.title,
-            safe: fix.safe,
-            edits: [Edit {
-                file: files.name(fix.place.file),
-                range: range(files, fix.place),
-                text: &fix.text,
-            }],
-        }),
+        fixes: diagnostic
+            .fixes
+            .iter()
+            .map(|fix| cure(files, fix))
+            .collect(),
+    }
+}
+
+fn cure<'d>(files: &'d Files, fix: &'d Fix) -> Cure<'d> {
+    Cure {
+        title: &fix.title,
+        safe: fix.safe,
+        edits: [Edit {
+            file: files.name(fix.place.file),
+            range: range(files, fix.place),
+            text: &fix.text,
+        }],
     }
 }
 

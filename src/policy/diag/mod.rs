@@ -1,12 +1,15 @@
 //! What the language has to say to its author: a code, a place, a sentence, help, and a fix where one is certain.
-//! Constructors live in `syntax`, `naming`, `routing`, `reach`, `safety` and `testing`, one for each thing that can be wrong, so that a
-//! message is worded once; `render` draws them for people, `json` for machines.
+//! Constructors live in `syntax`, `naming`, `routing`, `reach`, `failover`, `safety` and `testing`, one for each thing that can be
+//! wrong, so that a message is worded once; `render` draws them for people, `json`, `sarif` and `github` write them for machines.
 
 mod codes;
+mod github;
 mod json;
 mod render;
+mod sarif;
 
 pub(in crate::policy) mod allow;
+pub(in crate::policy) mod failover;
 pub(in crate::policy) mod naming;
 pub(in crate::policy) mod nearest;
 pub(in crate::policy) mod reach;
@@ -16,6 +19,8 @@ pub(in crate::policy) mod syntax;
 pub(in crate::policy) mod testing;
 
 pub use self::codes::{Code, Severity};
+pub use self::github::workflow_text;
+pub use self::sarif::uri;
 
 use crate::policy::files::Files;
 use crate::policy::syntax::Place;
@@ -40,8 +45,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do, most likely first.
     pub help: Vec<String>,
-    /// An edit that cures it.
-    pub fix: Option<Fix>,
+    /// Edits each of which cures it, most likely first.
+    pub fixes: Vec<Fix>,
 }
 
 /// A remark on a place.
@@ -83,6 +88,16 @@ impl Diagnostics {
         render::render(self, color)
     }
 
+    /// Workflow commands of GitHub Actions, one line a finding.
+    pub fn to_github(&self) -> String {
+        github::annotations(self)
+    }
+
+    /// Everything that was found in a run, as one SARIF 2.1.0 log.
+    pub fn to_sarif(runs: &[Self]) -> String {
+        sarif::log(runs)
+    }
+
     /// One JSON object a finding, in an array.
     pub fn to_json(&self) -> String {
         json::to_json(self)
@@ -95,6 +110,13 @@ impl Diagnostic {
         self.code.severity()
     }
 
+    /// The place that it is about.
+    pub fn place(&self) -> Place {
+        self.labels
+            .first()
+            .map_or_else(Place::default, |label| label.place)
+    }
+
     fn new(code: Code, place: Place, message: impl Into<String>, label: impl Into<String>) -> Self {
         Self {
             code,
@@ -104,7 +126,7 @@ impl Diagnostic {
                 text: label.into(),
             }],
             help: Vec::new(),
-            fix: None,
+            fixes: Vec::new(),
         }
     }
 
@@ -122,23 +144,23 @@ impl Diagnostic {
     }
 
     /// The edit that cures it.
-    fn fix(mut self, title: impl Into<String>, place: Place, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix {
-            title: title.into(),
-            place,
-            text: text.into(),
-            safe: true,
-        });
-        self
+    fn fix(self, title: impl Into<String>, place: Place, text: impl Into<String>) -> Self {
+        self.edit(title.into(), place, text.into(), true)
     }
 
-    /// An edit that cures it, if that was meant.
+    /// An edit that cures it, if that was meant; there may be several.
     fn guess(self, title: impl Into<String>, place: Place, text: impl Into<String>) -> Self {
-        let mut diagnostic = self.fix(title, place, text);
-        if let Some(fix) = &mut diagnostic.fix {
-            fix.safe = false;
-        }
-        diagnostic
+        self.edit(title.into(), place, text.into(), false)
+    }
+
+    fn edit(mut self, title: String, place: Place, text: String, safe: bool) -> Self {
+        self.fixes.push(Fix {
+            title,
+            place,
+            text,
+            safe,
+        });
+        self
     }
 }
 

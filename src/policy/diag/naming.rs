@@ -265,12 +265,12 @@ pub(in crate::policy) fn mixed_and_or(
         "`and` mixed with `or` without parentheses",
         "",
     )
-    .label(and, "read as if this stood in parentheses");
+    .label(and, "read as if this stood in parentheses")
+    .guess(format!("write `{read}` if that is meant"), place, read);
     match other {
-        Some(other) => diagnostic.help(format!("the other reading is `{other}`")),
+        Some(other) => diagnostic.guess(format!("write `{other}` if that is meant"), place, other),
         None => diagnostic,
     }
-    .guess(format!("write `{read}` if that is meant"), place, read)
 }
 
 pub(in crate::policy) fn duplicate(
@@ -365,14 +365,16 @@ pub(in crate::policy) fn too_many(place: Place, what: &str) -> Diagnostic {
     )
 }
 
-pub(in crate::policy) fn unused(place: Place, kind: &str, name: &str) -> Diagnostic {
+/// `all` is the declaration with the end of its line.
+pub(in crate::policy) fn unused(place: Place, kind: &str, name: &str, all: Place) -> Diagnostic {
     Diagnostic::new(
         Code::P1010,
         place,
         format!("{kind} `{name}` is never used"),
         "",
     )
-    .help("remove it, or name it where it belongs")
+    .help("name it where it belongs, or remove it")
+    .guess(format!("remove {kind} `{name}`"), all, "")
 }
 
 pub(in crate::policy) fn not_this_kind(

@@ -85,7 +85,7 @@ fn one(diagnostic: &Diagnostic, files: &Files, renderer: &Renderer) -> String {
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(plain(help)));
     }
-    if let Some(fix) = &diagnostic.fix {
+    for fix in &diagnostic.fixes {
         group =
             group.element(Level::HELP.message(plain(&format!("{} (fix available)", fix.title))));
     }

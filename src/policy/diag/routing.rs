@@ -1,6 +1,7 @@
 //! Constructors: routes, tiers, fallbacks and breakers (P2xxx, P3xxx).
 
 use crate::base::Span;
+use crate::policy::diag::failover::percent;
 use crate::policy::diag::{Code, Diagnostic, listed};
 use crate::policy::syntax::Place;
 
@@ -107,11 +108,16 @@ pub(in crate::policy) fn unreached(place: Place, kind: &str, name: &str) -> Diag
     .help("list it in a tier, or remove it")
 }
 
-pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
+/// `before` is the last line, if there is any.
+pub(in crate::policy) fn no_else(place: Place, body: Place, before: Option<Place>) -> Diagnostic {
     let close = Place {
         start: body.end().start.saturating_sub(1),
         len: 0,
         ..body
+    };
+    let (at, text) = match before {
+        Some(line) => (line.end(), ", else -> reject(503)"),
+        None => (close, " else -> reject(503) "),
     };
     Diagnostic::new(
         Code::P3001,
@@ -119,11 +125,7 @@ pub(in crate::policy) fn no_else(place: Place, body: Place) -> Diagnostic {
         "this `fallback` has no `else`",
         "what follows when no line fits or no target is left is not said",
     )
-    .fix(
-        "add `else -> reject(503)` as the last line",
-        close,
-        ", else -> reject(503) ",
-    )
+    .fix("add `else -> reject(503)` as the last line", at, text)
 }
 
 pub(in crate::policy) fn after_else(place: Place, before: Place) -> Diagnostic {
@@ -229,14 +231,20 @@ pub(in crate::policy) fn hedge_is_one_too_many(place: Place) -> Diagnostic {
     .help("raise `max_attempts`, or remove the hedge")
 }
 
-pub(in crate::policy) fn shadow_unbounded(place: Place) -> Diagnostic {
+/// `room` is where its bound can be written, and how.
+pub(in crate::policy) fn shadow_unbounded(place: Place, room: (Place, &str)) -> Diagnostic {
     Diagnostic::new(
         Code::P3022,
         place,
         "this shadow has no `max_inflight`",
         "its target may get slow, and copies with it: at most 8 are under way at once",
     )
-    .help("write `max_inflight = 8`, or another number: copies cost money")
+    .help("another number fits as well: copies cost money")
+    .fix(
+        "write `max_inflight = 8`, which is what holds",
+        room.0,
+        room.1,
+    )
 }
 
 pub(in crate::policy) fn shadow_of_itself(place: Place, target: &str) -> Diagnostic {
@@ -351,6 +359,25 @@ pub(in crate::policy) fn guard_on_default(place: Place) -> Diagnostic {
         "no route after it would take its requests",
     )
     .help("put the canary into a route of its own, before the one that it is compared with")
+}
+
+/// `share` is the canary's, in parts per million; `rate` are requests a second.
+pub(in crate::policy) fn guard_starves(
+    (place, route): (Place, &str),
+    (window, min_requests): (Span, u32),
+    (share, when): (u32, Place),
+    rate: u64,
+) -> Diagnostic {
+    let share = percent(share);
+    Diagnostic::new(
+        Code::P2014,
+        place,
+        format!("below {rate} requests a second, the guard of `{route}` never judges"),
+        format!("it waits for {min_requests} requests in {window}"),
+    )
+    .label(when, format!("and gets {share} of them at most"))
+    .help("raise the share or the window, or lower `min_requests`")
+    .help("whoever has as many requests says so: `# allow: P2014 …`")
 }
 
 pub(in crate::policy) fn too_many_stops(place: Place, most: usize) -> Diagnostic {

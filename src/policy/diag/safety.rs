@@ -1,4 +1,4 @@
-//! Constructors: secrets, pools of them and open wires (P4xxx), and what this release leaves out (P9xxx).
+//! Constructors: secrets, pools of them, who decides, and open wires (P4xxx), and what this release leaves out (P9xxx).
 
 use crate::base::limits::KEYS_MAX;
 use crate::policy::diag::{Code, Diagnostic};
@@ -44,6 +44,51 @@ pub(in crate::policy) fn too_many_keys(place: Place, count: usize) -> Diagnostic
         "",
     )
     .help("declare a second provider of the same kind for the others")
+}
+
+/// `names` are the providers, `first` where the first of them names the credential.
+pub(in crate::policy) fn credential_shared(
+    place: Place,
+    names: (&str, &str),
+    source: &str,
+    first: Place,
+) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4004,
+        place,
+        format!("`{}` and `{}` are given the same credential", names.0, names.1),
+        format!("`{source}` again"),
+    )
+    .label(first, format!("`{source}` is a key of `{}`", names.0))
+    .help("whoever gets hold of it at one has it at the other, and a limit or a block meets both: give each a key of its own")
+}
+
+pub(in crate::policy) fn client_lifts(place: Place, forbid: &str, fact: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4006,
+        place,
+        format!("the client decides whether `{forbid}` holds"),
+        format!("whoever leaves `{fact}` out, or says something else there, is not bound by it"),
+    )
+    .help("use facts of the key, such as `key.residency` or `key.contract`")
+    .help("where a proxy in front sets it, and removes what clients send: `# allow: P4006 …`")
+}
+
+/// `names` are the provider that the route leads to and the one that others do.
+pub(in crate::policy) fn client_chooses_account(
+    place: Place,
+    route: &str,
+    fact: &str,
+    names: (&str, &str),
+) -> Diagnostic {
+    Diagnostic::new(
+        Code::P4006,
+        place,
+        format!("the client decides by whose credentials it is served in route `{route}`"),
+        format!("any value of `{fact}` is taken at its word"),
+    )
+    .help(format!("`{}` and `{}` are two accounts at the same service: choose by facts of the key, such as `key.team`", names.0, names.1))
+    .help("where a proxy in front sets it, and removes what clients send: `# allow: P4006 …`")
 }
 
 pub(in crate::policy) fn plain_public(place: Place, host: &str) -> Diagnostic {

@@ -154,7 +154,11 @@ impl Classes<'_> {
     }
 }
 
-fn text_of<'f>(fact: &StrFact, facts: &Facts<'f>, needs: &Needs) -> Option<&'f str> {
+pub(in crate::policy) fn text_of<'f>(
+    fact: &StrFact,
+    facts: &Facts<'f>,
+    needs: &Needs,
+) -> Option<&'f str> {
     let key: &'f KeyFacts = facts.key;
     let at = |names: &[Box<str>], name: &str| names.iter().position(|have| **have == *name);
     match fact {
@@ -172,15 +176,15 @@ fn text_of<'f>(fact: &StrFact, facts: &Facts<'f>, needs: &Needs) -> Option<&'f s
     }
 }
 
-fn number_of(fact: IntFact, facts: &Facts<'_>) -> u64 {
+pub(in crate::policy) fn number_of(fact: IntFact, facts: &Facts<'_>) -> u64 {
     crate::policy::program::place::int(fact, facts)
 }
 
-fn flag_of(fact: FlagFact, facts: &Facts<'_>) -> bool {
+pub(in crate::policy) fn flag_of(fact: FlagFact, facts: &Facts<'_>) -> bool {
     crate::policy::program::place::flag(fact, facts)
 }
 
-fn word_of(fact: &StrFact) -> String {
+pub(in crate::policy) fn word_of(fact: &StrFact) -> String {
     let word = match fact {
         StrFact::Model => "req.model",
         StrFact::Path => "req.path",
@@ -199,7 +203,7 @@ fn word_of(fact: &StrFact) -> String {
     word.to_owned()
 }
 
-const fn number_word(fact: IntFact) -> &'static str {
+pub(in crate::policy) const fn number_word(fact: IntFact) -> &'static str {
     match fact {
         IntFact::TokensIn => "req.tokens_in",
         IntFact::MaxOut => "req.max_out",
@@ -211,7 +215,7 @@ const fn number_word(fact: IntFact) -> &'static str {
     }
 }
 
-const fn flag_word(fact: FlagFact) -> &'static str {
+pub(in crate::policy) const fn flag_word(fact: FlagFact) -> &'static str {
     match fact {
         FlagFact::Stream => "req.stream",
         FlagFact::HasTools => "req.has.tools",
@@ -223,20 +227,26 @@ const fn flag_word(fact: FlagFact) -> &'static str {
 }
 
 fn say_number(fact: IntFact, value: u64) -> String {
-    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let word = number_word(fact);
     match fact {
-        IntFact::Weekday => {
-            let day = usize::try_from(value).ok().and_then(|day| DAYS.get(day));
-            format!("{word} = {}", day.copied().unwrap_or_default())
-        }
-        IntFact::Date => {
-            let (year, month, day) = calendar(value);
-            format!("{word} = \"{year:04}-{month:02}-{day:02}\"")
-        }
+        IntFact::Weekday | IntFact::Date => format!("{word} = {}", day_word(fact, value)),
         _ => format!("{word} = {value}"),
     }
 }
+
+/// A weekday or a date as policies write it.
+pub(in crate::policy) fn day_word(fact: IntFact, value: u64) -> String {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    if fact == IntFact::Weekday {
+        let day = usize::try_from(value).ok().and_then(|day| DAYS.get(day));
+        return day.copied().unwrap_or_default().to_owned();
+    }
+    let (year, month, day) = calendar(value.min(LAST_DAY));
+    format!("\"{year:04}-{month:02}-{day:02}\"")
+}
+
+/// 9999-12-31: no policy can name a later one.
+const LAST_DAY: u64 = 2_932_896;
 
 /// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar: by counting from March in eras of
 /// 400 years.
@@ -261,7 +271,7 @@ const fn calendar(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::calendar;
+    use super::{LAST_DAY, calendar};
 
     #[test]
     fn days_have_dates() {
@@ -270,6 +280,7 @@ mod tests {
             (11_016, (2000, 2, 29)),
             (20_782, (2026, 11, 25)),
             (20_819, (2027, 1, 1)),
+            (LAST_DAY, (9999, 12, 31)),
         ] {
             assert_eq!(calendar(days), date);
         }

@@ -24,6 +24,9 @@ mod text;
 pub use self::area::{Area, Budget, Point, Region, TooMany};
 pub use self::classes::{Classes, Fact};
 pub use self::example::Example;
+pub(in crate::policy) use self::example::{
+    day_word, flag_of, flag_word, number_of, number_word, text_of, word_of,
+};
 pub use self::lower::{Switches, has_switch};
 pub use self::masks::Masks;
 pub use self::order::{Left, Order};

@@ -333,7 +333,7 @@ fn one_of(fact: StrFact, mut values: Vec<Box<str>>, negated: bool) -> Cond {
 
 /// Days since 1970-01-01 of `YYYY-MM-DD` in the Gregorian calendar, by counting from March so that the leap day ends
 /// the year. `None` for what is no date, or lies before 1970.
-fn days_since_epoch(text: &str) -> Option<u64> {
+pub(in crate::policy) fn days_since_epoch(text: &str) -> Option<u64> {
     let mut parts = text.split('-').map(|part| {
         let digits = part.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| part.parse::<u64>().ok()).flatten()

@@ -80,7 +80,8 @@ impl<'t> Resolver<'t> {
         }
         if last.is_none() {
             let close = stmt.body.as_ref().map_or(stmt.place, |body| body.place);
-            self.report(routing::no_else(stmt.key_place(), close));
+            let before = stmt.stmts().last().map(|line| line.place);
+            self.report(routing::no_else(stmt.key_place(), close, before));
         }
         fallback
     }

@@ -1,8 +1,8 @@
 //! `guard { … }`: what withdraws a route.
 
 use crate::base::RouteId;
-use crate::policy::diag::{naming as say, routing};
-use crate::policy::model::{Guard, StopRule};
+use crate::policy::diag::{Diagnostic, naming as say, routing};
+use crate::policy::model::{Cond, Guard, StopRule, Test};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::names::Decl;
 use crate::policy::resolve::policy::Resolver;
@@ -43,6 +43,35 @@ impl<'t> Resolver<'t> {
             min_requests: inner.count("min_requests")?,
             stop,
         })
+    }
+
+    /// P2014: guards that wait for more requests than their canaries get.
+    pub(super) fn check_guards(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let decls = self.names.all(Space::Route);
+        for (route, decl) in self.routes.iter().zip(decls) {
+            let (Some(guard), [_, _, Word::When(_, when)]) =
+                (&route.guard, decl.stmt.words.as_slice())
+            else {
+                continue;
+            };
+            let share = most(&route.when, true);
+            let judged = u128::from(guard.min_requests) * 1_000_000_000 * 1_000_000;
+            let window = u128::from(guard.window.as_nanos()) * u128::from(share);
+            let rate = u64::try_from(judged.div_ceil(window.max(1))).unwrap_or(u64::MAX);
+            // A share of nothing is a canary that is switched off.
+            if share > 0 && rate > RATE_MAX {
+                let stmt = decl.stmt.stmts().iter().find(|stmt| stmt.key() == "guard");
+                let place = stmt.map_or(decl.place, Stmt::key_place);
+                found.push(routing::guard_starves(
+                    (place, decl.name),
+                    (guard.window, guard.min_requests),
+                    (share, when.place),
+                    rate,
+                ));
+            }
+        }
+        found
     }
 
     fn baseline(
@@ -151,6 +180,28 @@ impl<'t> Resolver<'t> {
         None
     }
 }
+
+/// The largest part of all requests that hashes leave to a condition, or to its opposite, in parts per million.
+fn most(cond: &Cond, wanted: bool) -> u32 {
+    const ALL: u32 = 1_000_000;
+    match cond {
+        Cond::Test(Test::HashBelow { share, .. }) if wanted => *share,
+        Cond::Test(Test::HashBelow { share, .. }) => ALL - share,
+        Cond::Test(_) | Cond::Always | Cond::Never => ALL,
+        Cond::Not(inner) => most(inner, !wanted),
+        Cond::All(parts) | Cond::Any(parts) => {
+            let parts = parts.iter().map(|part| most(part, wanted));
+            if matches!(cond, Cond::All(_)) == wanted {
+                parts.min().unwrap_or(ALL)
+            } else {
+                parts.fold(0, u32::saturating_add).min(ALL)
+            }
+        }
+    }
+}
+
+/// Requests a second, of all that the gateway gets: who has more can wait for a guard with few of them.
+const RATE_MAX: u64 = 1_000;
 
 /// Whether the route is only a `reject(…)`.
 fn is_reject(route: &Stmt<'_>) -> bool {

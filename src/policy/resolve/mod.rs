@@ -7,6 +7,8 @@
 //! `value` and `block` read one value and one block by the schema; the rest says what they mean.
 
 mod block;
+mod breakers;
+mod chain;
 mod classify;
 mod compare;
 mod cond;
@@ -21,17 +23,22 @@ mod hedge;
 mod later;
 mod masks;
 mod names;
+mod odds;
+mod places;
 mod policy;
 mod provider;
 mod reach;
+mod room;
 mod route;
 mod settings;
 mod shadow;
 mod simulate;
 mod tiers;
 mod trial;
+mod trust;
 mod value;
 mod whole;
 
+pub(in crate::policy) use self::compare::days_since_epoch;
 pub(in crate::policy) use self::policy::{Lost, resolve};
 pub(in crate::policy) use self::simulate::ACTS;

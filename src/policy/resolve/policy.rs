@@ -10,6 +10,7 @@ use crate::policy::model::{
     Alias, At, Breaker, Forbid, HealthCheck, Policy, Provider, Retries, Route, Target,
 };
 use crate::policy::resolve::names::Names;
+use crate::policy::resolve::places::{BreakerPlaces, RoutePlaces};
 use crate::policy::resolve::settings::Defaults;
 use crate::policy::resolve::tiers::Tiers;
 use crate::policy::schema::Space;
@@ -102,8 +103,12 @@ pub(super) struct Resolver<'t> {
     /// Settings that `provider.*` inherits, by provider name.
     pub(super) wildcards: BTreeMap<&'t str, Target>,
     pub(super) breakers: Vec<Breaker>,
+    /// One for each of them.
+    pub(super) breaker_places: Vec<BreakerPlaces>,
     pub(super) breaker_ids: BTreeMap<&'t str, BreakerId>,
     pub(super) retries: Vec<Retries>,
+    /// Where each says `max`.
+    pub(super) retries_places: Vec<Option<Place>>,
     pub(super) retries_ids: BTreeMap<&'t str, RetriesId>,
     pub(super) healths: BTreeMap<&'t str, HealthCheck>,
     /// What `defaults` says for providers that leave `health` out.
@@ -112,6 +117,10 @@ pub(super) struct Resolver<'t> {
     pub(super) aliases: Vec<Alias>,
     pub(super) forbids: Vec<Forbid>,
     pub(super) routes: Vec<Route>,
+    /// One for each of them.
+    pub(super) route_places: Vec<RoutePlaces>,
+    /// `server { cores }`, where it is a number.
+    pub(super) cores: Option<u16>,
     /// Places of regions that providers name.
     pub(super) regions: Vec<Box<str>>,
     /// Where the policy uses what has no effect yet, by word.
@@ -135,8 +144,10 @@ impl<'t> Resolver<'t> {
             target_places: Vec::new(),
             wildcards: BTreeMap::new(),
             breakers: Vec::new(),
+            breaker_places: Vec::new(),
             breaker_ids: BTreeMap::new(),
             retries: Vec::new(),
+            retries_places: Vec::new(),
             retries_ids: BTreeMap::new(),
             healths: BTreeMap::new(),
             default_health: None,
@@ -144,6 +155,8 @@ impl<'t> Resolver<'t> {
             aliases: Vec::new(),
             forbids: Vec::new(),
             routes: Vec::new(),
+            route_places: Vec::new(),
+            cores: None,
             regions: Vec::new(),
             idle: BTreeMap::new(),
             key_facts_noted: false,

@@ -196,6 +196,8 @@ impl<'t> Resolver<'t> {
             lacks: Caps::NONE,
             price_in: None,
             price_out: None,
+            price_cache_read: None,
+            price_cache_write: None,
             breaker: self
                 .breaker_of(fields, decl.name)
                 .unwrap_or(self.defaults.breaker),
@@ -238,6 +240,11 @@ impl<'t> Resolver<'t> {
         let told = fields.written("caps").map(caps_of);
         let price = fields.of("price").next();
         let price = self.fields(price.map_or(&[], Stmt::stmts), &schema::PRICE);
+        // The catalogue's prices go together: a discount on the prompt leaves its list price for the cache behind.
+        let cached = match price.int("input") {
+            Some(_) => (None, None),
+            None => (known.price_cache_read, known.price_cache_write),
+        };
         Target {
             at: self.at(place),
             model: ModelName::Fixed(id.into()),
@@ -247,6 +254,8 @@ impl<'t> Resolver<'t> {
             lacks: told.map_or(known.lacks, Caps::complement),
             price_in: price.int("input").or(known.price_in),
             price_out: price.int("output").or(known.price_out),
+            price_cache_read: price.int("cache_read").or(cached.0),
+            price_cache_write: price.int("cache_write").or(cached.1),
             breaker: self.breaker_of(&fields, name).unwrap_or(base.breaker),
             retries: self.retries_of(&fields, name).unwrap_or(base.retries),
             timeouts: merge(timeouts(&fields), base.timeouts),

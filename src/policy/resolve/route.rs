@@ -10,6 +10,7 @@ use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::fallback::Fallback;
 use crate::policy::resolve::hedge::Written;
 use crate::policy::resolve::names::Decl;
+use crate::policy::resolve::places::RoutePlaces;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::resolve::provider::caps_of;
 use crate::policy::resolve::settings::{attempts_max, mid_stream, panic, timeouts};
@@ -91,7 +92,8 @@ impl<'t> Resolver<'t> {
                 self.report(say::too_many(decl.place, "routes"));
                 return;
             }
-            if let Some((when, action)) = when.zip(action) {
+            if let Some((when, (action, places))) = when.zip(action) {
+                self.route_places.push(places);
                 self.routes.push(Route {
                     name: decl.name.into(),
                     at: self.at(decl.place),
@@ -130,7 +132,7 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn action(&mut self, decl: Decl<'t>, fields: &Fields<'t>) -> Option<Action> {
+    fn action(&mut self, decl: Decl<'t>, fields: &Fields<'t>) -> Option<(Action, RoutePlaces)> {
         let reject = self.plain_reject(fields);
         let tiers = self.route_tiers(fields);
         match (reject, tiers) {
@@ -140,7 +142,7 @@ impl<'t> Resolver<'t> {
                         self.report(routing::reject_with_targets(stmt.key_place()));
                     }
                 }
-                Some(Action::Reject(reject))
+                Some((Action::Reject(reject), RoutePlaces::default()))
             }
             (Some(_), Some(_)) => {
                 let stmt = fields.of("reject").next();
@@ -149,7 +151,10 @@ impl<'t> Resolver<'t> {
                 ));
                 None
             }
-            (None, Some(tiers)) => Some(Action::Serve(self.serve(decl, fields, tiers))),
+            (None, Some(tiers)) => {
+                let (serve, places) = self.serve(decl, fields, tiers);
+                Some((Action::Serve(serve), places))
+            }
             (None, None) => {
                 let written = ["tier", "use", "reject"]
                     .into_iter()
@@ -222,7 +227,7 @@ impl<'t> Resolver<'t> {
         (!tiers.by_priority.is_empty()).then(|| tiers.clone())
     }
 
-    fn serve(&mut self, decl: Decl<'t>, fields: &Fields<'t>, tiers: Tiers) -> Serve {
+    fn serve(&mut self, decl: Decl<'t>, fields: &Fields<'t>, tiers: Tiers) -> (Serve, RoutePlaces) {
         let fallback = match fields.of("fallback").next() {
             Some(stmt) => self.fallback(stmt),
             None => self.standard_fallback(decl.place),
@@ -250,7 +255,15 @@ impl<'t> Resolver<'t> {
         }
         let mid_stream = self.mid_stream(fields, &tiers, &fallback);
         let sticky = fields.facts("sticky").to_vec();
-        Serve {
+        let places = RoutePlaces {
+            members: tiers.places,
+            jumps: fallback.jumps,
+            hedge: hedge.as_ref().map(|hedge| hedge.target),
+            deadline: fields.place("deadline"),
+            sticky: fields.place("sticky"),
+            budgets: fields.place("budgets").is_some(),
+        };
+        let serve = Serve {
             tiers: tiers.by_priority,
             spill: tiers.spill,
             fallback: fallback.lines,
@@ -267,7 +280,8 @@ impl<'t> Resolver<'t> {
             sticky,
             hedge: hedge.map(|written| Box::new(written.hedge)),
             shadow: shadow.map(|written| written.shadow),
-        }
+        };
+        (serve, places)
     }
 
     /// What the route does when a stream breaks. `continue` needs somebody who can.

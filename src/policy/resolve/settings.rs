@@ -8,6 +8,7 @@ use crate::policy::model::{
 };
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::connection::is_loopback;
+use crate::policy::resolve::places::BreakerPlaces;
 use crate::policy::resolve::policy::{CONNECT, DEADLINE, IDLE, Resolver, TTFT};
 use crate::policy::schema::{self, Space, Value};
 use crate::policy::syntax::Place;
@@ -68,12 +69,13 @@ impl<'t> Resolver<'t> {
         for word in ["listen", "admin"] {
             self.address(&fields, word, anonymous);
         }
+        self.cores = fields
+            .count("cores")
+            .and_then(|cores| u16::try_from(cores).ok());
         Some(Server {
             listen: fields.text("listen")?.into(),
             admin: fields.text("admin")?.into(),
-            cores: fields
-                .count("cores")
-                .and_then(|cores| u16::try_from(cores).ok()),
+            cores: self.cores,
             body_max: fields.int("body_max")?,
             bounds: self.server_bounds(&fields),
             drain: fields.span("drain")?,
@@ -175,10 +177,12 @@ impl<'t> Resolver<'t> {
             consecutive: Some(5),
             ..breaker
         });
+        self.breaker_places.push(BreakerPlaces::default());
         self.breaker_ids.insert("standard", BreakerId(0));
         let retries = self.fields(&[], &schema::RETRIES);
         let retries = self.retry(&retries, "standard", Place::default());
         self.retries.push(retries);
+        self.retries_places.push(None);
         self.retries_ids.insert("standard", RetriesId(0));
     }
 
@@ -192,36 +196,26 @@ impl<'t> Resolver<'t> {
             self.bodied(decl.stmt, "retries", "retries NAME { … }");
             let fields = self.fields(decl.stmt.stmts(), &schema::RETRIES);
             let retries = self.retry(&fields, decl.name, decl.place);
-            let id = self.put_retries(retries, decl.name == "standard");
+            let id = self.put_retries(retries, fields.place("max"), decl.name == "standard");
             self.retries_ids.insert(decl.name, id);
         }
         self.declared_healths();
     }
 
-    fn put_breaker(&mut self, breaker: Breaker, standard: bool) -> BreakerId {
-        match self.breakers.first_mut() {
-            Some(first) if standard => {
-                *first = breaker;
-                BreakerId(0)
-            }
-            _ => {
-                self.breakers.push(breaker);
-                BreakerId(index(self.breakers.len()))
-            }
-        }
+    fn put_breaker(
+        &mut self,
+        (breaker, places): (Breaker, BreakerPlaces),
+        standard: bool,
+    ) -> BreakerId {
+        let index = put(&mut self.breakers, breaker, standard);
+        put(&mut self.breaker_places, places, standard);
+        BreakerId(index)
     }
 
-    fn put_retries(&mut self, retries: Retries, standard: bool) -> RetriesId {
-        match self.retries.first_mut() {
-            Some(first) if standard => {
-                *first = retries;
-                RetriesId(0)
-            }
-            _ => {
-                self.retries.push(retries);
-                RetriesId(index(self.retries.len()))
-            }
-        }
+    fn put_retries(&mut self, retries: Retries, max: Option<Place>, standard: bool) -> RetriesId {
+        let index = put(&mut self.retries, retries, standard);
+        put(&mut self.retries_places, max, standard);
+        RetriesId(index)
     }
 
     /// The breaker that a block names or writes out, if it does.
@@ -242,10 +236,15 @@ impl<'t> Resolver<'t> {
         let stmt = fields.of("retries").next()?;
         let inner = self.fields(stmt.stmts(), &schema::RETRIES);
         let retries = self.retry(&inner, owner, stmt.key_place());
-        Some(self.put_retries(retries, false))
+        Some(self.put_retries(retries, inner.place("max"), false))
     }
 
-    fn declared_breaker(&mut self, stmt: &'t Stmt<'t>, name: &str, place: Place) -> Breaker {
+    fn declared_breaker(
+        &mut self,
+        stmt: &'t Stmt<'t>,
+        name: &str,
+        place: Place,
+    ) -> (Breaker, BreakerPlaces) {
         self.bodied(stmt, "breaker", "breaker NAME { … }");
         let fields = self.fields(stmt.stmts(), &schema::BREAKER);
         let mut breaker = self.breaker(&fields, name, place);
@@ -264,7 +263,7 @@ impl<'t> Resolver<'t> {
         {
             self.report(routing::counts_429(count));
         }
-        breaker
+        (breaker, BreakerPlaces::of(&fields))
     }
 
     fn breaker(&mut self, fields: &Fields<'t>, name: &str, place: Place) -> Breaker {
@@ -497,6 +496,16 @@ pub(super) fn percentile(name: &str) -> Option<u32> {
 /// A share of slow answers that can be exceeded.
 const SHARE_MAX: u32 = 990_000;
 
-fn index(len: usize) -> u16 {
-    u16::try_from(len.saturating_sub(1)).unwrap_or(u16::MAX)
+/// Adds to a table, or takes the place of what is built in, which is the first; gives its index.
+fn put<T>(table: &mut Vec<T>, value: T, standard: bool) -> u16 {
+    match table.first_mut() {
+        Some(first) if standard => {
+            *first = value;
+            0
+        }
+        _ => {
+            table.push(value);
+            u16::try_from(table.len() - 1).unwrap_or(u16::MAX)
+        }
+    }
 }

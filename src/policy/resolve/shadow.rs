@@ -32,7 +32,19 @@ impl<'t> Resolver<'t> {
         };
         let inner = self.fields(first.stmts(), &schema::SHADOW);
         if inner.place("max_inflight").is_none() {
-            self.report(routing::shadow_unbounded(first.key_place()));
+            let room = match &first.body {
+                Some(body) if body.stmts.is_empty() => (body.place, "{ max_inflight = 8 }"),
+                Some(body) => (
+                    Place {
+                        start: body.place.start + 1,
+                        len: 0,
+                        ..body.place
+                    },
+                    " max_inflight = 8,",
+                ),
+                None => (first.head().end(), " { max_inflight = 8 }"),
+            };
+            self.report(routing::shadow_unbounded(first.key_place(), room));
         }
         if let (Some(Value::Bool(false)), Some(place)) =
             (inner.written("discard"), inner.place("discard"))

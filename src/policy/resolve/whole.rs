@@ -1,5 +1,7 @@
 //! Checks that need the whole policy: what is missing, what is never reached, what is never used.
 
+use std::collections::BTreeSet;
+
 use crate::policy::diag::{Diagnostic, Severity, naming as say, routing};
 use crate::policy::model::{Action, Then};
 use crate::policy::resolve::policy::Resolver;
@@ -23,6 +25,23 @@ impl Resolver<'_> {
             self.unreached();
             self.unused();
             self.check_reach();
+        }
+        // The same numbers may be wrong in several routes, and are said once.
+        if self.found.iter().all(sound) {
+            let checks = [
+                self.check_guards(),
+                self.check_breakers(),
+                self.check_room(),
+                self.check_chains(),
+                self.check_trust(),
+            ];
+            let mut said = BTreeSet::new();
+            for diagnostic in checks.into_iter().flatten() {
+                let place = diagnostic.labels.first().map(|label| label.place);
+                if said.insert((diagnostic.code, place)) {
+                    self.report(diagnostic);
+                }
+            }
         }
     }
 
@@ -98,9 +117,34 @@ impl Resolver<'_> {
             for decl in self.names.all(space) {
                 let used = self.names.is_used(space, decl.name) || decl.name == "standard";
                 if !used && decl.place.file == 0 {
-                    self.report(say::unused(decl.place, space.as_str(), decl.name));
+                    let all = self.with_line_end(decl.stmt.place);
+                    self.report(say::unused(decl.place, space.as_str(), decl.name, all));
                 }
             }
+        }
+    }
+
+    /// A declaration, with its `const` and with the newline behind it where it stands alone on its lines.
+    fn with_line_end(&self, place: Place) -> Place {
+        let text = self.files.text(place.file);
+        let (start, end) = (place.start as usize, place.end().start as usize);
+        let before = text.get(..start).unwrap_or_default();
+        let before = before
+            .trim_end_matches([' ', '\t'])
+            .strip_suffix("const")
+            .unwrap_or(before);
+        let after = text.get(end..).unwrap_or_default();
+        let alone = before.is_empty() || before.ends_with('\n');
+        let newline = match (alone, after.starts_with("\r\n"), after.starts_with('\n')) {
+            (true, true, _) => 2,
+            (true, _, true) => 1,
+            _ => 0,
+        };
+        let from = u32::try_from(before.len()).unwrap_or(place.start);
+        Place {
+            start: from,
+            len: place.end().start + newline - from,
+            ..place
         }
     }
 }

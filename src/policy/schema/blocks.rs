@@ -405,7 +405,7 @@ pub(in crate::policy) const MODEL: Block = Block {
         open(
             "context",
             Type::Int(1, 1_000_000_000),
-            "tokens that it takes, or the catalogue's; not yet compared with the prompt",
+            "tokens that it takes, or the catalogue's; compared with conditions and other targets by `check`, not yet with the prompt",
         ),
         open(
             "max_output",
@@ -433,6 +433,16 @@ pub(in crate::policy) const PRICE: Block = Block {
     rows: &[
         open("input", Type::Price, "of the prompt, or the catalogue's"),
         open("output", Type::Price, "of the answer, or the catalogue's"),
+        open(
+            "cache_read",
+            Type::Price,
+            "of what the provider reads from its cache, or the catalogue's, or that of the prompt",
+        ),
+        open(
+            "cache_write",
+            Type::Price,
+            "of what the provider writes into its cache, or the catalogue's, or that of the prompt",
+        ),
     ],
 };
 

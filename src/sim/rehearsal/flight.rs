@@ -218,7 +218,7 @@ impl World<'_> {
             // A whole answer: the first of it that its client gets is the last.
             let begun = flight.chain.begun();
             let ttft = self.now.since(begun);
-        flight.ttft = flight.ttft.or(Some(ttft));
+            flight.ttft = flight.ttft.or(Some(ttft));
         }
         if run.content {
             flight.chain.gap(gap);

@@ -8,6 +8,7 @@
 //! the states that the test names, whatever the requests before it met.
 
 mod coverage;
+mod explain;
 mod journey;
 mod judge;
 mod show;
@@ -22,6 +23,7 @@ use self::judge::judge;
 use self::stage::Stage;
 
 pub use self::coverage::{Coverage, Line, Part};
+pub use self::explain::{Explained, ExplainedStep, explain};
 pub use self::journey::{Ending, Journey, Visit};
 
 /// What came of a test.
@@ -80,8 +82,8 @@ fn requests(trial: &Trial) -> u32 {
     same.fold(sample, u32::max).max(1)
 }
 
-/// Chance of a request comes from its id.
-fn id(seed: u64, number: u32) -> RequestId {
+/// Chance of a request comes from its id: that of a test's request, counted from 0.
+pub fn id(seed: u64, number: u32) -> RequestId {
     let mixed = hash::mix(hash::mix(SALT, seed), number.into());
     RequestId(u128::from(mixed) << 64 | u128::from(hash::mix(mixed, 1)))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::base::{Moment, Outcome, RequestId, Span, TargetId};
 use crate::dialect::openai::{ClientError, outcome_of};
-use crate::engine::{Attempt, Board, Chain, Core, End, Finish, Form, Step, fallback_line};
+use crate::engine::{
+    Asked, Attempt, Board, Chain, Core, Did, End, Finish, Form, Noted, Step, fallback_line,
+};
 use crate::policy::Plan;
 use crate::policy::model::{Action, At, Serve};
 use crate::policy::trial::{Scripted, Staged, Trial};
@@ -19,10 +21,15 @@ pub(super) struct Stage<'p> {
     core: Core,
     /// A request has changed what the board knows.
     used: bool,
+    /// Whether steps are noted with what they saw.
+    notes: bool,
 }
 
+/// A step of a request, and how many of its attempts had ended before.
+pub(super) type NotedStep = (Noted, usize);
+
 /// Any moment: rests and pauses are counted from here.
-const BEGINNING: Moment = Moment::from_nanos(3_600_000_000_000);
+pub(in crate::sim) const BEGINNING: Moment = Moment::from_nanos(3_600_000_000_000);
 /// What an attempt takes that does not wait for a timer.
 const ANSWER: Span = Span::from_millis(1);
 /// In parts per million. A test asks what a hedge does, not whether traffic has earned it.
@@ -35,11 +42,28 @@ impl<'p> Stage<'p> {
             trial,
             core: set(plan, trial),
             used: false,
+            notes: false,
         }
+    }
+
+    /// The way of one request, each step with what it saw.
+    pub(super) fn play_noted(
+        &mut self,
+        request: &Request,
+        id: RequestId,
+    ) -> (Journey, Vec<NotedStep>) {
+        self.notes = true;
+        let played = self.played(request, id);
+        self.notes = false;
+        played
     }
 
     /// The way of one request, from the states that the test names.
     pub(super) fn play(&mut self, request: &Request, id: RequestId) -> Journey {
+        self.played(request, id).0
+    }
+
+    fn played(&mut self, request: &Request, id: RequestId) -> (Journey, Vec<NotedStep>) {
         if self.used {
             self.core = set(self.plan, self.trial);
             self.used = false;
@@ -59,16 +83,17 @@ impl<'p> Stage<'p> {
             chain,
             now: BEGINNING,
             visits: Vec::new(),
+            notes: Vec::new(),
         };
         let ending = play.finish();
-        let (visits, chain) = (play.visits, play.chain);
+        let (visits, chain, notes) = (play.visits, play.chain, play.notes);
         let candidates = self.plan.program.candidates(decision.route).iter();
         let failed = visits
             .iter()
             .any(|visit| visit.outcome != Some(Outcome::Ok));
         let probed = |(_, state): &(TargetId, Staged)| *state == Staged::HalfOpen;
         self.used |= failed || self.trial.states.iter().any(probed);
-        Journey {
+        let journey = Journey {
             route: decision.route,
             visits,
             passed: candidates
@@ -78,7 +103,8 @@ impl<'p> Stage<'p> {
                 })
                 .collect(),
             ending,
-        }
+        };
+        (journey, notes)
     }
 }
 
@@ -121,13 +147,13 @@ struct Play<'s, 'p> {
     chain: Chain,
     now: Moment,
     visits: Vec<Visit>,
+    notes: Vec<NotedStep>,
 }
 
 impl Play<'_, '_> {
     fn finish(&mut self) -> Ending {
         loop {
-            let plan = self.stage.plan;
-            match self.chain.next(self.now, plan, &mut self.stage.core) {
+            match self.next() {
                 Step::Attempt(attempt) => self.attempt(attempt),
                 Step::Wait(until) => self.now = until,
                 Step::Finish(finish) => return self.ending(finish),
@@ -135,13 +161,38 @@ impl Play<'_, '_> {
         }
     }
 
+    fn next(&mut self) -> Step {
+        let (plan, core) = (self.stage.plan, &mut self.stage.core);
+        if !self.stage.notes {
+            return self.chain.next(self.now, plan, core);
+        }
+        let (step, noted) = self.chain.next_noted(self.now, plan, core);
+        self.notes.push((noted, self.visits.len()));
+        step
+    }
+
+    fn hedge(&mut self) -> Option<Attempt> {
+        let (plan, core) = (self.stage.plan, &mut self.stage.core);
+        let notes = self.stage.notes;
+        let look = notes.then(|| self.chain.look(self.now, plan, core));
+        let second = self.chain.hedge(self.now, plan, core);
+        if let Some(look) = look {
+            let noted = Noted {
+                asked: Asked::Hedge,
+                look,
+                did: second.map_or(Did::Nothing, |second| Did::Attempt(second.target)),
+            };
+            self.notes.push((noted, self.visits.len()));
+        }
+        second
+    }
+
     /// One attempt, and the one beside it where the policy hedges.
     fn attempt(&mut self, attempt: Attempt) {
         let first = self.begin(attempt);
         if attempt.hedge_at < first.over {
             self.now = self.now.max(attempt.hedge_at);
-            let plan = self.stage.plan;
-            if let Some(second) = self.chain.hedge(self.now, plan, &mut self.stage.core) {
+            if let Some(second) = self.hedge() {
                 let second = self.begin(second);
                 return self.both(&first, &second);
             }

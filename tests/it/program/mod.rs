@@ -4,6 +4,7 @@ mod cases;
 mod naive;
 mod reach;
 mod sticky;
+mod traced;
 mod world;
 
 use proptest::collection::vec;

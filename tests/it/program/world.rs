@@ -132,6 +132,8 @@ fn target(number: u16) -> Target {
         lacks: caps[usize::from(number % 3)].map_or(Caps::NONE, Caps::complement),
         price_in: [None, Some(3), Some(700)][usize::from(number % 3)],
         price_out: None,
+        price_cache_read: None,
+        price_cache_write: None,
         breaker: BreakerId(0),
         retries: RetriesId(0),
         timeouts: Timeouts {
