@@ -1,7 +1,8 @@
-//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal error.
+//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 2 changes (`diff`), 3 usage or file not found, 4 internal error.
 
 mod check;
 mod demo;
+mod diff;
 mod fmt;
 mod models;
 mod order;
@@ -40,6 +41,8 @@ enum Command {
     Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
+    /// Say what two policies do differently with requests; 2 is the exit code where they do
+    Diff(DiffArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -141,6 +144,20 @@ struct TestArgs {
     #[arg(long)]
     watch: bool,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct DiffArgs {
+    /// The policy that there was
+    old: String,
+    /// The one that there will be
+    new: String,
+    /// How differences are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The value of a `const` that is declared as `param(…)`, in both; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
 }
@@ -249,6 +266,7 @@ impl From<IoArg> for Io {
 enum Exit {
     Fine,
     Findings,
+    Changes,
     Usage,
     Internal,
 }
@@ -258,6 +276,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Fine => Self::SUCCESS,
             Exit::Findings => Self::from(1),
+            Exit::Changes => Self::from(2),
             Exit::Usage => Self::from(3),
             Exit::Internal => Self::from(4),
         }
@@ -273,6 +292,7 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
+            Command::Diff(args) => diff::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

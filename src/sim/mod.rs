@@ -2,8 +2,10 @@
 //!
 //! `provider` is a provider without a network: what it would send, when, and how it would fail. A server only has to
 //! write its bytes; a simulation only has to count them. `world` is everything around the gateway — clients, providers,
-//! the network, the clock — from one seed. `trial` runs the tests of a policy, `proof` decides what it wants proved.
+//! the network, the clock — from one seed. `trial` runs the tests of a policy, `proof` decides what it wants proved,
+//! `compare` tells two plans apart.
 
+pub mod compare;
 pub mod proof;
 pub mod provider;
 pub mod trial;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod comparing;
+#[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
 #[cfg(test)]

@@ -14,12 +14,13 @@ const AREAS_MAX: usize = 20_000;
 const PARTS_MAX: usize = 4_096;
 
 impl Classes<'_> {
-    /// The requests of `given` by the route that takes them, in the order of the routes. Behind a route with a guard come the same
-    /// requests once more, for the time in which it is withdrawn.
+    /// The requests of `given` by the route that takes them, in the order of the routes. Where routes may be withdrawn, behind
+    /// one with a guard come the same requests once more.
     pub fn routed(
         &self,
         policy: &Policy,
         given: &Region,
+        withdrawn: bool,
     ) -> Result<Vec<(RouteId, Region)>, TooMany> {
         let mut budget = Budget::of(AREAS_MAX);
         let mut left = given.clone();
@@ -34,7 +35,7 @@ impl Classes<'_> {
             if taken.is_empty() {
                 continue;
             }
-            if route.guard.is_none() {
+            if route.guard.is_none() || !withdrawn {
                 left = left.minus(&asked, self.counts(), &mut budget)?;
             }
             routed.push((id, taken));

@@ -25,7 +25,7 @@ mod text;
 
 pub use self::area::{Area, Budget, Point, Region, TooMany};
 pub use self::classes::{Classes, Fact};
-pub use self::example::Example;
+pub use self::example::{Example, word_of};
 pub use self::kinds::asked_behind;
 pub use self::lower::{Switches, has_switch};
 pub use self::masks::Masks;
