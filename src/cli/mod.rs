@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod diff;
 mod fmt;
+mod graph;
 mod models;
 mod order;
 mod reload;
@@ -43,6 +44,8 @@ enum Command {
     Test(TestArgs),
     /// Say what two policies do differently with requests; 2 is the exit code where they do
     Diff(DiffArgs),
+    /// Draw a policy: routes, tiers, fallbacks; or show who can reach which provider
+    Graph(GraphArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Watch a failover: simulated providers, a gateway, traffic and an outage, all in this process
@@ -158,6 +161,24 @@ struct DiffArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The value of a `const` that is declared as `param(…)`, in both; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct GraphArgs {
+    /// The policy
+    file: String,
+    /// What it is drawn for; Mermaid unless said otherwise
+    #[arg(long, value_enum)]
+    format: Option<graph::Form>,
+    /// Who can reach which provider, for all requests: as a table, or with `--format json`
+    #[arg(long)]
+    matrix: bool,
+    /// What the rows of the matrix are: a fact such as `key.residency`, or `route`
+    #[arg(long, value_name = "FACT", default_value = "key.team")]
+    by: String,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
 }
@@ -293,6 +314,7 @@ pub fn run() -> ExitCode {
             Command::Fmt(args) => fmt::run(&args, &mut terminal),
             Command::Test(args) => test::run(&args, &mut terminal),
             Command::Diff(args) => diff::run(&args, &mut terminal),
+            Command::Graph(args) => graph::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Demo(args) => demo::run(&args, &mut terminal),
             Command::Drain(args) => order::run(Order::Drain, &args, &mut terminal),

@@ -20,6 +20,8 @@ mod dialects;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod drawing;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod formatting;

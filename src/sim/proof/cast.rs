@@ -198,7 +198,7 @@ pub(in crate::sim) fn served() -> Vec<(StrFact, Cond)> {
     known.collect()
 }
 
-fn classes<'c>(
+pub(super) fn classes<'c>(
     policy: &'c Policy,
     given: &'c [Cond],
     also: &[&'c Cond],

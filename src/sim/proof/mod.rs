@@ -9,6 +9,7 @@
 //! Nothing is sampled. What is more than the bounds allow is undecided, and that is no proof.
 
 pub(super) mod cast;
+mod reach;
 mod replay;
 mod show;
 
@@ -25,6 +26,7 @@ use crate::sim::trial::show::{place, route, target, targets};
 use self::cast::{Actor, Cast};
 
 pub use self::cast::Uncast;
+pub use self::reach::{Reach, reach};
 
 /// States of one search. Some 200 ms.
 const STATES_MAX: usize = 200_000;
