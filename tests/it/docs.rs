@@ -329,9 +329,11 @@ fn the_tours_mistake_looks_as_it_shows() {
 /// The shell of the documents says nothing that the command line does not know.
 #[test]
 fn options_in_documents_exist() {
-    let help: String = ["serve", "check", "fmt", "test", "diff", "graph", "reload", "demo"]
-        .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
-        .concat();
+    let help: String = [
+        "serve", "check", "fmt", "test", "diff", "graph", "reload", "demo",
+    ]
+    .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())
+    .concat();
     let mut unknown = Vec::new();
     for block in blocks() {
         let shell = ["sh", "console"].contains(&block.mark.as_str());
