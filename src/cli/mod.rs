@@ -1,12 +1,14 @@
-//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 3 usage or file not found, 4 internal
+//! Layer 6: the commands. Exit codes everywhere: 0 fine, 1 findings, 2 changes (`diff`), 3 usage or file not found, 4 internal
 //! error, 5 a drill that a condition of its own ended.
 
 mod apply;
 mod check;
 mod demo;
+mod diff;
 mod drill;
 mod explain;
 mod fmt;
+mod graph;
 mod help;
 mod lsp;
 mod markup;
@@ -68,6 +70,10 @@ enum Command {
     Lsp,
     /// Make recorded decisions again: do they come out as recorded, and what would another policy change?
     Replay(ReplayArgs),
+    /// Say what two policies do differently with requests; 2 is the exit code where they do
+    Diff(DiffArgs),
+    /// Draw a policy: routes, tiers, fallbacks; or show who can reach which provider
+    Graph(GraphArgs),
     /// Let a running gateway read its policy again
     Reload(ReloadArgs),
     /// Let a running gateway serve another plan: checked, tested, compared, then swapped as a whole
@@ -216,6 +222,20 @@ struct ExplainArgs {
 }
 
 #[derive(Args, Debug)]
+struct DiffArgs {
+    /// The policy that there was
+    old: String,
+    /// The one that there will be
+    new: String,
+    /// How differences are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The value of a `const` that is declared as `param(…)`, in both; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
 struct DrillArgs {
     /// The policies
     #[arg(required = true)]
@@ -304,6 +324,24 @@ struct ReplayArgs {
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// The value of a `const` that is declared as `param(…)`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+struct GraphArgs {
+    /// The policy
+    file: String,
+    /// What it is drawn for; Mermaid unless said otherwise
+    #[arg(long, value_enum)]
+    format: Option<graph::Form>,
+    /// Who can reach which provider, for all requests: as a table, or with `--format json`
+    #[arg(long)]
+    matrix: bool,
+    /// What the rows of the matrix are: a fact such as `key.residency`, or `route`
+    #[arg(long, value_name = "FACT", default_value = "key.team")]
+    by: String,
     /// The value of a `const` that is declared as `param(…)`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     sets: Vec<(String, String)>,
@@ -439,6 +477,7 @@ enum Exit {
     Fine,
     Findings,
     Aborted,
+    Changes,
     Usage,
     Internal,
 }
@@ -449,6 +488,7 @@ impl From<Exit> for ExitCode {
             Exit::Fine => Self::SUCCESS,
             Exit::Findings => Self::from(1),
             Exit::Aborted => Self::from(5),
+            Exit::Changes => Self::from(2),
             Exit::Usage => Self::from(3),
             Exit::Internal => Self::from(4),
         }
@@ -470,6 +510,8 @@ pub fn run() -> ExitCode {
             Command::Help(args) => help::run(&args, &mut terminal),
             Command::Lsp => lsp::run(&mut terminal),
             Command::Replay(args) => replay::run(&args, &mut terminal),
+            Command::Diff(args) => diff::run(&args, &mut terminal),
+            Command::Graph(args) => graph::run(&args, &mut terminal),
             Command::Reload(args) => reload::run(&args, &mut terminal),
             Command::Apply(args) => apply::run(&args, &mut terminal),
             Command::Rollback(args) => apply::roll_back(&args, &mut terminal),

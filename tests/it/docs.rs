@@ -335,8 +335,8 @@ fn the_tours_mistake_looks_as_it_shows() {
 #[test]
 fn options_in_documents_exist() {
     let commands = [
-        "serve", "check", "fmt", "test", "drill", "simulate", "explain", "replay", "apply",
-        "rollback", "help", "reload", "demo",
+        "serve", "check", "fmt", "test", "diff", "graph", "drill", "simulate", "explain", "replay",
+        "apply", "rollback", "help", "reload", "demo",
     ];
     let help: String = commands
         .map(|command| String::from_utf8(switchover(&[command, "--help"]).stdout).unwrap())

@@ -5,6 +5,7 @@
 mod catalogue;
 #[cfg(test)]
 mod checking;
+mod comparing;
 #[cfg(test)]
 #[path = "../support/decoders.rs"]
 mod decoders;
@@ -19,6 +20,7 @@ mod diagnostics;
 mod dialects;
 #[cfg(test)]
 mod docs;
+mod drawing;
 #[cfg(test)]
 mod drills;
 #[cfg(test)]

@@ -184,7 +184,8 @@ pub(in crate::policy) fn flag_of(fact: FlagFact, facts: &Facts<'_>) -> bool {
     crate::policy::program::place::flag(fact, facts)
 }
 
-pub(in crate::policy) fn word_of(fact: &StrFact) -> String {
+/// A fact as policies write it.
+pub fn word_of(fact: &StrFact) -> String {
     let word = match fact {
         StrFact::Model => "req.model",
         StrFact::Path => "req.path",

@@ -1,12 +1,14 @@
 //! Who gets where: all requests, apart by the route that takes them and by what forbids say to them.
 
 use crate::base::{RouteId, TargetId};
-use crate::policy::model::{Action, Cond, Policy, Then};
+use crate::policy::model::{Action, Cond, Policy, StrFact, Then};
 use crate::policy::program::forbid::asked_of_requests;
 use crate::policy::reason::area::{Area, Budget, Point, Region, TooMany};
 use crate::policy::reason::classes::{Classes, Fact, Kinds};
 use crate::policy::reason::example::Example;
 use crate::policy::reason::lower::Switches;
+use crate::policy::reason::set::Set;
+use crate::policy::reason::text::Value;
 
 /// Areas of one question.
 const AREAS_MAX: usize = 20_000;
@@ -14,12 +16,13 @@ const AREAS_MAX: usize = 20_000;
 const PARTS_MAX: usize = 4_096;
 
 impl Classes<'_> {
-    /// The requests of `given` by the route that takes them, in the order of the routes. Behind a route with a guard come the same
-    /// requests once more, for the time in which it is withdrawn.
+    /// The requests of `given` by the route that takes them, in the order of the routes. Where routes may be withdrawn, behind
+    /// one with a guard come the same requests once more.
     pub fn routed(
         &self,
         policy: &Policy,
         given: &Region,
+        withdrawn: bool,
     ) -> Result<Vec<(RouteId, Region)>, TooMany> {
         let mut budget = Budget::of(AREAS_MAX);
         let mut left = given.clone();
@@ -34,7 +37,7 @@ impl Classes<'_> {
             if taken.is_empty() {
                 continue;
             }
-            if route.guard.is_none() {
+            if route.guard.is_none() || !withdrawn {
                 left = left.minus(&asked, self.counts(), &mut budget)?;
             }
             routed.push((id, taken));
@@ -112,6 +115,34 @@ impl Classes<'_> {
             Some((_, Kinds::Text(text))) => 0..text.named(),
             _ => 0..0,
         }
+    }
+
+    /// The values of a string that conditions tell apart, with their requests: those that are named, all others as one, and
+    /// none. A string that no condition reads has one row, for any.
+    pub fn values(&self, fact: &StrFact) -> Vec<(String, Region)> {
+        let number = self.number(Fact::Text(fact));
+        let found = number.and_then(|number| match self.facts.get(number)? {
+            (_, Kinds::Text(text)) => Some((number, text)),
+            _ => None,
+        });
+        let Some((number, text)) = found else {
+            return vec![("(any)".to_owned(), Region::everything())];
+        };
+        let count = text.count();
+        let missing = text.missing_class();
+        let others = text.named()..missing.unwrap_or(count);
+        let named = (0..text.named()).filter_map(|class| match text.example(class)? {
+            Value::Text(value) => Some((value, Set::of(class, class))),
+            Value::Missing => None,
+        });
+        let mut values: Vec<(String, Set)> = named.collect();
+        values.push(("(other)".to_owned(), Set::from_ascending(others)));
+        values.extend(missing.map(|class| ("(none)".to_owned(), Set::of(class, class))));
+        let regions = values.into_iter().filter_map(|(value, set)| {
+            let area = Area::of(number, set, count)?;
+            Some((value, Region::from(area)))
+        });
+        regions.collect()
     }
 
     /// What a region leaves of a flag: whether it can be off, and whether it can be on.

@@ -25,9 +25,9 @@ mod text;
 
 pub use self::area::{Area, Budget, Point, Region, TooMany};
 pub use self::classes::{Classes, Fact};
-pub use self::example::Example;
+pub use self::example::{Example, word_of};
 pub(in crate::policy) use self::example::{
-    day_word, flag_of, flag_word, number_of, number_word, text_of, word_of,
+    day_word, flag_of, flag_word, number_of, number_word, text_of,
 };
 pub use self::kinds::asked_behind;
 pub use self::lower::{Switches, has_switch};

@@ -35,9 +35,13 @@ pub(super) struct Actor {
 }
 
 /// Why the kinds cannot be told.
-pub(super) enum Uncast {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Uncast {
+    /// There are too many of them.
     TooMany,
+    /// None was found that stands for one.
     NoExample,
+    /// A condition on targets combines too many facts.
     TooComplex,
 }
 
@@ -74,7 +78,7 @@ impl<'p> Cast<'p> {
         let served: Vec<Cond> = served.into_iter().map(|(_, cond)| cond).collect();
         let classes = classes(&plan.policy, &proof.given, &also, &served);
         let given = given(&classes, proof.given.iter().chain(&served))?;
-        let routed = classes.routed(&plan.policy, &given)?;
+        let routed = classes.routed(&plan.policy, &given, true)?;
         let guarded = guarded(&classes, &plan.policy)?;
         for (route, region) in routed {
             let asked = asked_behind(&plan.policy, route, &also)?;
@@ -175,7 +179,7 @@ fn never(expect: &Expect) -> Option<&Cond> {
 }
 
 /// What every request that the gateway puts to a policy is like.
-fn served() -> Vec<(StrFact, Cond)> {
+pub(in crate::sim) fn served() -> Vec<(StrFact, Cond)> {
     let paths = Operation::ALL.map(|operation| Box::from(operation.client_path()));
     let mut paths: Vec<Box<str>> = paths.into();
     paths.sort_unstable();
@@ -194,7 +198,7 @@ fn served() -> Vec<(StrFact, Cond)> {
     known.collect()
 }
 
-fn classes<'c>(
+pub(super) fn classes<'c>(
     policy: &'c Policy,
     given: &'c [Cond],
     also: &[&'c Cond],
@@ -213,7 +217,7 @@ fn classes<'c>(
 }
 
 /// The requests for which all of `conds` hold.
-fn given<'c>(
+pub(in crate::sim) fn given<'c>(
     classes: &Classes<'_>,
     conds: impl Iterator<Item = &'c Cond>,
 ) -> Result<Region, Uncast> {
@@ -236,7 +240,7 @@ fn guarded(classes: &Classes<'_>, policy: &Policy) -> Result<Vec<(RouteId, Regio
 }
 
 /// What a program says to a request at `route`, those before it that match being withdrawn.
-fn decide(program: &Program, example: &Example, route: RouteId) -> Decision {
+pub(in crate::sim) fn decide(program: &Program, example: &Example, route: RouteId) -> Decision {
     example.with_facts(program.needs(), |facts| {
         let mut decision = program.decide(facts);
         while decision.route < route {
@@ -246,7 +250,7 @@ fn decide(program: &Program, example: &Example, route: RouteId) -> Decision {
     })
 }
 
-fn copied_to(
+pub(in crate::sim) fn copied_to(
     plan: &Plan,
     copies: Option<&Plan>,
     example: &Example,

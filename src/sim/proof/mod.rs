@@ -8,7 +8,8 @@
 //! ```
 //! Nothing is sampled. What is more than the bounds allow is undecided, and that is no proof.
 
-mod cast;
+pub(super) mod cast;
+mod reach;
 mod replay;
 mod show;
 
@@ -22,7 +23,10 @@ use crate::policy::reason::Example;
 use crate::policy::trial::{Expect, Expectation, OneOf, Proof, Within};
 use crate::sim::trial::show::{place, route, target, targets};
 
-use self::cast::{Actor, Cast, Uncast};
+use self::cast::{Actor, Cast};
+
+pub use self::cast::Uncast;
+pub use self::reach::{Reach, reach};
 
 /// States of one search. Some 200 ms.
 const STATES_MAX: usize = 200_000;
@@ -287,7 +291,8 @@ impl Actor {
 }
 
 impl Uncast {
-    const fn told(&self) -> &'static str {
+    /// In words.
+    pub const fn told(self) -> &'static str {
         match self {
             Self::TooMany => "the policy tells more requests apart than can be looked at",
             Self::NoExample => "no request was found that stands for some of them",

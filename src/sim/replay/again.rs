@@ -355,10 +355,7 @@ impl<'r> Run<'r> {
             return Err(Stopped::Skipped(Skipped::Incomplete));
         };
         self.begun += 1;
-        self.running.push(Running {
-            told: next,
-            facts,
-        });
+        self.running.push(Running { told: next, facts });
         Ok(())
     }
 

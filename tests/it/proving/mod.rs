@@ -1,6 +1,6 @@
 //! Proofs: what is proved is never contradicted by the live engine, and what is not proved is shown by it.
 
-mod plans;
+pub(crate) mod plans;
 mod walks;
 
 use std::process::{Command, Output};

@@ -6,23 +6,23 @@ use switchover::base::hash;
 use switchover::policy::{self, Plan};
 
 /// Chance from a seed.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         self.0 = hash::mix(self.0, 0x7761_7973);
         usize::try_from(hash::scale(self.0, count as u64)).unwrap()
     }
 
-    pub(super) fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    pub(super) fn of<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+    pub(crate) fn of<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
         list[self.below(list.len())]
     }
 }
@@ -33,7 +33,7 @@ provider b { kind = mistral, region = eu, auth = keys(env("B1"), env("B2"), env(
 provider c { kind = vllm, base_url = "http://10.0.0.1:8000", tls = off, region = eu, failure_domain = "dc", capacity { max_inflight = 4 }, model x = "qwen" }
 provider d { kind = vllm, base_url = "http://10.0.0.2:8000", tls = off, region = us, failure_domain = "dc", ttft_timeout = 300ms, model x = "qwen" }
 "#;
-pub(super) const TARGETS: [&str; 5] = ["a.x", "a.y", "b.x", "c.x", "d.x"];
+pub(crate) const TARGETS: [&str; 5] = ["a.x", "a.y", "b.x", "c.x", "d.x"];
 const FORBIDS: [&str; 8] = [
     "key.residency == \"eu\" and target.region != eu",
     "attempt.index > 0 and attempt.last in [connect, timeout, s5xx] and target.failure_domain == attempt.last_domain",
@@ -136,7 +136,7 @@ fn route(chance: &mut Chance, head: &str, guard: bool) -> String {
 }
 
 /// A plan with one proof, if the language takes what chance wrote.
-pub(super) fn plan(chance: &mut Chance) -> Option<(Plan, String)> {
+pub(crate) fn plan(chance: &mut Chance) -> Option<(Plan, String)> {
     let mut text = PROVIDERS.to_owned();
     if chance.one_in(2) {
         let max = chance.below(3);
