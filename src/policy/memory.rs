@@ -144,7 +144,7 @@ impl<'t> Memory<'t> {
                 item,
             });
         }
-        match whole.conclude(resolved, found, sets) {
+        match whole.conclude(resolved, found) {
             Ok((policy, diagnostics)) => Loaded {
                 policy: Some(policy),
                 diagnostics,

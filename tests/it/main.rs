@@ -5,6 +5,7 @@
 mod catalogue;
 #[cfg(test)]
 mod checking;
+#[cfg(test)]
 mod comparing;
 #[cfg(test)]
 #[path = "../support/decoders.rs"]
@@ -20,6 +21,7 @@ mod diagnostics;
 mod dialects;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
 mod drawing;
 #[cfg(test)]
 mod drills;

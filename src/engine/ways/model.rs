@@ -41,6 +41,8 @@ pub(super) struct Place {
     pub(super) keys: u8,
     /// How long it is waited for at most.
     ttft: Span,
+    /// Its context window, where it is known and makes a difference.
+    window: Option<u64>,
     /// Targets with the same number can change places without changing what can happen.
     pub(super) like: usize,
 }
@@ -68,13 +70,14 @@ const FAILURES: [Outcome; 16] = [
     Outcome::StreamAbort,
     Outcome::BadOutput,
     Outcome::ModelGone,
-    Outcome::ContextExceeded,
     Outcome::ContentFilter,
     Outcome::S4xx,
     Outcome::AuthFailed,
     Outcome::QuotaExhausted,
     Outcome::Tls,
     Outcome::Unsupported,
+    // Behind all others: it stands for none of them, as it keeps small windows out.
+    Outcome::ContextExceeded,
 ];
 
 impl<'k> Model<'k> {
@@ -111,8 +114,33 @@ impl<'k> Model<'k> {
         };
         model.hedge = model.hedge();
         model.endings = model.endings();
+        model.forget_windows();
         model.liken();
         Some(model)
+    }
+
+    /// Windows say nothing where no attempt ends as one that did not hold the request.
+    fn forget_windows(&mut self) {
+        let exceeded = |told: &Told| told.ending.outcome == Outcome::ContextExceeded;
+        if !self.endings.iter().any(exceeded) {
+            for place in &mut self.places {
+                place.window = None;
+            }
+        }
+    }
+
+    /// The window that a request does not fit whose attempt at `place` ended so.
+    pub(super) fn outgrown(&self, place: usize, outcome: Outcome) -> Option<u64> {
+        let place = self.places.get(place)?;
+        place.window.filter(|_| outcome == Outcome::ContextExceeded)
+    }
+
+    /// The places that are known not to hold what this window did not hold.
+    pub(super) fn too_small(&self, outgrown: Option<u64>) -> u64 {
+        let small = |place: &Place| matches!((place.window, outgrown), (Some(window), Some(outgrown)) if window <= outgrown);
+        let places = self.places.iter().enumerate();
+        let small = places.filter(|(_, place)| small(place));
+        small.fold(0, |set, (at, _)| set | bit(at))
     }
 
     pub(super) fn place_of(&self, target: TargetId) -> Option<usize> {
@@ -304,6 +332,7 @@ impl<'k> Model<'k> {
                 one.repeats == place.repeats
                     && one.keys == place.keys
                     && one.ttft == place.ttft
+                    && one.window == place.window
                     && same_tier == other_tier
                     && columns.get(at) == columns.get(other)
                     && !named(place.target)
@@ -354,6 +383,7 @@ fn place(plan: &Plan, serve: &Serve, target: TargetId, candidate: usize) -> Opti
         repeats: retries.map_or(0, |retries| retries.max),
         keys: u8::try_from(provider.auth.secrets().len()).unwrap_or(u8::MAX),
         ttft: serve.timeouts.ttft.unwrap_or(own.timeouts.ttft),
+        window: own.context,
         like: 0,
     })
 }

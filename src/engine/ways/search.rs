@@ -18,6 +18,8 @@ struct State {
     changes: u8,
     in_a_row: u8,
     hedged: bool,
+    /// The largest context window that turned out not to hold the request, in tokens.
+    outgrown: Option<u64>,
     /// Where the last one was and how it ended; `None` before the first.
     last: Option<(usize, usize)>,
     /// By place: how often it was asked, changes of key aside, and whether its last end lets it be asked again.
@@ -111,7 +113,7 @@ impl Search<'_> {
         let Some(told) = model.endings.get(ending) else {
             return Vec::new();
         };
-        let open = !model.masked(self.facts(state));
+        let open = !(model.masked(self.facts(state)) | model.too_small(state.outgrown));
         let mut begins = Vec::new();
         if told.key && open & bit(last) != 0 && model.more_keys(last, state.changes, state.in_a_row)
         {
@@ -203,7 +205,8 @@ impl Search<'_> {
         }
         for (number, told) in model.endings.iter().enumerate() {
             if told.places & bit(begin.place) != 0 {
-                let ended = running.ended(begin.place, number, told);
+                let mut ended = running.ended(begin.place, number, told);
+                ended.outgrow(model.outgrown(begin.place, told.ending.outcome));
                 let ends = Some(told.ending);
                 self.enter(ended, Some((at, Leg { ends, ..leg })))?;
             }
@@ -239,7 +242,8 @@ impl Search<'_> {
         let Some((hedge, second)) = model.hedge else {
             return Ok(None);
         };
-        let masked = (model.masked(facts) | running.tried()) & bit(second) != 0;
+        let out = model.masked(facts) | model.too_small(running.outgrown) | running.tried();
+        let masked = out & bit(second) != 0;
         if running.hedged
             || masked
             || running.attempts >= model.attempts_max
@@ -293,6 +297,8 @@ impl Search<'_> {
             for (number, told) in endings.filter(|(_, told)| can(told)) {
                 let mut ended = pair.both.ended(last, number, told);
                 ended.note(other, one.again);
+                ended.outgrow(model.outgrown(last, told.ending.outcome));
+                ended.outgrow(model.outgrown(other, one.ending.outcome));
                 let leg = pair.ended(last, told.ending, one.ending);
                 self.enter(ended, Some((pair.at, leg)))?;
             }
@@ -449,6 +455,10 @@ impl State {
         ended.last = Some((place, number));
         ended.note(place, told.repeatable);
         ended
+    }
+
+    fn outgrow(&mut self, window: Option<u64>) {
+        self.outgrown = self.outgrown.max(window);
     }
 
     fn note(&mut self, place: usize, again: bool) {

@@ -10,7 +10,6 @@ use crate::sim::request::Request;
 
 use super::journey::{Journey, Visit};
 use super::stage::{BEGINNING, Stage};
-use crate::sim::request::Request;
 
 /// Why a request went where it went.
 #[derive(Clone, Debug)]
