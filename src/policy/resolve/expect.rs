@@ -170,7 +170,15 @@ impl<'t> Resolver<'t> {
 
     pub(super) fn share_of(&mut self, of: &'t Expr<'t>) -> Option<ShareOf> {
         match of.name().and_then(|name| name.strip_prefix("route.")) {
-            Some(route) => self.route_named(route, of.place).map(ShareOf::Route),
+            Some(route) => {
+                let name = u32::try_from(route.len()).unwrap_or(of.place.len);
+                let place = Place {
+                    start: of.place.end().start.saturating_sub(name),
+                    len: name,
+                    ..of.place
+                };
+                self.route_named(route, place).map(ShareOf::Route)
+            }
             None => self.targets_of(of).map(ShareOf::Targets),
         }
     }

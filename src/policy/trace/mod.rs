@@ -180,21 +180,29 @@ impl<'s> Seen<'s> {
         }
     }
 
-    /// The smallest parts that make `cond` come out as `holds`, in words.
+    /// The smallest parts that make `cond` come out as `holds`, in words. One that never holds says so.
     fn because(&self, cond: &Cond, holds: bool) -> Vec<String> {
+        let parts = self.deciding(cond, holds);
+        if parts.is_empty() && !holds {
+            return vec!["false".to_owned()];
+        }
+        parts
+    }
+
+    fn deciding(&self, cond: &Cond, holds: bool) -> Vec<String> {
         match cond {
             Cond::Always => Vec::new(),
             Cond::Never => vec!["false".to_owned()],
             Cond::Test(test) => vec![self.told(test)],
             Cond::Not(inner) => {
-                let inner = self.because(inner, !holds);
+                let inner = self.deciding(inner, !holds);
                 let inner = inner.into_iter();
                 inner.map(|part| format!("not {part}")).collect()
             }
             Cond::All(parts) | Cond::Any(parts) => parts
                 .iter()
                 .filter(|part| self.holds(part) == holds)
-                .flat_map(|part| self.because(part, holds))
+                .flat_map(|part| self.deciding(part, holds))
                 .collect(),
         }
     }
