@@ -2,7 +2,7 @@
 //! the file that is served; or back to the one before.
 //!
 //! ```text
-//!   GET /policy ─▶ load NEW in the served file's place ─▶ its tests ─▶ what changes
+//!   GET /policy ─▶ load NEW in the served file's place ─▶ its tests, its proofs ─▶ what changes
 //!        ─▶ keep the old text ─▶ replace the file ─▶ POST /reload ─┬─▶ the hash serves: done
 //!                                                                   └─▶ it does not: the old text is put back
 //! ```
@@ -13,9 +13,11 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use crate::cli::terminal::Terminal;
-use crate::cli::{ApplyArgs, Exit, RollbackArgs, borrowed};
+use crate::cli::{ApplyArgs, Exit, RollbackArgs, borrowed, diff};
 use crate::policy::{self, Plan, Sources};
 use crate::runtime::{Disk, History, operator, replace};
+use crate::sim::compare::compare;
+use crate::sim::proof;
 use crate::sim::trial::{self, Coverage};
 
 /// Lets a running gateway serve another plan.
@@ -62,6 +64,7 @@ struct Served {
     sets: Vec<(String, String)>,
     hash: String,
     text: Vec<u8>,
+    plan: Plan,
 }
 
 impl Order<'_> {
@@ -74,6 +77,7 @@ impl Order<'_> {
             return Ok(());
         }
         terminal.print(&diff);
+        terminal.print(&meaning(&served.plan, &next));
         if self.dry_run {
             let (now, hash) = (&served.hash, next.policy.hash);
             terminal.print(&format!(
@@ -102,6 +106,7 @@ impl Order<'_> {
         };
         let next = checked(&served, &text, terminal)?;
         terminal.print(&difference(&served, &text));
+        terminal.print(&meaning(&served.plan, &next));
         self.swap(&served, &text, &next, terminal)?;
         history.undone(&served.text);
         Ok(())
@@ -133,22 +138,22 @@ impl Order<'_> {
                 &format!("`{file}`, which is served, cannot be read: {why}"),
             )
         })?;
-        let served = Served {
-            file: file.to_owned(),
-            sets: sets.collect(),
-            hash: hash.to_owned(),
-            text,
-        };
-        let loaded = policy::load(&Disk, &served.file, &borrowed(&served.sets));
-        let runs = loaded.is_ok_and(|(policy, _)| format!("{:016x}", policy.hash) == served.hash);
-        if !runs {
+        let sets: Vec<(String, String)> = sets.collect();
+        let loaded = policy::load(&Disk, file, &borrowed(&sets)).ok();
+        let runs = loaded.filter(|(policy, _)| format!("{:016x}", policy.hash) == hash);
+        let Some(plan) = runs.and_then(|(policy, _)| Plan::new(policy).ok()) else {
             let why = format!(
-                "`{}` does not hold what runs ({}): reload it, or put it back, first",
-                served.file, served.hash
+                "`{file}` does not hold what runs ({hash}): reload it, or put it back, first"
             );
             return Err(refused(terminal, &why));
-        }
-        Ok(served)
+        };
+        Ok(Served {
+            file: file.to_owned(),
+            sets,
+            hash: hash.to_owned(),
+            text,
+            plan,
+        })
     }
 
     /// The plans that were served before. Nobody else applies one meanwhile.
@@ -203,7 +208,7 @@ impl Order<'_> {
     }
 }
 
-/// The plan that the text makes in the served file's place, if its tests hold.
+/// The plan that the text makes in the served file's place, if its tests and proofs hold.
 fn checked(served: &Served, text: &[u8], terminal: &mut Terminal) -> Result<Plan, Exit> {
     let sources = InPlace { served, text };
     let loaded = policy::load(&sources, &served.file, &borrowed(&served.sets));
@@ -225,8 +230,18 @@ fn checked(served: &Served, text: &[u8], terminal: &mut Terminal) -> Result<Plan
         }
         failed += u32::from(!verdict.failures.is_empty());
     }
+    for proof in &plan.policy.proofs {
+        let verdict = proof::run(&plan, proof);
+        for failure in &verdict.failures {
+            let (name, expected, found) = (&proof.name, &failure.expected, &failure.found);
+            terminal.tell(&format!(
+                "FAIL {name}\n  expected {expected}\n     found {found}\n"
+            ));
+        }
+        failed += u32::from(!verdict.failures.is_empty());
+    }
     if failed > 0 {
-        let why = format!("{failed} of the plan's tests failed; nothing was changed");
+        let why = format!("{failed} of the plan's tests and proofs failed; nothing was changed");
         return Err(refused(terminal, &why));
     }
     Ok(plan)
@@ -258,6 +273,14 @@ fn difference(served: &Served, text: &[u8]) -> String {
     let mut unified = diff.unified_diff();
     unified.context_radius(3);
     unified.header(&served.file, "new").to_string()
+}
+
+/// What changes for requests.
+fn meaning(old: &Plan, new: &Plan) -> String {
+    match compare(old, new) {
+        Ok(found) => diff::text(&found),
+        Err(why) => format!("what changes for requests is undecided: {}\n", why.told()),
+    }
 }
 
 fn refused(terminal: &mut Terminal, why: &str) -> Exit {

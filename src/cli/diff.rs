@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cli::replay::{self, Report};
 use crate::cli::terminal::Terminal;
 use crate::cli::{DiffArgs, Exit, Format, borrowed};
 use crate::policy::{self, Plan};
@@ -28,16 +29,31 @@ pub(super) fn run(args: &DiffArgs, terminal: &mut Terminal) -> Exit {
             return Exit::Findings;
         }
     };
+    let traffic = match &args.traffic {
+        None => None,
+        Some(records) => match replay::counted(records, &old, Some(&new), EXAMPLES, terminal) {
+            Ok(counted) => Some(counted),
+            Err(exit) => return exit,
+        },
+    };
     match args.format {
-        Format::Text => terminal.print(&text(&found)),
-        Format::Json => terminal.print(&json(args, &found)),
+        Format::Text => {
+            terminal.print(&text(&found));
+            if let Some(traffic) = &traffic {
+                terminal.print(&traffic.text(&args.old, Some(&args.new)));
+            }
+        }
+        Format::Json => terminal.print(&json(args, &found, traffic.as_ref())),
     }
-    if found.changes.is_empty() {
+    if found.changes.is_empty() && !traffic.is_some_and(|traffic| traffic.changes()) {
         Exit::Fine
     } else {
         Exit::Changes
     }
 }
+
+/// Recorded requests that are shown.
+const EXAMPLES: usize = 5;
 
 fn loaded(file: &str, args: &DiffArgs, terminal: &mut Terminal) -> Result<Plan, Exit> {
     if !Path::new(file).exists() {
@@ -58,7 +74,7 @@ fn loaded(file: &str, args: &DiffArgs, terminal: &mut Terminal) -> Result<Plan, 
 }
 
 /// For people.
-fn text(found: &Comparison) -> String {
+pub(super) fn text(found: &Comparison) -> String {
     let mut out = String::new();
     for change in &found.changes {
         told(change, &mut out);
@@ -136,7 +152,7 @@ fn proved(invariant: &Invariant, out: &mut String) {
 }
 
 /// For programs.
-fn json(args: &DiffArgs, found: &Comparison) -> String {
+fn json(args: &DiffArgs, found: &Comparison, traffic: Option<&Report>) -> String {
     #[derive(Serialize)]
     struct Whole<'a> {
         schema: &'static str,
@@ -144,12 +160,15 @@ fn json(args: &DiffArgs, found: &Comparison) -> String {
         new: &'a str,
         #[serde(flatten)]
         found: &'a Comparison,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        traffic: Option<&'a Report>,
     }
     let whole = Whole {
         schema: "switchover.diff/1",
         old: &args.old,
         new: &args.new,
         found,
+        traffic,
     };
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
     text.push('\n');

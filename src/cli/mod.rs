@@ -227,6 +227,9 @@ struct DiffArgs {
     old: String,
     /// The one that there will be
     new: String,
+    /// Records of decisions, one a line: how many of these requests change their way
+    #[arg(long, value_name = "RECORDS")]
+    traffic: Option<String>,
     /// How differences are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,

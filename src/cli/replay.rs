@@ -15,7 +15,7 @@ use crate::sim::replay::{Again, Moved, Way, again, moved};
 
 /// What came of all records.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     schema: &'static str,
     policy: String,
     against: Option<String>,
@@ -49,7 +49,9 @@ pub(super) fn run(args: &ReplayArgs, terminal: &mut Terminal) -> Exit {
     match replayed(args, terminal) {
         Ok(report) => {
             match args.format {
-                Format::Text => terminal.print(&report.text(args)),
+                Format::Text => {
+                    terminal.print(&report.text(&args.policy, args.against.as_deref()));
+                }
                 Format::Json => {
                     let mut json = serde_json::to_string_pretty(&report).unwrap_or_default();
                     json.push('\n');
@@ -68,12 +70,27 @@ fn replayed(args: &ReplayArgs, terminal: &mut Terminal) -> Result<Report, Exit> 
         Some(file) => Some(loaded(file, &args.sets, terminal)?),
         None => None,
     };
+    counted(
+        &args.records,
+        &plan,
+        other.as_ref(),
+        args.examples,
+        terminal,
+    )
+}
+
+/// What comes of the records in a file under `plan`, or changes from it to `other`; so many of those that change are shown.
+pub(super) fn counted(
+    records: &str,
+    plan: &Plan,
+    other: Option<&Plan>,
+    examples_max: usize,
+    terminal: &mut Terminal,
+) -> Result<Report, Exit> {
     let mut report = Report {
         schema: "switchover.replay/1",
         policy: format!("{:016x}", plan.policy.hash),
-        against: other
-            .as_ref()
-            .map(|plan| format!("{:016x}", plan.policy.hash)),
+        against: other.map(|plan| format!("{:016x}", plan.policy.hash)),
         records: 0,
         same: 0,
         changed: 0,
@@ -81,24 +98,23 @@ fn replayed(args: &ReplayArgs, terminal: &mut Terminal) -> Result<Report, Exit> 
         skipped: BTreeMap::new(),
         unreadable: 0,
         examples: Vec::new(),
-        examples_max: args.examples,
+        examples_max,
     };
     let unread = |terminal: &mut Terminal, why: &str| {
-        let file = &args.records;
-        terminal.tell(&format!("switchover: `{file}` cannot be read: {why}\n"));
+        terminal.tell(&format!("switchover: `{records}` cannot be read: {why}\n"));
         Exit::Usage
     };
-    let lines = TextLines::open(&args.records).map_err(|why| unread(terminal, &why.to_string()))?;
+    let lines = TextLines::open(records).map_err(|why| unread(terminal, &why.to_string()))?;
     for (number, line) in (1_u64..).zip(lines) {
         let line = line.map_err(|why| unread(terminal, &why.to_string()))?;
         if line.trim().is_empty() {
             continue;
         }
         match line.parse::<Told>() {
-            Ok(told) => report.add(&told, &plan, other.as_ref()),
+            Ok(told) => report.add(&told, plan, other),
             Err(why) => {
                 report.unreadable += 1;
-                terminal.tell(&format!("{}:{number}: {why}\n", args.records));
+                terminal.tell(&format!("{records}:{number}: {why}\n"));
             }
         }
     }
@@ -173,6 +189,11 @@ impl Report {
         }
     }
 
+    /// Whether some of them change.
+    pub(super) const fn changes(&self) -> bool {
+        self.changed > 0
+    }
+
     /// Without another policy everything has to come out as recorded, and something must.
     fn exit(&self) -> Exit {
         let vain = self.same + self.changed == 0;
@@ -184,7 +205,8 @@ impl Report {
         }
     }
 
-    fn text(&self, args: &ReplayArgs) -> String {
+    /// For people; `policy` and `against` are the files.
+    pub(super) fn text(&self, policy: &str, against: Option<&str>) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
         for example in &self.examples {
@@ -198,16 +220,16 @@ impl Report {
             let _ = writeln!(out, "{time} {id}  {what}\n  {before}\n  -> {after}");
         }
         let records = self.records;
-        let _ = match &args.against {
+        let _ = match against {
             None => write!(
                 out,
                 "{records} records, {} come out as recorded under {}, {} do not",
-                self.same, args.policy, self.changed
+                self.same, policy, self.changed
             ),
             Some(against) => write!(
                 out,
                 "{records} records, {} go the same way under {} and {against}, {} do not",
-                self.same, args.policy, self.changed
+                self.same, policy, self.changed
             ),
         };
         for (word, count) in &self.changes {

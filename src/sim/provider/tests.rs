@@ -1,6 +1,6 @@
 //! The simulated provider against the format's own rules: what it says must be what a real one would say.
 
-use proptest::prelude::{any, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, proptest};
 use serde_json::{Value, json};
 
 use super::{Answer, Asked, Ending, Simulated};
@@ -331,23 +331,44 @@ fn the_same_seed_says_the_same() {
     assert_ne!(run(1).0, run(1).2, "two answers of one provider differ");
 }
 
+fn answer_any(body: &[u8]) {
+    let mut provider = Simulated::new(simulation(), 1);
+    let mut answer = Answer::default();
+    for path in ["/v1/chat/completions", "/v1/embeddings"] {
+        let asked = Asked::read("POST", path, body, RequestId(1), 0);
+        provider.answer(&asked, &mut answer);
+        assert_eq!(answer.ending, Ending::Clean);
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
-    fn any_body_is_answered(body in proptest::collection::vec(any::<u8>(), 0..200), stream in any::<bool>()) {
+    fn any_body_is_answered(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        answer_any(&body);
+    }
+}
+
+#[test]
+fn no_body_and_no_tokens_are_answered() {
+    answer_any(b"");
+    for stream in [false, true] {
         let mut provider = Simulated::new(simulation(), 1);
         let mut answer = Answer::default();
-        for path in ["/v1/chat/completions", "/v1/embeddings"] {
-            let asked = Asked::read("POST", path, &body, RequestId(1), 0);
-            provider.answer(&asked, &mut answer);
-            prop_assert_eq!(answer.ending, Ending::Clean);
-        }
         let body = format!(r#"{{"model":"a\"b","stream":{stream},"max_tokens":0}}"#);
-        let asked = Asked::read("POST", "/chat/completions", body.as_bytes(), RequestId(1), 0);
+        let asked = Asked::read(
+            "POST",
+            "/chat/completions",
+            body.as_bytes(),
+            RequestId(1),
+            0,
+        );
         provider.answer(&asked, &mut answer);
         let (_, body, _) = payload(&answer);
         if !stream {
             let value: Value = serde_json::from_slice(&body).unwrap();
-            prop_assert_eq!(value["model"].as_str(), Some("a\"b"));
+            assert_eq!(value["model"].as_str(), Some("a\"b"));
         }
     }
 }

@@ -55,7 +55,7 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all_and_taken_back() {
         (&broken, "the plan has errors; nothing was changed"),
         (
             &failing,
-            "1 of the plan's tests failed; nothing was changed",
+            "1 of the plan's tests and proofs failed; nothing was changed",
         ),
         (&fixed, "cannot change while the gateway runs"),
     ] {
@@ -73,6 +73,10 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all_and_taken_back() {
     );
     let (code, told) = apply(&gateway, &second, &["--dry-run"]);
     assert_eq!(code, 0, "{told}");
+    assert!(
+        told.contains("~ route default") && told.contains("tier 1"),
+        "{told}"
+    );
     assert!(
         told.contains("+route default { tier 1 { beta.chat } }"),
         "{told}"

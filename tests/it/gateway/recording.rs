@@ -135,6 +135,19 @@ fn replay(
     (told.status.code().unwrap(), report)
 }
 
+/// What another policy than the gateway's does differently, with these records for its traffic.
+fn difference(gateway: &Gateway, folder: &Folder, lines: &[String], other: &str) -> Value {
+    let old = folder.write("plan.policy", &gateway.text());
+    let new = folder.write("other.policy", other);
+    let records = folder.write("traffic.ndjson", &lines.join("\n"));
+    let files = [&old, &new].map(|path| path.to_str().unwrap());
+    let traffic = records.to_str().unwrap();
+    let options = ["--traffic", traffic, "--format", "json"];
+    let told = switchover(&[&["diff"], &files[..], &options].concat());
+    assert_eq!(told.status.code(), Some(2), "{}", text(&told.stderr));
+    serde_json::from_slice(&told.stdout).unwrap()
+}
+
 /// Each decision is found by the id that its client has, and explained as it was answered.
 fn are_explained_as_answered(gateway: &Gateway, folder: &Folder, answers: &[Answer]) {
     let plan = folder.write("plan.policy", &gateway.text());
@@ -223,6 +236,10 @@ fn a_recorded_request_asked_again_goes_where_it_went() {
     assert!(changed > 0 && same > requests as u64 / 2, "{report:#}");
     assert!(report["changes"]["route"].is_null(), "{report:#}");
     assert!(report["changes"]["first_target"].as_u64().unwrap() > 0);
+
+    let told = difference(&gateway, &folder, &lines, &other);
+    assert_eq!(told["traffic"]["changed"], changed);
+    assert_eq!(told["traffic"]["same"], same);
 }
 
 #[test]
