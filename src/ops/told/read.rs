@@ -112,12 +112,11 @@ impl Told {
         read.any(|name| self.facts.withheld.iter().any(|it| **it == **name))
     }
 
-    /// Whether it waited for a place.
+    /// Whether it waited for a place. Of a request that was recorded because it failed, the first step told comes after an
+    /// attempt, and may be the wait before a repeat.
     pub fn waited_in_queue(&self) -> bool {
         let waits = |step: &ToldStep| matches!(step.did, ToldDid::WaitUntilUs(_));
-        self.steps
-            .first()
-            .is_some_and(|first| waits(first) && first.at_us <= SOON_US)
+        self.whole && self.steps.first().is_some_and(waits)
     }
 }
 
@@ -237,6 +236,3 @@ fn target_named(plan: &Plan, name: &str) -> Option<TargetId> {
     let found = targets.find(|(_, target)| *target.name == *name);
     found.map(|(id, _)| id)
 }
-
-/// A step at the very beginning.
-const SOON_US: u64 = 1_000;
