@@ -12,7 +12,7 @@ use crate::wire::json::{Node, Tree};
 ///
 /// It is looked for from the end, where providers put it: what a model or a client wrote stands before it, or is quoted.
 ///
-/// PERF: the last [`TAIL_BYTES`] are searched, and the usage itself is read once. In Chat Completions nothing is allocated.
+/// PERF: the last `TAIL_BYTES` are searched, and the usage itself is read once. In Chat Completions nothing is allocated.
 pub fn usage_of_answer(format: Format, answer: &[u8]) -> Option<Usage> {
     let key = match format {
         Format::Gemini => &b"\"usageMetadata\""[..],
