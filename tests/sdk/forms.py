@@ -1,6 +1,7 @@
 """Whether a request is one that its provider takes: held against the provider's own SDK, which knows each field and its type, and
 against what its documents say of the order of messages and the names of calls. Nothing here knows how the gateway writes."""
 import functools
+import inspect
 import json
 import re
 import types as builtin
@@ -13,9 +14,13 @@ import botocore.validate
 import openai.types.chat
 import pydantic
 import typing_extensions
+from cohere.v2.client import V2Client
 from google.genai import types
 
-NAMES = {"chat": r".{1,40}", "messages": r"[a-zA-Z0-9_-]{1,64}", "converse": r"[a-zA-Z0-9_-]{1,64}", "gemini": r".+"}
+NAMES = {"chat": r".{1,40}", "messages": r"[a-zA-Z0-9_-]{1,64}", "converse": r"[a-zA-Z0-9_-]{1,64}", "gemini": r".+",
+         "cohere": r".+"}
+# In these each call or each result is a message or an item of its own.
+APART = ("chat", "responses", "cohere")
 
 
 class Exchange:
@@ -27,7 +32,7 @@ class Exchange:
 
 def check(format, body):
     """The conversation that a request holds, read in the format's own words."""
-    {"chat": sdk_chat, "messages": sdk_messages, "gemini": sdk_gemini, "converse": sdk_converse}[format](body)
+    {"chat": sdk_chat, "messages": sdk_messages, "gemini": sdk_gemini, "converse": sdk_converse, "cohere": sdk_cohere}[format](body)
     exchanges = conversation(format, body)
     for at, it in enumerate(exchanges):
         assert it.words or it.calls or it.results, f"message {at} is empty"
@@ -36,7 +41,7 @@ def check(format, body):
         assert [id for id, *_ in it.calls] == [id for id, _ in answered], f"message {at}: each call has its result right after it"
         if at:
             assert it.results == [] or exchanges[at - 1].calls, f"message {at}: results without calls"
-        if format != "chat":
+        if format not in APART:
             assert it.role == ("assistant" if at % 2 else "user"), f"message {at}: sides alternate"
     return exchanges
 
@@ -44,10 +49,10 @@ def check(format, body):
 def conversation(format, body):
     """As it stands, checked in nothing: of a request that passed, too."""
     found = []
-    read = {"chat": of_chat, "messages": of_messages, "gemini": of_gemini, "converse": of_converse, "responses": of_responses}
+    read = {"chat": of_chat, "messages": of_messages, "gemini": of_gemini, "converse": of_converse, "responses": of_responses,
+            "cohere": of_cohere}
     for role, calls, results, words in read[format](body):
-        # In OpenAI's formats each call and each result is a message or an item of its own.
-        together = format in ("chat", "responses") and found and found[-1].role == role and not words and not found[-1].words
+        together = format in APART and found and found[-1].role == role and not words and not found[-1].words
         if not together:
             found.append(Exchange(role))
         found[-1].calls += calls
@@ -114,6 +119,19 @@ def of_converse(body):
                [it["text"] for it in content if "text" in it])
 
 
+def of_cohere(body):
+    for message in body["messages"]:
+        if message["role"] == "system":
+            continue
+        words = text_of(message.get("content"))
+        if message["role"] == "tool":
+            yield "tool", [], [(message["tool_call_id"], words)], []
+            continue
+        calls = [(call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
+                 for call in message.get("tool_calls") or ()]
+        yield message["role"], calls, [], [it for it in (message.get("tool_plan"), words) if it]
+
+
 def text_of(content):
     return content if isinstance(content, str) else "".join(part["text"] for part in content or ())
 
@@ -147,6 +165,16 @@ def sdk_converse(body):
     assert not report.has_errors(), report.generate_report()
 
 
+def sdk_cohere(body):
+    """The request is the arguments of a method, which says by another one that it wants a stream."""
+    hints, arguments = hints_of(V2Client.chat), inspect.signature(V2Client.chat).parameters
+    needed = {name for name, it in arguments.items() if it.default is it.empty and name != "self"}
+    fields = {field: value for field, value in body.items() if field != "stream"}
+    assert isinstance(body.get("stream", False), bool)
+    complaint = misfit_of_fields(fields, hints, needed, "request")
+    assert complaint is None, complaint
+
+
 @functools.cache
 def hints_of(kind):
     return typing_extensions.get_type_hints(kind, include_extras=True)
@@ -164,12 +192,19 @@ def misfit(value, kind, at):
     if origin in (typing_extensions.Required, typing_extensions.NotRequired, typing.Annotated):
         return misfit(value, members[0], at)
     if origin in (typing.Union, builtin.UnionType):
-        complaints = [misfit(value, member, at) for member in members]
+        # Cohere's SDK lets pass what its next version may know.
+        complaints = [misfit(value, member, at) for member in members if member is not typing.Any]
         return None if None in complaints else max(complaints, key=furthest)
     if origin is typing.Literal:
         return None if value in members else f"{at}: {value!r} is none of {members}"
     if typing_extensions.is_typeddict(kind):
-        return misfit_of_fields(value, kind, at)
+        hints = hints_of(kind)
+        needed = {field for field, hint in hints.items() if typing_extensions.get_origin(hint) is typing_extensions.Required}
+        return misfit_of_fields(value, hints, needed, at)
+    if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
+        fields = {it.alias or name: it for name, it in kind.model_fields.items()}
+        needed = {field for field, it in fields.items() if it.is_required()}
+        return misfit_of_fields(value, {field: it.annotation for field, it in fields.items()}, needed, at)
     if origin is dict:
         return None if isinstance(value, dict) else f"{at}: is no object"
     if isinstance(origin, type) and issubclass(list, origin):
@@ -188,12 +223,11 @@ def furthest(complaint):
     return "is unknown" in complaint, complaint.split(":")[0].count(".")
 
 
-def misfit_of_fields(value, kind, at):
+def misfit_of_fields(value, hints, needed, at):
     if not isinstance(value, dict):
         return f"{at}: is no object"
-    hints = hints_of(kind)
-    for field, hint in hints.items():
-        if typing_extensions.get_origin(hint) is typing_extensions.Required and field not in value:
+    for field in needed:
+        if field not in value:
             return f"{at}: has no {field}"
     for field, it in value.items():
         if field not in hints:
@@ -202,3 +236,18 @@ def misfit_of_fields(value, kind, at):
         if complaint:
             return complaint
     return None
+
+
+def forces(format, body, tool):
+    """Whether this tool has to be called, as the format says that."""
+    if format == "chat":
+        return body["tool_choice"] == {"type": "function", "function": {"name": tool}}
+    if format == "messages":
+        choice = body["tool_choice"]
+        return (choice["type"], choice["name"]) == ("tool", tool)
+    if format == "gemini":
+        calling = body["toolConfig"]["functionCallingConfig"]
+        return (calling["mode"], calling["allowedFunctionNames"]) == ("ANY", [tool])
+    if format == "cohere":
+        return (body["tool_choice"], [it["function"]["name"] for it in body["tools"]]) == ("REQUIRED", [tool])
+    return body["toolConfig"]["toolChoice"] == {"tool": {"name": tool}}

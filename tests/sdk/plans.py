@@ -4,7 +4,7 @@ import json
 from conftest import recorded
 from meaning import events, frames
 
-KINDS = ("openai", "anthropic", "gemini", "bedrock")
+KINDS = ("openai", "anthropic", "gemini", "bedrock", "cohere")
 # A text, in one piece and as a stream.
 TEXTS = {
     ("chat", False): "openai/document-as-binary-content-input-with-tool-1",
@@ -17,6 +17,8 @@ TEXTS = {
     ("gemini", True): "gemini/strict-mode-with-streamed-thinking-google-gemini-3-pro-preview",
     ("converse", False): "bedrock/bedrock-native-output-minimax",
     ("converse", True): "bedrock/bedrock-model-stream",
+    ("cohere", False): "cohere/basic-chat-functionality-cohere-command-a-03-2025-replaces-previous-sy",
+    ("cohere", True): "cohere/astream",
 }
 # Calls of tools: two and more at once, and with proofs of the thoughts before them.
 CALLS = {
@@ -28,16 +30,29 @@ CALLS = {
     "gemini": ("gemini/toolchoicerequiredwithreasoningparam-followup-response",
                "gemini/streaming-reasoning-with-multiple-tool-calls"),
     "converse": ("bedrock/bedrock-anthropic-tool-with-thinking", "bedrock/converse-stream-no-content-tool-call"),
+    "cohere": ("cohere/citations-with-cohere-command-a-plus-05-2026-cites-tool-results-return",
+               "cohere/cohere-v2-chat-legacy-with-tool-calls-and-streaming"),
 }
+# Recorded answers that are a JSON object, and calls whose arguments are taken for one.
+OBJECTS = {"chat": "openai/json-openai-gpt-4o-completions-async-stream-1",
+           "messages": "anthropic/strict-mode-with-streamed-thinking-anthropic-claude-sonnet-4-5",
+           "gemini": "gemini/strict-mode-with-tools-google-gemini-3-pro-preview-1",
+           "converse": "bedrock/bedrock-native-output-minimax",
+           "cohere": "cohere/with-schema-with-cohere-command-a-03-2025-accepts-a-json-schema-and-re"}
+FORCED = {"chat": "openai/toolchoicerequiredwithreasoningparam-followup-response",
+          "messages": "anthropic/anthropic-to-google-deferred-capability-history-replay-1",
+          "gemini": "gemini/toolchoicerequiredwithreasoningparam-followup-response",
+          "converse": "bedrock/bedrock-strict-tool-with-native-output",
+          "cohere": "cohere/tool-choice-matrix-tools-plus-output-cohere-1"}
 # Events of a stream that say nothing yet.
-EMPTY_EVENTS = {"chat": 1, "responses": 2, "messages": 1, "gemini": 0, "converse": 1}
+EMPTY_EVENTS = {"chat": 1, "responses": 2, "messages": 1, "gemini": 0, "converse": 1, "cohere": 2}
 ONE_ALPHABET = str.maketrans("-_", "+/")
 
 
 def format_of(kind, client):
     """In which format a provider of this kind is asked for a client of that format."""
     return {"openai": "responses" if client == "responses" else "chat", "anthropic": "messages", "gemini": "gemini",
-            "bedrock": "converse"}[kind]
+            "bedrock": "converse", "cohere": "cohere"}[kind]
 
 
 def proofs(name):

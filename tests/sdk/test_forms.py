@@ -13,6 +13,7 @@ TAKEN = {
     "messages": "anthropic/structured-output-with-tools-anthropic-claude-sonnet-4-0-async-s-1",
     "gemini": "gemini/structured-output-with-tools-google-gemini-2-5-flash-async-strea-1",
     "converse": "bedrock/function-calling-bedrock-amazon-nova-2-lite-v1-0-can-use-tools-w-2",
+    "cohere": "cohere/function-calling-cohere-command-a-03-2025-can-use-tools-without--2",
 }
 LISTS = {"gemini": "contents"}
 

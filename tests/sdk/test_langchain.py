@@ -12,21 +12,12 @@ from langchain_openai import ChatOpenAI
 import forms
 from conftest import CLIENT_KEY, PATIENCE_S, Dialects, recorded
 from meaning import Meaning, meaning
-from plans import CALLS, KINDS, TEXTS, format_of
+from plans import CALLS, FORCED, KINDS, OBJECTS, TEXTS, format_of
 from test_dialects import streams
 
 MODELS = {"chat": ChatOpenAI, "responses": ChatOpenAI, "messages": ChatAnthropic, "gemini": ChatGoogleGenerativeAI}
 # Other formats than the client's: its own passes as it is, which other tests show.
 PAIRS = [(client, kind) for client in MODELS for kind in KINDS if format_of(kind, client) != client]
-# Recorded answers that are a JSON object, and calls whose arguments are taken for one.
-OBJECTS = {"chat": "openai/json-openai-gpt-4o-completions-async-stream-1",
-           "messages": "anthropic/strict-mode-with-streamed-thinking-anthropic-claude-sonnet-4-5",
-           "gemini": "gemini/strict-mode-with-tools-google-gemini-3-pro-preview-1",
-           "converse": "bedrock/bedrock-native-output-minimax"}
-FORCED = {"chat": "openai/toolchoicerequiredwithreasoningparam-followup-response",
-          "messages": "anthropic/anthropic-to-google-deferred-capability-history-replay-1",
-          "gemini": "gemini/toolchoicerequiredwithreasoningparam-followup-response",
-          "converse": "bedrock/bedrock-strict-tool-with-native-output"}
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +90,7 @@ def test_text(client, kind, stream, model, providers):
     assert CLIENT_KEY not in json.dumps(seen)
 
 
+# Of an answer with calls, and what it is followed by.
 CONVERSATIONS = [(client, kind, name) for client, kind in PAIRS for name in CALLS[format_of(kind, client)]]
 
 
@@ -150,17 +142,4 @@ def test_an_answer_by_a_forced_tool(client, kind, model, providers):
     providers["first"].serve(name)
     assert chat.invoke("hi").model_dump() == arguments
     [seen] = providers["first"].log()
-    assert forces(format_of(kind, client), seen["body"], tool)
-
-
-def forces(format, body, tool):
-    """Whether this tool has to be called, as the format says that."""
-    if format == "chat":
-        return body["tool_choice"] == {"type": "function", "function": {"name": tool}}
-    if format == "messages":
-        choice = body["tool_choice"]
-        return (choice["type"], choice["name"]) == ("tool", tool)
-    if format == "gemini":
-        calling = body["toolConfig"]["functionCallingConfig"]
-        return (calling["mode"], calling["allowedFunctionNames"]) == ("ANY", [tool])
-    return body["toolConfig"]["toolChoice"] == {"tool": {"name": tool}}
+    assert forms.forces(format_of(kind, client), seen["body"], tool)

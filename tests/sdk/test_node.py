@@ -1,17 +1,11 @@
-"""The official SDKs of Node as clients: tests/sdk/node, run by node's own test runner. `npm ci` in that folder first."""
-import json
-import os
-import pathlib
-import shutil
-import subprocess
-
+"""The official SDKs of Node as clients: tests/sdk/node. `npm ci` in that folder first."""
 import pytest
 
-from conftest import CLIENT_KEY, Dialects
+import nodejs
+from conftest import Dialects
 from meaning import meaning
 from test_dialects import ALL, CHAT, streams
 
-FOLDER = pathlib.Path(__file__).parent / "node"
 # OpenAI's recordings are served as a compatible provider's: OpenAI itself would be asked in the client's own format.
 FOLDERS = {"anthropic": "anthropic", "gemini": "gemini", "mistral": "mistral", "openai": "openai_compatible"}
 # What reaches a client of the provider's own format as the provider sent it, and what an SDK made for another provider does
@@ -21,7 +15,7 @@ NOT_READ = {
     "mistral/mistral-hybrid-reasoning-streams-thinking-separately-from-content": "its content is a list of parts",
     "mistral/tool-choice-matrix-tools-plus-output-mistral-1": "its call has no type, which @ai-sdk/openai demands",
 }
-FILES = sorted(path.name for path in FOLDER.glob("*.test.js"))
+FILES = ("ai.test.js", "anthropic.test.js", "openai.test.js")
 
 
 def unread_in(name):
@@ -43,16 +37,9 @@ def cases():
     return found
 
 
-@pytest.fixture(scope="session")
-def modules():
-    if not shutil.which("node"):
-        pytest.skip("node is not here: the SDKs of Node are left out")
-    if not (FOLDER / "node_modules").is_dir():
-        pytest.fail("the SDKs of Node are not installed: run `npm ci` in tests/sdk/node")
-
-
-@pytest.fixture(scope="session")
-def kinds(tmp_path_factory, all_providers, modules):
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory, all_providers):
+    nodejs.demand()
     gateway = Dialects(tmp_path_factory.mktemp("node"), all_providers, sorted(FOLDERS.values()))
     yield gateway
     gateway.end()
@@ -60,11 +47,4 @@ def kinds(tmp_path_factory, all_providers, modules):
 
 @pytest.mark.parametrize("file", FILES)
 def test_node(file, kinds, providers, tmp_path):
-    written = tmp_path / "cases.json"
-    written.write_text(json.dumps(cases()), encoding="utf-8")
-    environment = {**os.environ, "SWITCHOVER_TEST_GATEWAY": f"http://127.0.0.1:{kinds.port}",
-                   "SWITCHOVER_TEST_STAND_IN": providers["first"].url, "SWITCHOVER_TEST_KEY": CLIENT_KEY,
-                   "SWITCHOVER_TEST_CASES": str(written)}
-    ran = subprocess.run(["node", "--test", "--test-reporter=tap", file], cwd=FOLDER, env=environment, capture_output=True,
-                         text=True, timeout=240)
-    assert ran.returncode == 0, "\n".join(line for line in ran.stdout.splitlines() if not line.strip().startswith("ok "))
+    nodejs.run(file, kinds, providers["first"], cases(), tmp_path)

@@ -1,7 +1,7 @@
 // What the tests share: where the gateway and the stand-in provider are, and what each recording says. tests/sdk/test_node.py
 // starts both and writes the cases, so that the expected meaning is read by the same code as for the Python SDKs.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { z } from "zod";
 
 function needed(name) {
@@ -13,7 +13,7 @@ function needed(name) {
 export const GATEWAY = needed("SWITCHOVER_TEST_GATEWAY");
 export const KEY = needed("SWITCHOVER_TEST_KEY");
 const STAND_IN = needed("SWITCHOVER_TEST_STAND_IN");
-const CASES = JSON.parse(readFileSync(needed("SWITCHOVER_TEST_CASES"), "utf8"));
+export const CASES = JSON.parse(readFileSync(needed("SWITCHOVER_TEST_CASES"), "utf8"));
 
 /** The cases for a client of this format: whole answers, streamed ones, and whole ones that are a JSON object. */
 export function casesFor(format) {
@@ -40,13 +40,24 @@ async function control(path, body) {
   return answer.json();
 }
 
+/** Answers everything with this recording, runs `ask`, and gives what it found and what the provider was asked. */
+export async function seenBy(name, ask) {
+  await control("/__reset", "");
+  await control("/__serve", name);
+  const found = await ask();
+  return [found, await control("/__log")];
+}
+
 /** Answers everything with this recording, and runs `ask`; the provider must have been asked exactly once. */
 export async function answeredBy(it, ask) {
-  await control("/__reset", "");
-  await control("/__serve", it.name);
-  const found = await ask();
-  assert.equal((await control("/__log")).length, 1, "one attempt");
+  const [found, seen] = await seenBy(it.name, ask);
+  assert.equal(seen.length, 1, "one attempt");
   return found;
+}
+
+/** For the Python side, which knows how each provider's requests are read. */
+export function report(value) {
+  appendFileSync(needed("SWITCHOVER_TEST_REPORT"), `${JSON.stringify(value)}\n`);
 }
 
 /** The names of the tools that the recorded answer calls, and one more: an SDK checks calls against them. */
