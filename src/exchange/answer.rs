@@ -336,7 +336,8 @@ impl Exchange {
             let hint = self.answer.retry_after;
             let hint = hint.or_else(|| retry_after(std::iter::empty(), status, body, context.unix));
             let error = ClientError::of_answer(outcome, status, body);
-            if let Some(attempt) = self.attempt.filter(|_| is_wrong_path(outcome, status)) {
+            let wrong_path = is_wrong_path(outcome, status, body);
+            if let Some(attempt) = self.attempt.filter(|_| wrong_path) {
                 context.core.board().path_was_wrong(attempt.target);
             }
             return self.attempt_failed(

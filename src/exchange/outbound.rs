@@ -14,6 +14,7 @@ use crate::base::{Moment, Outcome, ProviderId, Span, hash};
 use crate::dialect::converse::{Signed, sign};
 use crate::dialect::format::Format;
 use crate::dialect::loss::Unsupported;
+use crate::dialect::messages::is_half_a_conversation;
 use crate::dialect::openai::{ClientError, Passage, request_field_passage};
 use crate::dialect::provider::Asked;
 use crate::engine::{Attempt, AttemptRecord, Bound, Chain, End, Step};
@@ -492,12 +493,21 @@ impl Exchange {
         if self.is_resuming() {
             return self.resume_at_next(now, context);
         }
-        self.last_error = Some((error, retry_after));
+        // Whoever fails besides: who can be served by sending more learns it.
+        if !self.sends_half() {
+            self.last_error = Some((error, retry_after));
+        }
         if self.is_hedged() {
             self.state = State::Outlived;
             return;
         }
         self.next_step(now, context);
+    }
+
+    /// Whether a target would have served the request if it held all of its conversation.
+    pub(super) fn sends_half(&self) -> bool {
+        let last = self.last_error.as_ref();
+        last.is_some_and(|(error, _)| is_half_a_conversation(error))
     }
 
     /// Lets go of whatever attempts are under way; nobody has failed.

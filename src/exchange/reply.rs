@@ -103,6 +103,12 @@ impl Exchange {
 
     /// The chain is over without an answer.
     pub(super) fn finish(&mut self, now: Moment, finish: Finish, context: &mut Context<'_>) {
+        // To come back later with the same would not help.
+        let finish = if self.sends_half() {
+            Finish::Stop
+        } else {
+            finish
+        };
         match finish {
             Finish::Stop => {
                 let last = self.last_error.take();

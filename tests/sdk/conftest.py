@@ -160,6 +160,13 @@ class Gateway:
         urls = {name: provider.url for name, provider in providers.items()}
         self.begin(folder, POLICY, dict(routes=routes, ttft=ttft, idle=idle, **urls), io, wrapper)
 
+    @classmethod
+    def of(cls, folder, template, values):
+        """One with a policy of its own."""
+        gateway = cls.__new__(cls)
+        gateway.begin(folder, template, values)
+        return gateway
+
     def begin(self, folder, template, values, io=None, wrapper=()):
         self.port, self.admin, self.log_path = free_port(), free_port(), folder / "gateway.log"
         self.clients = {}

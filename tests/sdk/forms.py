@@ -115,7 +115,7 @@ def of_converse(body):
         calls = [it["toolUse"] for it in content if "toolUse" in it]
         results = [it["toolResult"] for it in content if "toolResult" in it]
         yield (message["role"], [(it["toolUseId"], it["name"], it["input"]) for it in calls],
-               [(it["toolUseId"], "".join(part["text"] for part in it["content"])) for it in results],
+               [(it["toolUseId"], "".join(part.get("text", "") for part in it["content"])) for it in results],
                [it["text"] for it in content if "text" in it])
 
 
@@ -123,17 +123,19 @@ def of_cohere(body):
     for message in body["messages"]:
         if message["role"] == "system":
             continue
-        words = text_of(message.get("content"))
         if message["role"] == "tool":
-            yield "tool", [], [(message["tool_call_id"], words)], []
+            yield "tool", [], [(message["tool_call_id"], text_of(message["content"]))], []
             continue
+        content = message.get("content") or []
+        # An empty text beside calls says nothing.
+        says = text_of(content) or any(part["type"] != "text" for part in content)
         calls = [(call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
                  for call in message.get("tool_calls") or ()]
-        yield message["role"], calls, [], [it for it in (message.get("tool_plan"), words) if it]
+        yield message["role"], calls, [], [it for it in (message.get("tool_plan"), says and content) if it]
 
 
 def text_of(content):
-    return content if isinstance(content, str) else "".join(part["text"] for part in content or ())
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content or ())
 
 
 def sdk_chat(body):

@@ -35,7 +35,27 @@ fn members(error: &ClientError<'_>, out: &mut Writer<'_>) {
     out.key("error").object(|it| {
         it.key("type").string(kind(error));
         it.key("message").string(&message(error));
+        if let Some(code) = thread_code(error) {
+            it.key("details")
+                .object(|it| it.key("error_code").string(code));
+        }
     });
+}
+
+/// What Anthropic's clients read of a conversation that a provider was to keep: they go by the code, and send all of it
+/// again (platform.claude.com, *Message threads*, November 2026).
+fn thread_code<'a>(error: &'a ClientError<'_>) -> Option<&'a str> {
+    if is_half_a_conversation(error) {
+        return Some("thread_unsupported_request");
+    }
+    let code = error.code.as_deref()?;
+    code.starts_with("thread_").then_some(code)
+}
+
+/// Whether a provider would serve the request if the client sent all of the conversation.
+pub fn is_half_a_conversation(error: &ClientError<'_>) -> bool {
+    let is_unsupported = error.code.as_deref() == Some("unsupported_by_provider");
+    is_unsupported && error.param.as_deref() == Some("thread")
 }
 
 /// The class: of platform.claude.com, *Errors*, November 2026.

@@ -31,7 +31,9 @@ mod request;
 mod stream;
 
 pub use self::answer::{read as read_answer, write as write_answer};
-pub use self::error::{body as error_body, event as error_event, status as error_status};
+pub use self::error::{
+    body as error_body, event as error_event, is_half_a_conversation, status as error_status,
+};
 pub use self::outcome::{outcome_of, outcome_of_error};
 pub use self::provenance::{may_hold_unsigned_thoughts, without_unsigned_thoughts};
 pub use self::request::{read as read_request, write as write_request};

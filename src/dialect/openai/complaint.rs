@@ -8,7 +8,7 @@
 //!   {"object":"error","message","type","code"}       Mistral, vLLM
 //!   {"message":"text"}                               proxies in front of providers
 //!   [{"error":{…,"details":[{…}]}}]                  Google's OpenAI-compatible address
-//!   {"type":"error","error":{…,"error_code"}}        Anthropic's
+//!   {"type":"error","error":{…,"error_code"}}        Anthropic's, where the code may also stand in `details`
 //!   {"choices":[{"error":{…}}]}                      OpenRouter, inside a 200
 //! ```
 
@@ -91,7 +91,12 @@ impl<'a> Complaint<'a> {
             b"error_code" if self.code.is_empty() => self.code = text,
             b"param" => self.param = text,
             b"metadata" => self.behind = value,
-            b"details" => self.details = value,
+            b"details" => {
+                self.details = value;
+                if self.code.is_empty() {
+                    self.code = code_in(value);
+                }
+            }
             _ => {}
         }
         if matches!(
@@ -115,6 +120,21 @@ impl<'a> Complaint<'a> {
             details: pick(self.details, outer.details),
         }
     }
+}
+
+/// `error_code` in an object of particulars.
+fn code_in(details: &[u8]) -> &[u8] {
+    let mut cursor = Cursor::new(details);
+    let entered = cursor.enter(b'{');
+    while entered.is_some()
+        && let Some(key) = cursor.member()
+        && let Some(value) = cursor.value()
+    {
+        if key == b"error_code" {
+            return unquoted(value);
+        }
+    }
+    &[]
 }
 
 /// `"text"`, or the first `msg` of a list of them.

@@ -75,7 +75,7 @@ impl<'a> ClientError<'a> {
         ) {
             return own;
         }
-        if is_wrong_path(outcome, status) {
+        if is_wrong_path(outcome, status, body) {
             return ClientError::new(
                 502,
                 SERVER,

@@ -37,10 +37,19 @@ pub fn outcome_of_error(kind: ProviderKind, data: &[u8]) -> Outcome {
 }
 
 /// Whether the provider does not know the path that it was asked at: a wrong base address answers 404 or 405 to a request
-/// that is fine. That is ours, not the client's.
-pub const fn is_wrong_path(outcome: Outcome, status: u16) -> bool {
-    matches!(outcome, Outcome::S4xx) && matches!(status, 404 | 405)
+/// that is fine. That is ours, not the client's. Where the answer names what in the request is not there — a member of it,
+/// a conversation that the provider kept — it is the client's.
+pub fn is_wrong_path(outcome: Outcome, status: u16, body: &[u8]) -> bool {
+    if outcome != Outcome::S4xx || !matches!(status, 404 | 405) {
+        return false;
+    }
+    let complaint = Complaint::find(body).unwrap_or_default();
+    complaint.param.is_empty() && !complaint.code.starts_with(THREAD)
 }
+
+/// How Anthropic's codes begin that are about a conversation which it keeps (platform.claude.com, *Message threads*,
+/// November 2026): it is gone, or went on elsewhere. Clients know what to do: they send all of it.
+const THREAD: &[u8] = b"thread_";
 
 /// Whether a refusal is about the model that was asked for and not about the key: the key is good for others.
 pub fn is_of_model(status: u16, body: &[u8]) -> bool {
@@ -215,6 +224,7 @@ fn by_code(code: &[u8]) -> Option<Outcome> {
         | b"service_tier_capacity_exceeded" // Mistral, with 429
         | b"capacity_exceeded" => Outcome::Overloaded,
         b"rate_limit_exceeded" | b"RateLimitReached" => Outcome::S429, // Groq sends it with 413 too
+        _ if code.starts_with(THREAD) => Outcome::S4xx, // with 404 and 409, too
         _ => return None,
     })
 }

@@ -164,7 +164,7 @@ fn messages() -> Vec<Value> {
         json!({
             "model": "m", "max_tokens": 3000, "messages": user, "system": "be brief",
             "metadata": {"user_id": "u", "other": 1}, "service_tier": "standard_only", "stop_sequences": ["END"],
-            "temperature": 0.5, "top_p": 0.5, "top_k": 5, "context_management": {"edits": []}, "cache_control": {"type": "ephemeral"},
+            "temperature": 0.5, "top_p": 0.5, "top_k": 5, "context_management": {"edits": []}, "thread": {"type": "create"}, "cache_control": {"type": "ephemeral"},
             "speed": "fast", "fallbacks": [{}],
         }),
         json!({"model": "m", "max_tokens": 3000, "messages": user, "thinking": {"type": "enabled", "budget_tokens": 2048, "new": 1}}),

@@ -512,6 +512,15 @@ pub(super) fn answer_features() -> Vec<Feature> {
             ],
         ),
         feature(
+            "a conversation that the provider is to keep from now on",
+            [
+                none.clone(),
+                none.clone(),
+                json!({"thread": {"type": "create"}}),
+                none.clone(),
+            ],
+        ),
+        feature(
             "a field that nobody knows",
             [
                 json!({"frobnicate": 1}),

@@ -1,4 +1,4 @@
-//! `tests/corpus/dialects/<client format>-<case>/request.json`, and beside it what each kind of provider is asked for it:
+//! `tests/corpus/dialects/<client format>-<case>/request.json`, and beside it what each provider is asked for it:
 //! `<target>.jsonc`, with what was dropped, or why it is refused, at the top. `UPDATE=1 cargo test --test it dialects`
 //! writes these anew; what changes in them is to be read like code.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use switchover::dialect::format::Format;
 
 use super::layout::laid_out;
-use super::{CLIENTS, Said, TARGETS, Target};
+use super::{CLIENTS, MORE, Said, TARGETS, Target};
 
 fn cases() -> Vec<(String, Format, PathBuf)> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/dialects");
@@ -61,7 +61,8 @@ fn every_request_is_said_for_every_provider() {
     for (name, client, folder) in &cases {
         let request = fs::read(folder.join("request.json")).unwrap();
         let mut files = BTreeSet::from(["request.json".to_owned()]);
-        for target in TARGETS.iter().filter(|target| !target.passes(*client)) {
+        let targets = TARGETS.iter().chain(&MORE);
+        for target in targets.filter(|target| !target.passes(*client)) {
             let file = format!("{}.jsonc", target.name);
             let [told, again] = [(); 2].map(|()| told(target, *client, &request));
             assert_eq!(told, again, "the same request gives the same bytes");

@@ -44,6 +44,40 @@ const TARGETS: [Target; 10] = [
     target("cohere", ProviderKind::Cohere, "command-a-plus-05-2026"),
 ];
 
+/// Providers beside [`TARGETS`]: kinds and models that take less, or something else.
+const MORE: [Target; 14] = [
+    target("openai-thinking", ProviderKind::OpenAi, "gpt-5.2"),
+    target("groq", ProviderKind::Groq, "llama-3.3-70b-versatile"),
+    target("xai", ProviderKind::Xai, "grok-4"),
+    target("together", ProviderKind::Together, "moonshotai/Kimi-K2"),
+    target(
+        "fireworks",
+        ProviderKind::Fireworks,
+        "accounts/fireworks/models/kimi-k2",
+    ),
+    target("perplexity", ProviderKind::Perplexity, "sonar"),
+    target("cerebras", ProviderKind::Cerebras, "gpt-oss-120b"),
+    target("ollama", ProviderKind::Ollama, "qwen3"),
+    target("vllm", ProviderKind::Vllm, "m"),
+    target("openai_compatible", ProviderKind::OpenAiCompatible, "m"),
+    target(
+        "anthropic-newer",
+        ProviderKind::Anthropic,
+        "claude-opus-4-8",
+    ),
+    target("gemini-older", ProviderKind::Gemini, "gemini-2.0-flash"),
+    target(
+        "bedrock-nova",
+        ProviderKind::Bedrock,
+        "us.amazon.nova-lite-v1:0",
+    ),
+    target(
+        "bedrock-llama",
+        ProviderKind::Bedrock,
+        "meta.llama3-3-70b-instruct-v1:0",
+    ),
+];
+
 /// The formats that clients speak.
 const CLIENTS: [Format; 4] = [
     Format::Chat,

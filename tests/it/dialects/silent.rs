@@ -7,45 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use switchover::dialect::format::Format;
-use switchover::policy::model::ProviderKind;
 
 use super::documented::requests;
-use super::{CLIENTS, Said, TARGETS, Target, target};
-
-/// Providers beside [`TARGETS`], which are one for each way of asking: models and kinds that take less, or something else.
-const MORE: [Target; 11] = [
-    target(
-        "openai, a model that thinks",
-        ProviderKind::OpenAi,
-        "gpt-5.2",
-    ),
-    target("groq", ProviderKind::Groq, "llama-3.3-70b-versatile"),
-    target("xai", ProviderKind::Xai, "grok-4"),
-    target("perplexity", ProviderKind::Perplexity, "sonar"),
-    target("ollama", ProviderKind::Ollama, "m"),
-    target("vllm", ProviderKind::Vllm, "m"),
-    target("openai_compatible", ProviderKind::OpenAiCompatible, "m"),
-    target(
-        "anthropic, a new one",
-        ProviderKind::Anthropic,
-        "claude-opus-4-8",
-    ),
-    target(
-        "gemini, an old one",
-        ProviderKind::Gemini,
-        "gemini-2.0-flash",
-    ),
-    target(
-        "bedrock, nova",
-        ProviderKind::Bedrock,
-        "us.amazon.nova-lite-v1:0",
-    ),
-    target(
-        "bedrock, llama",
-        ProviderKind::Bedrock,
-        "meta.llama3-3-70b-instruct-v1:0",
-    ),
-];
+use super::{CLIENTS, MORE, Said, TARGETS, Target};
 
 /// Places that make no difference, by how they end, and why that is no loss. `*` stands for any number.
 const MEANINGLESS: [(&str, &str); 25] = [

@@ -1,7 +1,8 @@
 //! Reads a client's request.
 //!
 //! Refused is what no other provider could do in Anthropic's place: tools that Anthropic runs or whose schema only its
-//! models know, files and containers that lie there, MCP servers that it calls, a place of inference that was asked for.
+//! models know, files, containers and conversations that lie there, MCP servers that it calls, a place of inference that was
+//! asked for.
 //! What only makes an answer cheaper or rounder is dropped and named.
 
 use crate::dialect::loss::{Losses, Unsupported};
@@ -74,6 +75,13 @@ fn member<'a>(
         "mcp_servers" if value.elements().next().is_none() => {}
         "mcp_servers" => return Err(wrong(key, "names servers that only Anthropic calls")),
         "container" => return Err(wrong(key, "names a container that is Anthropic's")),
+        // What was said before is not in the request. To begin one is no more than a wish to be able to.
+        "thread" if value.text("type") != Some("create") => {
+            return Err(wrong(
+                key,
+                "goes on with a conversation that only Anthropic keeps: all of it has to be sent",
+            ));
+        }
         "inference_geo" if value.as_str() == Some("global") => {}
         "inference_geo" => {
             return Err(wrong(

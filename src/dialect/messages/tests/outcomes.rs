@@ -7,6 +7,7 @@ use crate::base::Outcome::{
 use crate::dialect::messages::{count_tokens, error, outcome_of, outcome_of_error};
 use crate::dialect::openai::ClientError;
 use crate::dialect::recorded::{self, RecordedBody};
+use serde_json::{Value, json};
 
 #[test]
 fn recorded_answers() {
@@ -161,6 +162,44 @@ fn successes_and_those_that_are_none() {
     }
 }
 
+/// platform.claude.com, *Message threads*: clients go by the code in the details, and send all of the conversation.
+#[test]
+fn a_conversation_that_is_not_there_is_the_clients_matter() {
+    for (status, code) in [
+        (404, "thread_not_found"),
+        (409, "thread_continue_in_flight"),
+        (400, "thread_unsupported_request"),
+    ] {
+        let answer = json!({"type": "error", "error": {"type": "x", "message": "m", "details": {"error_code": code}}});
+        let answer = answer.to_string();
+        assert_eq!(outcome_of(status, answer.as_bytes()), S4xx, "{code}");
+        let error = ClientError::of_answer(S4xx, status, answer.as_bytes());
+        assert_eq!(error::status(&error), status);
+        assert_eq!(
+            told(&error)["error"]["details"],
+            json!({"error_code": code})
+        );
+    }
+    let unsupported = ClientError {
+        param: Some("thread".into()),
+        ..ClientError::of_outcome(Outcome::Unsupported)
+    };
+    let details = json!({"error_code": "thread_unsupported_request"});
+    assert_eq!(told(&unsupported)["error"]["details"], details);
+    let other = ClientError {
+        param: Some("container".into()),
+        ..ClientError::of_outcome(Outcome::Unsupported)
+    };
+    assert_eq!(told(&other)["error"].get("details"), None);
+}
+
+/// The body of an error, for a client.
+fn told(error: &ClientError<'_>) -> Value {
+    let mut body = Vec::new();
+    error::body(error, "", &mut body);
+    serde_json::from_slice(&body).unwrap()
+}
+
 #[test]
 fn errors_for_clients() {
     for (outcome, status, kind) in [
@@ -178,7 +217,7 @@ fn errors_for_clients() {
         assert_eq!(error::status(&error), status, "{outcome}");
         let mut body = Vec::new();
         error::body(&error, "req_1", &mut body);
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["error"]["type"], kind, "{outcome}");
         assert_eq!(body["request_id"], "req_1");
     }

@@ -343,6 +343,8 @@ fn what_clients_ask_for() {
         "mcp_servers"
     );
     assert_eq!(refused(with("container", json!("c"))), "container");
+    let on = json!({"type": "continue", "previous_message_id": "msg_1"});
+    assert_eq!(refused(with("thread", on)), "thread");
     assert_eq!(refused(with("inference_geo", json!("us"))), "inference_geo");
     for key in [
         "max_tokens",
@@ -383,6 +385,7 @@ fn what_clients_ask_for() {
             "context_management",
         ),
         ("service_tier", json!("auto"), "service_tier"),
+        ("thread", json!({"type": "create"}), "thread"),
         (
             "metadata",
             json!({"user_id": "u", "other": 1}),

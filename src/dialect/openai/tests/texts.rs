@@ -106,6 +106,10 @@ fn the_providers_words_stay_away_where_it_is_not() {
         (error.status, error.code.as_deref()),
         (502, Some("upstream_not_found"))
     );
+    // Unless it is in the request that something is named which is not there.
+    let item = br#"{"error":{"message":"Item with id 'rs_1' not found.","type":"invalid_request_error","param":"input","code":null}}"#;
+    let error = ClientError::of_answer(Outcome::S4xx, 404, item);
+    assert_eq!((error.status, error.param.as_deref()), (404, Some("input")));
 }
 
 #[test]
