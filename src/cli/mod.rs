@@ -14,7 +14,6 @@ mod lsp;
 mod markup;
 mod models;
 mod order;
-mod rehearsed;
 mod reload;
 mod replay;
 mod serve;

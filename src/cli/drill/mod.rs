@@ -3,7 +3,6 @@
 mod junit;
 mod page;
 mod plot;
-mod report;
 
 use std::path::Path;
 
@@ -13,9 +12,7 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{DrillArgs, Exit, borrowed};
 use crate::policy::{self, Plan};
 use crate::runtime::Disk;
-use crate::sim::rehearsal::{self, Setup};
-
-use self::report::{Drilled, Report};
+use crate::sim::rehearsal::{self, Conclusion, Drilled, Report, Setup};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Form {
@@ -36,7 +33,7 @@ pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
     for file in &args.files {
         match drilled(file, args, terminal) {
             Ok(report) => {
-                exit = exit.max(report.exit());
+                exit = exit.max(exit_of(&report));
                 reports.push(report);
             }
             Err(found) => exit = exit.max(found),
@@ -51,11 +48,21 @@ pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
     }
     let text = match args.format {
         Form::Text => reports.iter().map(Report::text).collect(),
-        Form::Json => report::json(&reports),
+        Form::Json => rehearsal::json(&reports),
         Form::Junit => junit::xml(&reports),
         Form::Html => page::html(&reports),
     };
     exit.max(put(&text, args.out.as_deref(), terminal))
+}
+
+/// How the command ends because of a report.
+fn exit_of(report: &Report) -> Exit {
+    let each = report.drills.iter().map(|drill| match drill.conclusion {
+        Conclusion::Passed | Conclusion::Skipped => Exit::Fine,
+        Conclusion::Failed => Exit::Findings,
+        Conclusion::Aborted | Conclusion::Ended | Conclusion::Running => Exit::Aborted,
+    });
+    each.max().unwrap_or(Exit::Fine)
 }
 
 /// Writes a report to its file, or to standard output.
