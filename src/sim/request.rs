@@ -160,7 +160,9 @@ impl Request {
         write::field(b"content-type", b"application/json", &mut out);
         for (name, value) in &self.headers {
             if is_framing(name) || value.bytes().any(|byte| byte.is_ascii_control()) {
-                return Err(format!("no request of a drill can have this `{name}` field"));
+                return Err(format!(
+                    "no request of a drill can have this `{name}` field"
+                ));
             }
             write::field(name.as_bytes(), value.as_bytes(), &mut out);
         }
@@ -182,10 +184,14 @@ impl Request {
             .into_iter()
             .any(Option::is_some)
         {
-            return Err("clients have no keys at a gateway yet: `key.*` cannot be given".to_owned());
+            return Err(
+                "clients have no keys at a gateway yet: `key.*` cannot be given".to_owned(),
+            );
         }
         if self.now != WallTime::default() || &*self.method != "POST" {
-            return Err("`now.*` and `req.method` are as they are: they cannot be given".to_owned());
+            return Err(
+                "`now.*` and `req.method` are as they are: they cannot be given".to_owned(),
+            );
         }
         let chat = &*self.path == "/v1/chat/completions";
         let plain = self.has == Caps::default() && !self.stream;
@@ -209,26 +215,32 @@ impl Request {
             if self.stream {
                 it.key("stream").bool(true);
             }
-            if !self.meta.is_empty() {
-                it.key("metadata").object(|meta| {
-                    for (key, value) in &self.meta {
-                        meta.key(key).string(value);
-                    }
-                });
-            }
+            self.metadata(it);
             self.bound(it);
             self.question(chat, it);
         });
         Ok(body)
     }
 
+    fn metadata(&self, it: &mut Writer<'_>) {
+        if self.meta.is_empty() {
+            return;
+        }
+        it.key("metadata").object(|meta| {
+            for (key, value) in &self.meta {
+                meta.key(key).string(value);
+            }
+        });
+    }
+
     /// How long the answer may be.
     fn bound(&self, it: &mut Writer<'_>) {
         match &*self.path {
             // Compulsory in this format.
-            "/v1/messages" => it
-                .key("max_tokens")
-                .number(if self.max_out == 0 { 64 } else { self.max_out }),
+            "/v1/messages" => {
+                it.key("max_tokens")
+                    .number(if self.max_out == 0 { 64 } else { self.max_out });
+            }
             "/v1/embeddings" => {}
             _ if self.max_out == 0 => {}
             "/v1/responses" => it.key("max_output_tokens").number(self.max_out),
@@ -241,36 +253,40 @@ impl Request {
         if matches!(&*self.path, "/v1/responses" | "/v1/embeddings") {
             return it.key("input").string(&text);
         }
-        let (images, audio) = (
-            self.has.has(Caps::IMAGES) && chat,
-            self.has.has(Caps::AUDIO) && chat,
-        );
         it.key("messages").array(|all| {
             all.object(|message| {
                 message.key("role").string("user");
-                if !images && !audio {
-                    return message.key("content").string(&text);
-                }
-                message.key("content").array(|parts| {
-                    parts.object(|part| {
-                        part.key("type").string("text");
-                        part.key("text").string(&text);
-                    });
-                    if images {
-                        parts.raw(IMAGE);
-                    }
-                    if audio {
-                        parts.raw(AUDIO);
-                    }
-                });
+                self.content(&text, message.key("content"));
             });
         });
-        if self.has.has(Caps::TOOLS) {
+        if !chat {
+            return;
+        }
+        if self.has.covers(Caps::TOOLS) {
             it.key("tools").raw(TOOLS);
         }
-        if self.has.has(Caps::JSON_SCHEMA) {
+        if self.has.covers(Caps::JSON_SCHEMA) {
             it.key("response_format").raw(SCHEMA);
         }
+    }
+
+    fn content(&self, text: &str, it: &mut Writer<'_>) {
+        let (images, audio) = (self.has.covers(Caps::IMAGES), self.has.covers(Caps::AUDIO));
+        if !images && !audio {
+            return it.string(text);
+        }
+        it.array(|parts| {
+            parts.object(|part| {
+                part.key("type").string("text");
+                part.key("text").string(text);
+            });
+            if images {
+                parts.raw(IMAGE);
+            }
+            if audio {
+                parts.raw(AUDIO);
+            }
+        });
     }
 
     /// A token is about four bytes.

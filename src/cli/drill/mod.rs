@@ -1,6 +1,7 @@
-//! `switchover drill`: the outages that policies rehearse, on a virtual clock.
+//! `switchover drill`: the outages that policies rehearse, on a virtual clock or on a running gateway.
 
 mod junit;
+mod live;
 mod page;
 mod plot;
 
@@ -26,8 +27,11 @@ pub(super) enum Form {
     Html,
 }
 
-/// Runs the drills of every file; the worst decides the exit.
+/// Runs the drills of every file, or one on a running gateway; the worst decides the exit.
 pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
+    if let Some(name) = &args.live {
+        return live::run(name, args, terminal);
+    }
     let mut exit = Exit::Fine;
     let mut reports = Vec::new();
     for file in &args.files {
@@ -46,13 +50,18 @@ pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
         ));
         return Exit::Usage;
     }
-    let text = match args.format {
-        Form::Text => reports.iter().map(Report::text).collect(),
-        Form::Json => rehearsal::json(&reports),
-        Form::Junit => junit::xml(&reports),
-        Form::Html => page::html(&reports),
-    };
+    let text = written(args.format, &reports);
     exit.max(put(&text, args.out.as_deref(), terminal))
+}
+
+/// Reports in the form that is wanted.
+fn written(form: Form, reports: &[Report]) -> String {
+    match form {
+        Form::Text => reports.iter().map(Report::text).collect(),
+        Form::Json => rehearsal::json(reports),
+        Form::Junit => junit::xml(reports),
+        Form::Html => page::html(reports),
+    }
 }
 
 /// How the command ends because of a report.

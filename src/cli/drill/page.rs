@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::Span;
 use crate::cli::markup::escaped;
-use crate::sim::rehearsal::{Conclusion, Drilled, Report, Run, clock, part};
+use crate::sim::rehearsal::{Drilled, Report, Run, clock, part};
 
 use super::plot;
 
@@ -32,23 +32,12 @@ pub(super) fn html(reports: &[Report]) -> String {
     out
 }
 
-const fn word(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::Passed => "passed",
-        Conclusion::Failed => "failed",
-        Conclusion::Aborted => "aborted",
-        Conclusion::Ended => "ended",
-        Conclusion::Skipped => "skipped",
-        Conclusion::Running => "running",
-    }
-}
-
 fn summary(reports: &[Report], out: &mut String) {
     out.push_str("<table><tr><th>drill</th><th>policy</th><th>verdict</th><th class=\"n\">expectations</th></tr>\n");
     for report in reports {
         for drill in &report.drills {
             let held = drill.expectations.iter().filter(|it| it.passed).count();
-            let verdict = word(drill.conclusion);
+            let verdict = drill.conclusion.as_str();
             let name = escaped(&drill.name);
             let _ = writeln!(
                 out,
@@ -63,7 +52,7 @@ fn summary(reports: &[Report], out: &mut String) {
 }
 
 fn section(drill: &Drilled, out: &mut String) {
-    let (name, verdict) = (escaped(&drill.name), word(drill.conclusion));
+    let (name, verdict) = (escaped(&drill.name), drill.conclusion.as_str());
     let _ = writeln!(
         out,
         "<h2 id=\"{name}\">{name}: <span class=\"{verdict}\">{verdict}</span></h2>\n<p><small><code>{}</code></small></p>",

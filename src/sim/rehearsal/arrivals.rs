@@ -43,7 +43,10 @@ impl Arrivals {
                 count,
                 per,
                 arrivals,
-            } => (Span::from_nanos((per.as_nanos() / count.max(1)).max(1)), arrivals),
+            } => (
+                Span::from_nanos((per.as_nanos() / count.max(1)).max(1)),
+                arrivals,
+            ),
             Traffic::Shadow(_) | Traffic::Live(_) => (Span::MAX, drill::Arrivals::Even),
         };
         let seed = salted(seed);

@@ -64,12 +64,7 @@ pub fn error_event(format: Format, out: &mut Vec<u8>) {
         Format::Converse => {
             let mut payload = Vec::new();
             write(format, &plain(500), &mut payload);
-            eventstream::write(
-                Kind::Exception,
-                "internalServerException",
-                &payload,
-                out,
-            );
+            eventstream::write(Kind::Exception, "internalServerException", &payload, out);
         }
         Format::Cohere => {
             out.extend_from_slice(b"event: message-end\ndata: ");
@@ -113,7 +108,7 @@ fn write(format: Format, error: &ClientError<'_>, out: &mut Vec<u8>) {
 }
 
 /// An error of which its status says all.
-const fn plain(status: u16) -> ClientError<'static> {
+fn plain(status: u16) -> ClientError<'static> {
     let (kind, message) = match status {
         429 => ("requests", "Too many requests."),
         500.. => ("server_error", SERVER_ERROR),
@@ -187,7 +182,13 @@ mod tests {
             body,
             ..
         } = scripted(format, fault).unwrap();
-        outcome_of(format, kind(format), status, error.unwrap_or_default(), &body)
+        outcome_of(
+            format,
+            kind(format),
+            status,
+            error.unwrap_or_default(),
+            &body,
+        )
     }
 
     #[test]

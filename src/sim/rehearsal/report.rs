@@ -44,7 +44,7 @@ pub struct Drilled {
 }
 
 /// How a drill ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Conclusion {
     /// All that was expected came true.
@@ -59,6 +59,20 @@ pub enum Conclusion {
     Skipped,
     /// It is under way: what is told is what was seen so far.
     Running,
+}
+
+impl Conclusion {
+    /// The word of reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+            Self::Ended => "ended",
+            Self::Skipped => "skipped",
+            Self::Running => "running",
+        }
+    }
 }
 
 /// What came of one expectation.
