@@ -58,10 +58,27 @@ pub(super) struct Drills {
 struct Runs {
     serial: u64,
     running: Option<Arc<Running>>,
-    /// The newest one of each drill that has run, by its name.
-    newest: BTreeMap<Box<str>, Arc<Running>>,
+    /// What the newest one of each drill came to, by its name.
+    past: BTreeMap<Box<str>, Past>,
     /// How many ended how.
     ended: BTreeMap<(Box<str>, Conclusion), u64>,
+}
+
+/// A run that is over. What it ran by is given back.
+#[derive(Debug)]
+struct Past {
+    begun: Moment,
+    file: String,
+    drilled: Drilled,
+    record: Record,
+    counts: (u64, u64),
+    hits: u64,
+}
+
+impl Runs {
+    fn on(&self, name: &str) -> Option<&Arc<Running>> {
+        self.running.as_ref().filter(|it| it.name() == name)
+    }
 }
 
 impl Drills {
@@ -119,7 +136,6 @@ impl Drills {
         let run = Arc::new(run);
         let started = run.started();
         runs.running = Some(Arc::clone(&run));
-        runs.newest.insert(started.name.clone(), Arc::clone(&run));
         self.on.store(runs.serial, Ordering::Relaxed);
         drop(runs);
         log::note(&format!("drill {}: begins ({})", started.name, started));
@@ -128,14 +144,21 @@ impl Drills {
     }
 
     /// The drill is over: the next one may begin.
-    fn over(&self, run: &Arc<Running>) {
-        let conclusion = run.drilled().conclusion;
+    fn over(&self, run: &Running) {
+        let past = Past {
+            begun: run.begun,
+            file: run.file(),
+            drilled: run.drilled(),
+            record: run.record(),
+            counts: run.counts(),
+            hits: run.hits(),
+        };
         let mut runs = self.lock();
         runs.running = None;
-        *runs
-            .ended
-            .entry((run.name().into(), conclusion))
-            .or_default() += 1;
+        let name: Box<str> = run.name().into();
+        let ended = (name.clone(), past.drilled.conclusion);
+        *runs.ended.entry(ended).or_default() += 1;
+        runs.past.insert(name, past);
         self.on.store(0, Ordering::Relaxed);
     }
 
@@ -152,13 +175,13 @@ impl Drills {
     pub(super) fn list(&self, plan: &Plan) -> Vec<DrillStatus> {
         let runs = self.lock();
         let status = |drill: &Drill| {
-            let newest = runs.newest.get(&drill.name);
-            let on = runs.running.as_ref().filter(|it| it.name() == &*drill.name);
+            let (on, past) = (runs.on(&drill.name), runs.past.get(&drill.name));
+            let came = past.map(|past| past.drilled.conclusion);
             DrillStatus {
                 name: drill.name.clone(),
                 running: on.is_some(),
-                began: newest.map(|run| run.begun),
-                conclusion: newest.map(|run| run.drilled().conclusion),
+                began: on.map(|run| run.begun).or_else(|| Some(past?.begun)),
+                conclusion: on.map(|_| Conclusion::Running).or(came),
                 requests: requests_of(drill),
                 length: drill.length,
                 live: matches!(drill.traffic, Traffic::Live(_)),
@@ -169,34 +192,43 @@ impl Drills {
 
     /// The newest run of a drill, as far as it has come: its policy's file, and what was seen.
     pub(super) fn report(&self, name: &str) -> Option<(String, Drilled)> {
-        let run = self.lock().newest.get(name).cloned()?;
-        Some((run.file(), run.drilled()))
+        let runs = self.lock();
+        if let Some(run) = runs.on(name).cloned() {
+            drop(runs);
+            return Some((run.file(), run.drilled()));
+        }
+        let past = runs.past.get(name)?;
+        Some((past.file.clone(), past.drilled.clone()))
     }
 
     /// What the newest run of a drill has seen, as far as it has come.
     pub(super) fn record(&self, name: &str) -> Option<Record> {
-        let run = self.lock().newest.get(name).cloned()?;
-        Some(run.record())
+        let runs = self.lock();
+        let past = || Some(runs.past.get(name)?.record.clone());
+        runs.on(name).map(|run| run.record()).or_else(past)
     }
 
     /// All drills of the newest policy, in numbers.
     pub(super) fn figures(&self, plan: &Plan) -> Vec<DrillFigures> {
         let runs = self.lock();
         let figures = |drill: &Drill| {
-            let newest = runs.newest.get(&drill.name);
-            let running = runs.running.as_ref().filter(|it| it.name() == &*drill.name);
-            let ended = runs
-                .ended
-                .iter()
-                .filter(|((name, _), _)| *name == drill.name);
-            let (answered, failed) = newest.map(|run| run.counts()).unwrap_or_default();
+            let (on, past) = (runs.on(&drill.name), runs.past.get(&drill.name));
+            let (answered, failed) = on
+                .map(|run| run.counts())
+                .or_else(|| Some(past?.counts))
+                .unwrap_or_default();
+            let ended = runs.ended.iter();
+            let ended = ended.filter(|((name, _), _)| *name == drill.name);
             DrillFigures {
                 name: drill.name.clone(),
-                running: running.is_some(),
-                injected: running.map_or(0, |run| run.edge.injected().len() as u64),
+                running: on.is_some(),
+                injected: on.map_or(0, |run| run.edge.injected().len() as u64),
                 answered,
                 failed,
-                hits: newest.map_or(0, |run| run.hits()),
+                hits: on
+                    .map(|run| run.hits())
+                    .or_else(|| Some(past?.hits))
+                    .unwrap_or_default(),
                 runs: ended
                     .map(|((_, how), &count)| (how.as_str(), count))
                     .collect(),

@@ -33,6 +33,8 @@ pub(super) fn spawn(
         let mut controller = Controller::new(&shared, &run, kinds, workers, records);
         controller.run();
         shared.drills.over(&run);
+        // From now on nobody takes it up again.
+        controller.send_all(|| Errand::Leave);
         controller.tell_the_end();
         Ok(())
     });
@@ -114,7 +116,6 @@ impl<'r> Controller<'r> {
         self.gather();
         self.shorten(clock::now());
         self.run.finish();
-        self.send_all(|| Errand::Leave);
     }
 
     /// Reasons from outside.

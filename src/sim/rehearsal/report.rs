@@ -14,7 +14,7 @@ use super::record::Record;
 use super::run::Run;
 
 /// The results of one policy.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// Its file.
     pub file: String,
@@ -26,7 +26,7 @@ pub struct Report {
 const SLICES: u64 = 120;
 
 /// One drill.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Drilled {
     /// Its name.
     pub name: String,
@@ -76,7 +76,7 @@ impl Conclusion {
 }
 
 /// What came of one expectation.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Expectation {
     /// As it is written.
     pub expected: String,

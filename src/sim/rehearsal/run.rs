@@ -14,7 +14,7 @@ use super::series::{Slice, slices};
 use super::show::{clock, cost, event, part};
 
 /// One run.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Run {
     /// Where chance came from.
     pub seed: u64,
@@ -66,7 +66,7 @@ pub struct Percentiles {
 }
 
 /// Requests that failed in the same way.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Failure {
     /// What became of the requests.
     pub how: Cow<'static, str>,
@@ -77,7 +77,7 @@ pub struct Failure {
 }
 
 /// What came of a target.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Target {
     /// Its name.
     pub name: String,
@@ -88,7 +88,7 @@ pub struct Target {
 }
 
 /// Something that is not about one request.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Moment {
     /// From the beginning.
     pub seconds: f64,
@@ -99,7 +99,7 @@ pub struct Moment {
 }
 
 /// A slice of the time.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Point {
     /// Its beginning, in seconds.
     pub from: f64,
