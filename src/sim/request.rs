@@ -340,3 +340,79 @@ fn found<'a>(list: &'a [(Box<str>, Box<str>)], name: &str) -> Option<&'a str> {
     let (_, value) = list.iter().find(|(known, _)| **known == *name)?;
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Request;
+    use crate::policy::model::{FlagFact, IntFact, StrFact};
+    use crate::policy::trial::Given;
+    use crate::policy::{Plan, load};
+    use crate::wire::h1::{Fields, request};
+    use crate::wire::json::Inspector;
+
+    fn request(given: &[Given]) -> Request {
+        let text = "policy 1\nprovider a { kind = simulated, model m = \"m\" }\nroute default { tier 1 { a.m } }\n";
+        let (policy, _) = load(&[("p.policy", text)], "p.policy", &[]).unwrap();
+        Request::of(&Plan::new(policy).unwrap(), given)
+    }
+
+    #[test]
+    fn what_is_given_is_said_in_the_request() {
+        let text = |fact, value: &str| Given::Text(fact, value.into());
+        let bytes = request(&[
+            text(StrFact::Model, "gpt-5"),
+            text(StrFact::Header("x-team".into()), "blue"),
+            text(StrFact::Meta("user".into()), "u1"),
+            Given::Int(IntFact::TokensIn, 1_000),
+            Given::Int(IntFact::MaxOut, 7),
+            Given::Flag(FlagFact::Stream, true),
+            Given::Flag(FlagFact::HasImages, true),
+            Given::Flag(FlagFact::HasAudio, true),
+            Given::Flag(FlagFact::HasJsonSchema, true),
+        ])
+        .http()
+        .unwrap();
+        let mut fields = Fields::default();
+        let head = request::parse(&bytes, &mut fields).unwrap().unwrap();
+        assert_eq!(head.path(&bytes), "/v1/chat/completions");
+        assert_eq!(fields.value(&bytes, "x-team"), Some(&b"blue"[..]));
+        let body = &bytes[head.len as usize..];
+        let mut inspector = Inspector::new();
+        let facts = inspector.inspect(body, &["user".into()]).unwrap();
+        assert!(facts.images && facts.audio && facts.json_schema && !facts.tools);
+        assert_eq!(inspector.metadata(0), Some("u1"));
+        assert!((1_000..1_010).contains(&facts.tokens_in), "{}", facts.tokens_in);
+        let told: serde_json::Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(told["model"], "gpt-5");
+        assert_eq!(told["stream"], true);
+        assert_eq!(told["max_completion_tokens"], 7);
+    }
+
+    #[test]
+    fn every_path_has_its_own_form() {
+        for (path, field) in [
+            ("/v1/messages", "messages"),
+            ("/v1/responses", "input"),
+            ("/v1/embeddings", "input"),
+        ] {
+            let bytes = request(&[Given::Text(StrFact::Path, path.into())]).http();
+            let bytes = bytes.unwrap();
+            let at = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+            let told: serde_json::Value = serde_json::from_slice(&bytes[at + 4..]).unwrap();
+            assert!(told.get(field).is_some(), "{path}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_can_say_is_refused() {
+        for given in [
+            Given::Text(StrFact::KeyTeam, "blue".into()),
+            Given::Int(IntFact::Hour, 3),
+            Given::Text(StrFact::Path, "/v1/models".into()),
+            Given::Text(StrFact::Header("content-length".into()), "3".into()),
+        ] {
+            let refused = request(std::slice::from_ref(&given)).http();
+            assert!(refused.is_err(), "{given:?}");
+        }
+    }
+}

@@ -273,7 +273,7 @@ impl<'r> Controller<'r> {
 
     fn tell_the_end(&self) {
         let drilled = self.run.drilled();
-        let why = drilled.reason().map(|why| format!(": {why}"));
+        let why = drilled.why.as_ref().map(|why| format!(" ({why})"));
         let failed = drilled.expectations.iter().filter(|it| !it.passed).count();
         let failed = match failed {
             0 => String::new(),

@@ -15,6 +15,7 @@ use crate::support::upstream::ROLE;
 use crate::support::upstream::STREAM_END;
 use crate::support::upstream::STREAM_HEAD;
 use crate::support::upstream::Upstream;
+use crate::support::upstream::answer;
 use crate::support::upstream::delta;
 use crate::support::upstream::event;
 
@@ -39,19 +40,18 @@ struct Rig {
 
 impl Rig {
     fn start(io: Io, streamed: bool, timers: &str, drills: &str) -> Self {
-        let answer = |name| {
-            if streamed {
-                stream(name)
-            } else {
-                healthy(name)
-            }
-        };
-        let first = Upstream::answering(answer("first"));
-        let second = Upstream::answering(answer("second"));
+        let answers = ["first", "second"].map(if streamed { stream } else { healthy });
+        Self::of(io, answers, (timers, "200ms..300ms"), drills)
+    }
+
+    fn of(io: Io, answers: [String; 2], (timers, cool_down): (&str, &str), drills: &str) -> Self {
+        let [first, second] = answers.map(Upstream::answering);
         let bases = [&first, &second].map(|it| format!("http://{}/v1", it.address));
         let text = policy_at(&bases, "tls = off", "");
-        let breaker = "breaker own {\n  open when consecutive >= 3, cool_down = 200ms..300ms\n  \
-                       half_open { share = 100%, step = 20ms }\n}\n";
+        let breaker = format!(
+            "breaker own {{\n  open when consecutive >= 3, cool_down = {cool_down}\n  \
+             half_open {{ share = 100%, step = 20ms }}\n}}\n"
+        );
         let text = text.replace(
             "connect_timeout = 1s, ttft_timeout = 5s, idle_timeout = 5s",
             timers,
@@ -306,31 +306,44 @@ fn drills_end_early_with_a_reason_and_are_refused_with_one() {
 /// No drill begins while something is wrong already.
 #[test]
 fn an_open_breaker_refuses_a_drill() {
-    let rig = Rig::start(
-        Io::Ring,
-        false,
-        CALM,
-        "drill d {\n  traffic = synthetic(20/s), for = 1s\n  expect { success >= 0% }\n}\n\
-         drill opens {\n  traffic = live(100%), for = 300ms\n  inject first { status = 503, after = 0s, lasts = 300ms }\n  \
-         expect { errors <= 0 }\n  abort when error_rate > 90%\n}\n",
-    );
-    assert_eq!(rig.gateway.order("/drills/opens/start").0, 202);
+    let drill = "drill d {\n  traffic = synthetic(20/s), for = 1s\n  expect { success >= 0% }\n}\n";
+    let answers = [answer("500 No", "", "{}"), healthy("second")];
+    let rig = Rig::of(Io::Ring, answers, (CALM, "60s..61s"), drill);
     let mut client = Client::connect(rig.gateway.address);
-    let open = || {
-        let (_, text) = rig.gateway.page("/status");
-        text.contains("\"breaker\":\"open\"") || text.contains("\"state\":\"open\"")
-    };
+    let opened = "switchover_breaker_opened_total{target=\"first.small\"}";
     assert!(eventually(|| {
         client.send(chat(false)).answer();
-        open()
+        metric(&rig.gateway, opened) == 1
     }));
-    assert!(eventually(|| rig.report("opens")["verdict"] != "running"
-        || rig.gateway.order("/drills/opens/end").0 == 200));
     let (status, text) = rig.gateway.order("/drills/d/start");
-    assert!(
-        status == 202 || (status == 409 && text.contains("first.small")),
-        "{status} {text}"
+    assert_eq!(status, 409, "{text}");
+    assert!(text.contains("the breaker of `first.small`"), "{text}");
+}
+
+/// With all of the clients' requests, the real breaker opens, and the drill is told of it.
+#[test]
+fn a_live_drill_opens_the_real_breaker() {
+    let rig = Rig::start(
+        Io::Epoll,
+        false,
+        CALM,
+        "drill all {\n  traffic = live(100%), for = 900ms\n  inject first { status = 503, after = 0s, lasts = 500ms }\n  \
+         expect { success >= 100%, opened(first) within 400ms, never opened(second) }\n  abort when error_rate > 50%\n}\n",
     );
+    assert_eq!(rig.gateway.order("/drills/all/start").0, 202);
+    let mut client = Client::connect(rig.gateway.address);
+    while rig.report("all")["verdict"] == "running" {
+        assert_eq!(client.send(chat(false)).answer().status, 200);
+    }
+    let drill = rig.report("all");
+    assert_eq!(
+        drill["verdict"],
+        "passed",
+        "{drill:#}\n{}",
+        rig.gateway.log()
+    );
+    let opened = "switchover_breaker_opened_total{target=\"first.small\"}";
+    assert!(metric(&rig.gateway, opened) >= 1);
 }
 
 fn command(arguments: &[&str]) -> Output {
@@ -348,7 +361,10 @@ fn the_command_follows_a_drill_and_ends_as_it_does() {
         "drill well {\n  traffic = synthetic(40/s, arrivals = even), for = 400ms\n  \
          inject first { status = 503, after = 100ms, lasts = 200ms }\n  expect { success >= 100% }\n}\n\
          drill ill {\n  traffic = synthetic(40/s, arrivals = even), for = 300ms\n  \
-         inject first { status = 503, after = 100ms, lasts = 100ms }\n  expect { share(second) > 90% }\n}\n",
+         inject first { status = 503, after = 100ms, lasts = 100ms }\n  expect { share(second) > 90% }\n}\n\
+         drill stops {\n  traffic = synthetic(40/s, arrivals = even), for = 20s\n  \
+         inject [first, second] { status = 503, after = 0s, lasts = 20s }\n  expect { success >= 0% }\n  \
+         abort when error_rate > 50%\n}\n",
     );
     let admin = rig.gateway.admin.to_string();
     let run = |more: &[&str]| {
@@ -371,6 +387,13 @@ fn the_command_follows_a_drill_and_ends_as_it_does() {
     assert_eq!(ill.status.code(), Some(1), "{ill:?}");
     let told: Value = serde_json::from_slice(&ill.stdout).unwrap();
     assert_eq!(told["policies"][0]["drills"][0]["verdict"], "failed");
+    let stops = run(&["--live", "stops", "--format", "junit"]);
+    assert_eq!(stops.status.code(), Some(5), "{stops:?}");
+    let told = String::from_utf8(stops.stdout).unwrap();
+    assert!(
+        told.contains("ended by `abort when error_rate &gt; 50%`"),
+        "{told}"
+    );
     let none = run(&["--live", "wel"]);
     assert_eq!(none.status.code(), Some(1));
     let told = String::from_utf8(none.stderr).unwrap();
