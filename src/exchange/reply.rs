@@ -334,7 +334,7 @@ impl Exchange {
             chain.concluded(context.plan, context.core);
         }
         let chain = self.chain.as_ref();
-        let record = Record {
+        let mut record = Record {
             id: self.request.id,
             policy: context.plan.policy.hash,
             started,
@@ -350,6 +350,7 @@ impl Exchange {
             passed: chain.map(Chain::passed).unwrap_or_default(),
             attempts: chain.map(Chain::history).unwrap_or_default(),
             spent: self.spent(context.plan),
+            drill: false,
         };
         let candidates = self
             .request
@@ -357,7 +358,7 @@ impl Exchange {
             .map(|route| context.plan.program.candidates(route));
         context
             .journal
-            .keep(&record, candidates.unwrap_or_default());
+            .keep(&mut record, candidates.unwrap_or_default());
         if self.request.wanted != Wanted::Never {
             self.record_decision(&record, context);
         }

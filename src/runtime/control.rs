@@ -18,6 +18,7 @@ use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::runtime::clock::{self, Anchor};
+use crate::runtime::drill;
 use crate::runtime::driver::Driver;
 use crate::runtime::health::Checks;
 use crate::runtime::log;
@@ -72,6 +73,7 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
         let look = !changed.is_empty() || ticks.is_multiple_of(TICKS_PER_SECOND);
         for transition in changed {
             monitor.saw(&transition);
+            shared.drills.saw_transition(&transition);
             match &transitions {
                 // Who asked for them may have lost interest.
                 Some(sink) => drop(sink.send(transition)),
@@ -79,11 +81,13 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
             }
         }
         for change in generation.board.key_changes() {
+            shared.drills.saw_key(change);
             if transitions.is_none() {
                 log::key_change(&generation.plan, change);
             }
         }
         for change in generation.board.judge_guards(now) {
+            shared.drills.saw_guard(&change);
             if transitions.is_none() {
                 log::guard_change(&generation.plan, &change);
             }
@@ -183,6 +187,10 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
                         Ok(()) => operators.order(path),
                         Err(page) => page,
                     });
+                }
+                if path.starts_with(drill::PATH) {
+                    let may = || may_order(&request, &bytes, &fields);
+                    break reply_with(&drill::page(&operators.shared, path, query, may));
                 }
                 if path == POLICY {
                     break reply_with(&operators.served());
@@ -322,7 +330,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /policy, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
+            "{\"error\":\"unknown path; there are /healthz, /policy, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, /drills, /drills/NAME, POST /drills/NAME/start or end, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }

@@ -15,6 +15,7 @@ use crate::engine::Load;
 use crate::policy::{Plan, WallTime};
 use crate::runtime::clock;
 use crate::runtime::decisions::Recent;
+use crate::runtime::drill::Drills;
 use crate::runtime::generation::Generation;
 use crate::runtime::machine;
 
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) load: Arc<Load>,
     /// The newest records of decisions.
     pub(super) decisions: Recent,
+    pub(super) drills: Drills,
     pub(super) listen: SocketAddr,
     /// Unix seconds of the start: two gateways with one policy differ by it.
     pub(super) started: u64,
@@ -82,6 +84,7 @@ impl Shared {
                 refused: (None, 0),
             }),
             decisions: Recent::default(),
+            drills: Drills::default(),
             listen,
             started: clock::unix_seconds(),
             ready: AtomicUsize::new(0),
