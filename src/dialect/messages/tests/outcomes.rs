@@ -1,5 +1,7 @@
 //! What answers mean for failover, and errors as clients read them.
 
+use serde_json::{Value, json};
+
 use crate::base::Outcome::{
     self, AuthFailed, BadOutput, ContentFilter, ContextExceeded, ModelGone, Ok, Overloaded,
     QuotaExhausted, S4xx, S5xx, S429,
@@ -7,7 +9,6 @@ use crate::base::Outcome::{
 use crate::dialect::messages::{count_tokens, error, outcome_of, outcome_of_error};
 use crate::dialect::openai::ClientError;
 use crate::dialect::recorded::{self, RecordedBody};
-use serde_json::{Value, json};
 
 #[test]
 fn recorded_answers() {
