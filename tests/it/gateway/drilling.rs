@@ -29,7 +29,7 @@ fn stream(content: &str) -> String {
 }
 
 const CALM: &str = "connect_timeout = 1s, ttft_timeout = 5s, idle_timeout = 5s";
-const HASTY: &str = "connect_timeout = 250ms, ttft_timeout = 300ms, idle_timeout = 300ms";
+const HASTY: &str = "connect_timeout = 150ms, ttft_timeout = 250ms, idle_timeout = 200ms";
 
 /// Two providers that answer, and these drills.
 struct Rig {
