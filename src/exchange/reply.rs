@@ -344,6 +344,7 @@ impl Exchange {
             passed: chain.map(Chain::passed).unwrap_or_default(),
             attempts: chain.map(Chain::history).unwrap_or_default(),
             spent: self.spent(context.plan),
+            spent_before: self.resume.as_ref().and_then(|resume| resume.spent),
         };
         let candidates = self
             .request

@@ -51,8 +51,8 @@ impl<'a> Account<'a> {
             "bytes_in": record.bytes_in,
             "bytes_out": record.bytes_out,
             "duration_ms": millis(record.ended.since(record.started)),
-            "tokens": record.spent.map(|spent| tokens(&spent)),
-            "cost_dollars": record.spent.and_then(|spent| spent.dollars()),
+            "tokens": record.spent_in_all().map(|spent| tokens(&spent)),
+            "cost_dollars": record.spent_in_all().and_then(|spent| spent.dollars()),
             "queued_ms": (record.queued != Span::ZERO).then(|| millis(record.queued)),
             "passed_over": passed_over,
             "attempts": attempts,
@@ -94,7 +94,7 @@ impl<'a> Account<'a> {
         if record.queued != Span::ZERO {
             let _ = write!(line, " queued_ms={}", millis(record.queued));
         }
-        if let Some(spent) = record.spent {
+        if let Some(spent) = record.spent_in_all() {
             for kind in Tokens::ALL {
                 let _ = write!(line, " tokens_{}={}", kind.as_str(), kind.of(spent.usage));
             }
@@ -234,6 +234,7 @@ pub(super) mod tests {
                 },
                 nano_dollars: Some(2_500),
             }),
+            spent_before: None,
         }
     }
 
