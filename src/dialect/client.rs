@@ -19,6 +19,15 @@ pub(super) fn read_request(format: Format, body: Node<'_>) -> Result<Turn<'_>, U
     }
 }
 
+/// The member of a request in `format` that holds the conversation.
+pub(super) const fn conversation(format: Format) -> &'static str {
+    match format {
+        Format::Responses => "input",
+        Format::Gemini => "contents",
+        Format::Chat | Format::Messages | Format::Converse | Format::Cohere => "messages",
+    }
+}
+
 /// The request with its schemas in JSON Schema, to be read in its place; `None` if they are already.
 pub(super) fn in_json_schema(format: Format, body: Node<'_>) -> Option<Vec<u8>> {
     match format {

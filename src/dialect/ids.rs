@@ -67,7 +67,8 @@ impl<'a> Calls<'a> {
 }
 
 impl IdForm {
-    fn takes(self, id: &str) -> bool {
+    /// Whether a name fits.
+    pub fn takes(self, id: &str) -> bool {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         match self {
             Self::Chat => (1..=40).contains(&id.len()),

@@ -112,6 +112,11 @@ impl Unsupported {
             why: why.into(),
         }
     }
+
+    /// The whole of it: what is wrong, and between which formats, by their words.
+    pub fn between(&self, client: &str, provider: &str) -> String {
+        format!("{self} (a request in `{client}`, to be said in `{provider}`)")
+    }
 }
 
 impl fmt::Display for Unsupported {

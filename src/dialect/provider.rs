@@ -43,6 +43,9 @@ impl Asked<'_> {
                 gemini::embeddings::path(base, &self.destination(), out);
             }
             (Operation::Embeddings, Format::Cohere) => cohere::embeddings::path(base, out),
+            (Operation::Embeddings, Format::Converse) => {
+                converse::embeddings::path(base, self.model, out);
+            }
             (Operation::Embeddings, _) | (_, Format::Chat) => {
                 openai::path(self.provider, self.endpoint, operation, self.model, out);
             }
@@ -87,32 +90,32 @@ impl Asked<'_> {
     }
 }
 
-/// Whether a part of a request may hold what [`without_foreign_thoughts`] takes out for a provider of this kind.
+/// Whether a part of a request may hold what [`without_foreign`] changes for a provider of this kind.
 ///
 /// PERF: asked of every request that passes, so that hardly one is copied.
-pub fn may_hold_foreign_thoughts(format: Format, kind: ProviderKind, part: &[u8]) -> bool {
+pub fn may_hold_foreign(format: Format, kind: ProviderKind, part: &[u8]) -> bool {
     match format {
-        Format::Chat => !chat::takes_thoughts(kind) && chat::may_hold_thoughts(part),
+        Format::Chat => chat::may_hold_foreign(kind, part),
         Format::Responses => responses::may_hold_own_thoughts(part),
         Format::Messages => messages::may_hold_unsigned_thoughts(part),
         Format::Gemini | Format::Converse | Format::Cohere => false,
     }
 }
 
-/// A request that passes as it is but for what an answer of another provider left in it, and this one refuses: thoughts.
-/// `None` where there is nothing of that.
-pub fn without_foreign_thoughts(
-    format: Format,
-    kind: ProviderKind,
-    body: &[u8],
-) -> Option<Vec<u8>> {
+/// A request that passes as it is but for what an answer of another provider left in it, and this one refuses: thoughts, and
+/// names of calls. `None` where there is nothing of that.
+pub fn without_foreign(format: Format, kind: ProviderKind, body: &[u8]) -> Option<Vec<u8>> {
     match format {
-        Format::Chat if chat::takes_thoughts(kind) => None,
-        Format::Chat => chat::without_thoughts(body),
+        Format::Chat => chat::without_foreign(kind, body),
         Format::Responses => responses::without_own_thoughts(body),
         Format::Messages => messages::without_unsigned_thoughts(body),
         Format::Gemini | Format::Converse | Format::Cohere => None,
     }
+}
+
+/// Whether a provider of this kind, asked in Chat Completions, says what a stream takes when it is asked to, and only then.
+pub const fn says_usage_if_asked(kind: ProviderKind) -> bool {
+    chat::says_usage_if_asked(kind)
 }
 
 /// Writes a request in `format`.
@@ -159,7 +162,8 @@ pub(super) fn write_embeddings(
             Ok(())
         }
         Format::Cohere => cohere::embeddings::write(asked, to, out),
-        Format::Chat | Format::Responses | Format::Messages | Format::Converse => {
+        Format::Converse => converse::embeddings::write(asked, to, losses, out),
+        Format::Chat | Format::Responses | Format::Messages => {
             let why = "asks for embeddings, which the provider's format does not have";
             Err(Unsupported::new("path", why))
         }
@@ -175,7 +179,8 @@ pub(super) fn read_embeddings(
     match format {
         Format::Gemini => gemini::embeddings::read(body, texts),
         Format::Cohere => cohere::embeddings::read(body, texts),
-        Format::Chat | Format::Responses | Format::Messages | Format::Converse => Err(BadAnswer {
+        Format::Converse => converse::embeddings::read(body, texts),
+        Format::Chat | Format::Responses | Format::Messages => Err(BadAnswer {
             reason: "its format has no embeddings",
         }),
     }

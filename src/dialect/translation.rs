@@ -1,6 +1,8 @@
 //! One format said in another: a request on its way out, an answer on its way back, whole or as it comes.
 
-use crate::dialect::client::{StreamWriter, echo, in_json_schema, read_request, write_answer};
+use crate::dialect::client::{
+    StreamWriter, conversation, echo, in_json_schema, read_request, write_answer,
+};
 use crate::dialect::codec::{BadAnswer, Destination, Echo, Reply};
 use crate::dialect::embeddings;
 use crate::dialect::format::Format;
@@ -131,6 +133,10 @@ fn say(
 ) -> Result<Said, Untold> {
     let mut turn = read_request(client, body)?;
     turn.stream = stream;
+    if turn.messages.is_empty() && turn.system.is_empty() {
+        let why = "is empty: there is nothing to answer";
+        return Err(Unsupported::new(conversation(client), why).into());
+    }
     let mut dropped = std::mem::take(&mut turn.dropped);
     write_request(provider, &turn, to, &mut dropped, &mut Writer::new(out))?;
     Ok(Said {

@@ -353,8 +353,8 @@ impl Exchange {
         }
         if !self.translates() {
             self.answer.usage = usage_of_answer(format, body);
-        } else if !self.translate_answer() {
-            return self.attempt_failed(now, Failure::of(Outcome::BadOutput), context);
+        } else if let Err(bad) = self.translate_answer() {
+            return self.attempt_failed(now, Failure::bad_answer(bad, format), context);
         }
         self.end_attempt(
             now,

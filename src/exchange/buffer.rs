@@ -69,6 +69,12 @@ impl Buffer {
         self.bytes.truncate(end);
     }
 
+    /// Takes out what lies at `place`.
+    pub(super) fn cut(&mut self, place: Range<usize>) {
+        let end = place.end.min(self.bytes.len());
+        self.bytes.drain(place.start.min(end)..end);
+    }
+
     /// Appends.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

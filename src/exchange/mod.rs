@@ -19,6 +19,7 @@
 mod answer;
 mod buffer;
 mod context;
+mod counting;
 mod decide;
 mod decision;
 mod hedge;

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use crate::base::{Moment, Outcome, ProviderId, Span, hash};
+use crate::dialect::codec::BadAnswer;
 use crate::dialect::converse::{Signed, sign};
 use crate::dialect::format::Format;
 use crate::dialect::loss::Unsupported;
@@ -132,15 +133,31 @@ impl Failure {
         }
     }
 
-    /// The request says something that the target's format cannot say.
-    pub(super) fn unsupported(unsupported: &Unsupported) -> Self {
+    /// The request says something that the target's format cannot say. `between` is [`Unsupported::between`].
+    pub(super) fn unsupported(unsupported: &Unsupported, between: String) -> Self {
         Self {
             error: ClientError {
                 param: Some(unsupported.field.clone()),
-                message: unsupported.to_string().into(),
+                message: between.into(),
                 ..ClientError::of_outcome(Outcome::Unsupported)
             },
             ..Self::of(Outcome::Unsupported)
+        }
+    }
+
+    /// The answer is none in its format.
+    pub(super) fn bad_answer(bad: BadAnswer, format: Format) -> Self {
+        let message = format!(
+            "the provider's answer in `{}` is none: {}",
+            format.word(),
+            bad.reason
+        );
+        Self {
+            error: ClientError {
+                message: message.into(),
+                ..ClientError::of_outcome(Outcome::BadOutput)
+            },
+            ..Self::of(Outcome::BadOutput)
         }
     }
 }
@@ -171,7 +188,9 @@ impl Exchange {
             .get(attempt.target.index())
             .map(|target| target.provider);
         let provider = provider.unwrap_or_default();
-        let kind = policy.providers.get(provider.index()).map(|it| it.kind);
+        let asked = policy.providers.get(provider.index());
+        let kind = asked.map(|it| it.kind);
+        let counts = self.request.stream && asked.is_some_and(|it| it.count_streams);
         let client = self.request.operation.format();
         let endpoints = context.outlets.endpoints(provider);
         let first = self.first_endpoint(provider, endpoints, &attempt, context);
@@ -197,7 +216,8 @@ impl Exchange {
         if client != Format::Chat
             || self.upstream.format != client
             || self.is_resuming()
-            || kind.is_some_and(|kind| self.may_hold_foreign_thoughts(kind))
+            || counts
+            || kind.is_some_and(|kind| self.may_hold_foreign(kind))
         {
             self.word_request(now, &attempt, context);
         }

@@ -31,7 +31,7 @@ use crate::wire::sse::{Event, EventTooLong, Splitter};
 /// Where the relay of a stream stands.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    splitter: Splitter,
+    pub(super) splitter: Splitter,
     /// Whole events end here; place in the outbox.
     ready: usize,
     /// Data of an event that has several lines.
@@ -211,6 +211,7 @@ impl Exchange {
         if let Reading::Translated(_) = &self.answer.stream.reading {
             return self.translate_events(context);
         }
+        self.hide_usage();
         let stream = &mut self.answer.stream;
         if stream.raw {
             stream.ready = self.answer.body.end;

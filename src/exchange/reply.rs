@@ -351,6 +351,7 @@ impl Exchange {
             attempts: chain.map(Chain::history).unwrap_or_default(),
             spent: self.spent(context.plan),
             drill: false,
+            spent_before: self.resume.as_ref().and_then(|resume| resume.spent),
         };
         let candidates = self
             .request

@@ -12,12 +12,15 @@ use crate::base::{Moment, Outcome, TargetId};
 use crate::dialect::Operation;
 use crate::dialect::format::Format;
 use crate::dialect::openai::{ClientError, EventKind, SentText, blank_role, continued, event_kind};
-use crate::engine::{Asked, End};
+use crate::dialect::provider::without_foreign;
+use crate::dialect::usage_of_answer;
+use crate::engine::{Asked, Chain, End};
 use crate::exchange::context::Context;
 use crate::exchange::outbound::Failure;
 use crate::exchange::{After, Exchange};
+use crate::ops::Spent;
 use crate::policy::Plan;
-use crate::policy::model::{Action, Continuation, MidStream, Provider};
+use crate::policy::model::{Action, Continuation, MidStream};
 use crate::wire::sse::Splitter;
 
 /// What is kept of a stream that may be gone on with.
@@ -31,6 +34,8 @@ pub(super) struct Resume {
     /// The client's status, and the bytes of earlier attempts.
     pub(super) status: u16,
     pub(super) bytes: u64,
+    /// What earlier attempts took, where their providers said so before they broke.
+    pub(super) spent: Option<Spent>,
     /// Data of an event that has several lines.
     data: Vec<u8>,
 }
@@ -67,15 +72,19 @@ impl Exchange {
             return;
         };
         let mut rest = self.outbox.all().get(from..to).unwrap_or_default();
+        let mut usage = None;
         let mut splitter = Splitter::default();
         while let Ok(Some(event)) = splitter.next(rest) {
             if let Some(data) = event.data(rest, &mut resume.data)
                 && event_kind(data) != EventKind::Lifecycle
             {
                 resume.sent.add(data);
+                // Some say it with each piece, and the piece may be the last one.
+                usage = usage_of_answer(Format::Chat, data).or(usage);
             }
             rest = rest.get(event.len..).unwrap_or_default();
         }
+        self.answer.usage = usage.or(self.answer.usage);
     }
 
     /// The stream broke. If it may be gone on with, this takes it over; else the failure comes back.
@@ -100,6 +109,7 @@ impl Exchange {
         self.answer.body.end = ready;
         self.answer.ended = false;
         self.answer.spoil();
+        self.put_spent_aside(context);
         let end = End {
             outcome,
             retry_after,
@@ -118,6 +128,20 @@ impl Exchange {
             self.resume_at_next(now, context);
         }
         None
+    }
+
+    /// What the attempt took that broke, as far as its provider said so: its successor begins from nothing.
+    fn put_spent_aside(&mut self, context: &mut Context<'_>) {
+        let target = self.chain.as_ref().and_then(Chain::target);
+        let facts = target.and_then(|id| context.plan.policy.targets.get(id.index()));
+        let Some(((usage, target), facts)) = self.answer.usage.take().zip(target).zip(facts) else {
+            return;
+        };
+        let spent = Spent::at(target, facts, usage);
+        context.journal.spent(&spent);
+        if let Some(resume) = &mut self.resume {
+            resume.spent = Some(resume.spent.map_or(spent, |before| before.and(spent)));
+        }
     }
 
     /// Asks the next target that can to go on; if there is none, the client is told why the stream broke.
@@ -201,9 +225,10 @@ impl Exchange {
         let mut out = Vec::new();
         let text = self.resume.as_ref().and_then(|resume| resume.sent.get());
         let provider = plan.policy.provider_of(target);
-        let how = provider.and_then(Provider::continuation);
-        if let (Some(text), Some(how)) = (text, how) {
+        let how = provider.and_then(|provider| Some((provider.kind, provider.continuation()?)));
+        if let (Some(text), Some((kind, how))) = (text, how) {
             let body = self.whole_body(token);
+            let body = without_foreign(Format::Chat, kind, &body).unwrap_or(body);
             let done = continued(&body, text, how, &mut out);
             debug_assert!(done.is_some(), "the request was looked at before");
         }

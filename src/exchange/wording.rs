@@ -3,10 +3,11 @@
 
 use crate::base::{Moment, Outcome};
 use crate::dialect::Operation;
-use crate::dialect::codec::Reply;
+use crate::dialect::codec::{BadAnswer, Reply};
 use crate::dialect::format::Format;
 use crate::dialect::loss::{Losses, Unsupported};
-use crate::dialect::provider::{Asked, may_hold_foreign_thoughts, without_foreign_thoughts};
+use crate::dialect::openai::asking_for_usage;
+use crate::dialect::provider::{Asked, may_hold_foreign, without_foreign};
 use crate::dialect::translation::{self, AskedEmbeddings, Untold};
 use crate::engine::Attempt;
 use crate::exchange::Exchange;
@@ -27,6 +28,8 @@ pub(super) struct Own {
     reply: Reply,
     /// The same for embeddings.
     embeddings: AskedEmbeddings,
+    /// The client did not ask what the stream takes, and the provider is asked to say it.
+    pub(super) hides_usage: bool,
 }
 
 impl Upstream {
@@ -63,7 +66,13 @@ impl Exchange {
         let own = match self.worded(attempt, context) {
             Ok(own) => own,
             Err(unsupported) => {
-                return self.attempt_failed(now, Failure::unsupported(&unsupported), context);
+                let client = match self.request.operation {
+                    Operation::Generate(client) => client.word(),
+                    Operation::Embeddings | Operation::CountTokens => "embeddings",
+                };
+                let between = unsupported.between(client, self.upstream.format.word());
+                let failure = Failure::unsupported(&unsupported, between);
+                return self.attempt_failed(now, failure, context);
             }
         };
         if let Some(own) = own {
@@ -84,23 +93,32 @@ impl Exchange {
         let token = self.model_token(&asked, &mut name);
         let bytes = if self.is_resuming() {
             Some(self.resumed_body(token, attempt.target, context.plan))
-        } else if self.may_hold_foreign_thoughts(asked.provider.kind) {
-            without_foreign_thoughts(asked.format, asked.provider.kind, &self.whole_body(token))
+        } else if self.may_hold_foreign(asked.provider.kind) {
+            without_foreign(asked.format, asked.provider.kind, &self.whole_body(token))
         } else {
             None
         };
-        Ok(bytes.map(|bytes| Own {
+        let counted = self.counts(&asked).then(|| {
+            bytes.as_deref().map_or_else(
+                || asking_for_usage(&self.whole_body(token)),
+                asking_for_usage,
+            )
+        });
+        let counted = counted.flatten();
+        let hides_usage = counted.is_some();
+        Ok(counted.or(bytes).map(|bytes| Own {
             bytes,
+            hides_usage,
             ..Own::default()
         }))
     }
 
-    /// Whether something may have to be taken out of a request that passes.
-    pub(super) fn may_hold_foreign_thoughts(&self, kind: ProviderKind) -> bool {
+    /// Whether something may have to be changed in a request that passes.
+    pub(super) fn may_hold_foreign(&self, kind: ProviderKind) -> bool {
         let tail = self.inbox.all().get(self.request.tail.clone());
         [self.request.notes.prefix(), tail.unwrap_or_default()]
             .into_iter()
-            .any(|part| may_hold_foreign_thoughts(self.upstream.format, kind, part))
+            .any(|part| may_hold_foreign(self.upstream.format, kind, part))
     }
 
     /// The client's request, said in the provider's format.
@@ -142,7 +160,7 @@ impl Exchange {
         };
         let dropped = dropped.map_err(|untold| match untold {
             Untold::Unsupported(unsupported) => unsupported,
-            Untold::Json(_) => Unsupported::new("body", "is not valid JSON throughout"),
+            Untold::Json(bad) => Unsupported::new("body", format!("is not valid JSON: {bad}")),
         })?;
         self.allow(&dropped, context.plan)?;
         own.dropped = dropped.listed();
@@ -164,11 +182,13 @@ impl Exchange {
         }
     }
 
-    /// Says the answer in the client's format; tells whether it is one.
+    /// Says the answer in the client's format, if it is one.
     #[cold]
-    pub(super) fn translate_answer(&mut self) -> bool {
+    pub(super) fn translate_answer(&mut self) -> Result<(), BadAnswer> {
         let Some(own) = &self.upstream.own else {
-            return false;
+            return Err(BadAnswer {
+                reason: "its request was not said in its format",
+            });
         };
         let place = self.answer.body.clone();
         let body = self.outbox.all_mut().get_mut(place).unwrap_or_default();
@@ -183,10 +203,7 @@ impl Exchange {
                 translation::embeddings_answer(body, format, own.embeddings, model, &mut said)
             }
         };
-        let Ok(usage) = done else {
-            return false;
-        };
-        self.answer.usage = usage;
+        self.answer.usage = done?;
         self.outbox.truncate(self.answer.body.start);
         self.outbox.push(&said);
         self.answer.body.end = self.outbox.end();
@@ -195,7 +212,7 @@ impl Exchange {
             b"application/json",
             &mut self.answer.fields,
         );
-        true
+        Ok(())
     }
 
     /// Nobody but Anthropic counts: the client gets the gateway's estimate, and no provider is asked.

@@ -51,9 +51,9 @@ impl<'a> Account<'a> {
             "bytes_in": record.bytes_in,
             "bytes_out": record.bytes_out,
             "duration_ms": millis(record.ended.since(record.started)),
-            "tokens": record.spent.map(|spent| tokens(&spent)),
-            "cost_dollars": record.spent.and_then(|spent| spent.dollars()),
             "drill": record.drill.then_some(true),
+            "tokens": record.spent_in_all().map(|spent| tokens(&spent)),
+            "cost_dollars": record.spent_in_all().and_then(|spent| spent.dollars()),
             "queued_ms": (record.queued != Span::ZERO).then(|| millis(record.queued)),
             "passed_over": passed_over,
             "attempts": attempts,
@@ -98,7 +98,7 @@ impl<'a> Account<'a> {
         if record.queued != Span::ZERO {
             let _ = write!(line, " queued_ms={}", millis(record.queued));
         }
-        if let Some(spent) = record.spent {
+        if let Some(spent) = record.spent_in_all() {
             for kind in Tokens::ALL {
                 let _ = write!(line, " tokens_{}={}", kind.as_str(), kind.of(spent.usage));
             }
@@ -239,6 +239,7 @@ pub(super) mod tests {
                 nano_dollars: Some(2_500),
             }),
             drill: false,
+            spent_before: None,
         }
     }
 

@@ -79,6 +79,26 @@ impl Spent {
         }
     }
 
+    /// This and what came after it, of one answer.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let (a, b) = (self.usage, later.usage);
+        Self {
+            target: later.target,
+            usage: Usage {
+                input: a.input.saturating_add(b.input),
+                cache_read: a.cache_read.saturating_add(b.cache_read),
+                cache_write: a.cache_write.saturating_add(b.cache_write),
+                output: a.output.saturating_add(b.output),
+                reasoning: a.reasoning.saturating_add(b.reasoning),
+            },
+            nano_dollars: self
+                .nano_dollars
+                .zip(later.nano_dollars)
+                .map(|(a, b)| a.saturating_add(b)),
+        }
+    }
+
     /// The same in dollars.
     pub fn dollars(&self) -> Option<f64> {
         self.nano_dollars.map(dollars)

@@ -81,13 +81,23 @@ pub struct Record {
     pub passed: PassedSet,
     /// Its attempts.
     pub attempts: History,
-    /// What its answer took, where the provider said so.
+    /// What its answer took, where the provider said so; of an answer in parts, the last one.
     pub spent: Option<Spent>,
     /// A drill made it, or it is one of those that a drill's faults may hit.
     pub drill: bool,
+    /// What the parts before it took together. They were counted when they ended.
+    pub spent_before: Option<Spent>,
 }
 
 impl Record {
+    /// What all parts of its answer took, as far as their providers said so.
+    pub(super) fn spent_in_all(&self) -> Option<Spent> {
+        match (self.spent_before, self.spent) {
+            (Some(before), Some(last)) => Some(before.and(last)),
+            (before, last) => last.or(before),
+        }
+    }
+
     /// The candidates that this request never asked, and why not. `candidates` are those of its route.
     pub(super) fn passed_over<'a>(
         &'a self,
@@ -222,6 +232,13 @@ impl Journal {
     pub fn gap(&self, target: TargetId, gap: Span) {
         if let Some(tally) = self.counters.target(self.core, target) {
             tally.gap(gap);
+        }
+    }
+
+    /// A part of an answer that others go on with took so much.
+    pub fn spent(&mut self, spent: &Spent) {
+        if let Some(tally) = self.counters.target(self.core, spent.target) {
+            tally.spent(spent);
         }
     }
 

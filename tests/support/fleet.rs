@@ -277,6 +277,7 @@ fn provider(number: u16) -> Provider {
         region: Some(if number.is_multiple_of(2) { "eu" } else { "us" }.into()),
         failure_domain: format!("cloud_{}", number / 2).into(),
         trains_on_data: number == 3,
+        count_streams: false,
         api_version: None,
         max_inflight: None,
         queue: None,

@@ -103,6 +103,11 @@ const USUAL: Takes = Takes {
     thoughts: false,
 };
 
+/// Whether a provider of this kind says what a stream takes when it is asked to, and only then.
+pub const fn says_usage_if_asked(kind: ProviderKind) -> bool {
+    takes(kind).stream_options
+}
+
 /// What a provider of this kind takes.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn takes(kind: ProviderKind) -> Takes {

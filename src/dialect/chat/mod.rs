@@ -1,5 +1,5 @@
 //! OpenAI Chat Completions: the format of most clients and most providers, said in other formats and other formats said
-//! in it. Where both sides speak it nothing of this runs but [`without_thoughts`]: see [`openai`](crate::dialect::openai).
+//! in it. Where both sides speak it nothing of this runs but [`without_foreign`]: see [`openai`](crate::dialect::openai).
 //!
 //! Sources: the API reference of Chat Completions (platform.openai.com, October 2026), the providers' own pages for what
 //! they take of it, and the recordings in `tests/fixtures`.
@@ -14,7 +14,8 @@ mod tests;
 mod usage;
 
 pub use self::answer::{read as read_answer, write as write_answer};
-pub use self::provenance::{may_hold_thoughts, takes_thoughts, without_thoughts};
+pub use self::kinds::says_usage_if_asked;
+pub use self::provenance::{may_hold_foreign, without_foreign};
 pub use self::request::{read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};
 pub use self::usage::usage_at;

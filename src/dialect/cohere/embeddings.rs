@@ -23,12 +23,23 @@ pub fn write(
     to: &Destination<'_>,
     out: &mut Writer<'_>,
 ) -> Result<(), Unsupported> {
+    write_texts(asked, Some(to.model), out)
+}
+
+/// The same for whoever has the model in the path, as Bedrock.
+pub fn write_texts(
+    asked: &Asked<'_>,
+    model: Option<&str>,
+    out: &mut Writer<'_>,
+) -> Result<(), Unsupported> {
     if asked.texts.len() > TEXTS_MAX {
         let why = "has more than the 96 texts that Cohere takes at once";
         return Err(Unsupported::new("input", why));
     }
     out.object(|out| {
-        out.key("model").string(to.model);
+        if let Some(model) = model {
+            out.key("model").string(model);
+        }
         out.key("texts")
             .array(|out| asked.texts.iter().for_each(|text| out.string(text)));
         // It has to be said. Most of what is embedded is what is searched.

@@ -22,6 +22,7 @@
 //! * Errors name their kind in `x-amzn-errortype`, or, in a stream, in `:exception-type`.
 
 mod answer;
+pub mod embeddings;
 mod family;
 mod outcome;
 mod path;

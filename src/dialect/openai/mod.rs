@@ -12,6 +12,7 @@
 mod classify;
 pub(super) mod complaint;
 mod continuation;
+mod counting;
 mod error;
 mod event;
 mod forward;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use self::classify::reclassify;
 pub use self::continuation::{SENT_BYTES_MAX, SentText, blank_role, continued};
+pub use self::counting::{asking_for_usage, is_usage_alone};
 pub use self::error::{ClientError, MESSAGE_BYTES_MAX, error_body, error_event, provider_message};
 pub use self::event::{EventKind, event_kind};
 pub use self::forward::{Passage, request_field_passage, response_field_passes};

@@ -436,6 +436,7 @@ fn provider(name: &str) -> Provider {
         region: None,
         failure_domain: name.into(),
         trains_on_data: false,
+        count_streams: false,
         api_version: None,
         max_inflight: None,
         queue: None,

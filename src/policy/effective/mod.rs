@@ -134,6 +134,11 @@ impl<'p> Everything<'p> {
             provider.trains_on_data.to_string(),
             Origin::BuiltIn,
         );
+        all.put(
+            "count_streams",
+            provider.count_streams.to_string(),
+            Origin::BuiltIn,
+        );
         let inflight = provider.max_inflight.map_or_else(none, inflight);
         all.nested("capacity", "max_inflight", inflight);
         let queue = provider.queue.map(|it| it.max.to_string());

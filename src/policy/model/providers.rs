@@ -71,6 +71,8 @@ pub struct Provider {
     pub failure_domain: Box<str>,
     /// `trains_on_data`
     pub trains_on_data: bool,
+    /// `count_streams`: what streams take is asked for, whatever their clients do.
+    pub count_streams: bool,
     /// `api_version`: Azure's query parameter.
     pub api_version: Option<Box<str>>,
     /// `capacity { max_inflight }`, for each endpoint.

@@ -61,6 +61,7 @@ impl<'t> Resolver<'t> {
             region,
             failure_domain: fields.text("failure_domain").unwrap_or(decl.name).into(),
             trains_on_data: fields.flag("trains_on_data"),
+            count_streams: fields.flag("count_streams"),
             api_version: fields.text("api_version").map(Into::into),
             max_inflight: capacity.inflight("max_inflight"),
             queue: self.queue_of(&capacity),

@@ -258,6 +258,13 @@ pub(in crate::policy) const PROVIDER: Block = Block {
             Value::Bool(false),
             "whether it trains on prompts, for conditions",
         ),
+        field(
+            "count_streams",
+            Type::Bool,
+            Value::Bool(false),
+            "ask for what a stream of Chat Completions takes where the client does not (`stream_options.include_usage`), and keep \
+             it from the client; elsewhere, streams tell by themselves",
+        ),
         open("api_version", Type::Text, "Azure's query parameter"),
         row(
             "capacity",

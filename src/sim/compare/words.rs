@@ -308,6 +308,7 @@ fn provider(policy: &Policy, target: &Target, words: &mut Vec<Word>) {
         );
         say("failure_domain", provider.failure_domain.to_string());
         say("trains_on_data", provider.trains_on_data.to_string());
+        say("count_streams", provider.count_streams.to_string());
         let endpoints = provider.endpoints.iter();
         let endpoints: Vec<String> = endpoints
             .map(|at| format!("{}:{}{}", at.host, at.port, at.base_path))

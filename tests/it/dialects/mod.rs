@@ -1,11 +1,13 @@
 //! Requests of every client's format said for every provider: whole ones that a person can read (`golden`), and what
-//! becomes of each feature (`coverage`), which is the table of docs/dialects.md, and that nothing is lost without a word
-//! (`silent`).
+//! becomes of each feature (`coverage`), which is the table of docs/dialects.md, that nothing is lost without a word
+//! (`silent`), that the bugs of others have their tests (`known`), and what becomes of bad input (`bad`).
 
+mod bad;
 mod coverage;
 mod documented;
 mod features;
 mod golden;
+mod known;
 mod layout;
 mod silent;
 

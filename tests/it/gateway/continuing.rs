@@ -184,6 +184,53 @@ fn one_after_another_goes_on() {
     }
 }
 
+/// The request that goes on is freed of what others left in it, as any other that passes, and each part of the answer counts
+/// for whoever gave it.
+#[test]
+fn what_goes_on_is_worded_and_counted_as_what_began() {
+    let body = r#"{"model":"any","messages":[{"role":"user","content":"hi"},
+        {"role":"assistant","content":"ho","reasoning_content":"hm"},
+        {"role":"user","content":"and?"}],"stream":true}"#;
+    // Some say it with each piece.
+    let one = delta("one").replace(
+        "\"choices\"",
+        "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":1,\"total_tokens\":8},\"choices\"",
+    );
+    let counts =
+        r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
+    let (gate, wait) = Gate::new();
+    let first = Upstream::start(vec![stream(
+        &[ROLE, &one],
+        vec![Step::Await(wait), Step::Reset],
+    )]);
+    let rest = [ROLE, &delta(" two"), FINISH, counts, "[DONE]"];
+    let second = Upstream::start(vec![stream(&rest, vec![Step::send(STREAM_END)])]);
+    let text = policy(&[first.address, second.address], "mid_stream = continue");
+    let text =
+        text.replacen("openai_compatible", "vllm", 1)
+            .replacen("openai_compatible", "groq", 1);
+    let gateway = Gateway::start(Io::Epoll, "", &text);
+    let mut client = Client::connect(gateway.address);
+    client.send(post("/v1/chat/completions", "connection: close\r\n", body));
+    let mut bytes = client.until(b"one");
+    gate.send(()).unwrap();
+    bytes.extend(client.until_end());
+    let answer = Client::over(Cursor::new(bytes)).answer();
+    assert_eq!(self::text(&answer), "one two", "{answer:?}");
+    let [before, after] =
+        [first.only(), second.only()].map(|one| String::from_utf8(one.body).unwrap());
+    assert!(
+        before.contains("reasoning_content"),
+        "vLLM takes it: {before}"
+    );
+    assert!(
+        !after.contains("reasoning_content"),
+        "Groq does not: {after}"
+    );
+    assert!(super::counts(&gateway, "first.small", [7, 1]));
+    assert!(super::counts(&gateway, "second.small", [9, 2]));
+}
+
 #[test]
 fn what_cannot_be_gone_on_with_ends_with_the_error_that_it_had() {
     let one = delta("one");

@@ -77,17 +77,105 @@ fn other_forms_and_a_way_from_one_to_the_next() {
 
 #[test]
 fn a_format_without_embeddings_is_not_asked_for_them() {
-    for (kind, path) in [("anthropic", "/v1"), ("bedrock", "")] {
-        let upstream = Upstream::answering(answer("200 OK", "", "{}"));
-        let base = format!("http://{}{path}", upstream.address);
-        let gateway = Gateway::start(Io::Epoll, "", &policy(&[(kind, base)]));
+    let upstream = Upstream::answering(answer("200 OK", "", "{}"));
+    let base = format!("http://{}/v1", upstream.address);
+    let gateway = Gateway::start(Io::Epoll, "", &policy(&[("anthropic", base)]));
+    let mut client = Client::connect(gateway.address);
+    let got = client.send(post("/v1/embeddings", "", ASKED)).answer();
+    assert_eq!(got.status, 400, "{got:?}");
+    let text = got.text();
+    assert!(text.contains("embeddings, which the provider"), "{text}");
+    assert!(
+        text.contains("in `embeddings`, to be said in `messages`"),
+        "{text}"
+    );
+    assert!(upstream.received().is_empty());
+}
+
+/// A policy with a model of Bedrock, whose requests are signed.
+fn bedrock(upstream: &Upstream, model: &str) -> String {
+    policy(&[("bedrock", format!("http://{}", upstream.address))])
+        .replace("bearer(", "sigv4(")
+        .replace("\"model-1\"", &format!("\"{model}\""))
+}
+
+/// By `InvokeModel`, signed, in the words of whoever made the model.
+#[test]
+fn models_of_bedrock_are_asked_in_their_own_words() {
+    let vectors = "[[0.5,1],[0.25,2]]";
+    let two = TOLD.replace("_tokens\":2", "_tokens\":0");
+    let one = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AACAPwAAAL8="}],"model":"any","usage":{"prompt_tokens":3,"total_tokens":3}}"#;
+    for (model, path, asked, sent, answered, told) in [
+        (
+            "amazon.titan-embed-text-v2:0",
+            "amazon.titan-embed-text-v2%3A0",
+            r#"{"model":"any","input":["a"],"dimensions":256,"encoding_format":"base64"}"#,
+            r#"{"inputText":"a","dimensions":256}"#,
+            r#"{"embedding":[1.0,-0.5],"inputTextTokenCount":3,"embeddingsByType":{"float":[1.0,-0.5]}}"#.to_owned(),
+            one,
+        ),
+        (
+            "us.cohere.embed-v4:0",
+            "us.cohere.embed-v4%3A0",
+            r#"{"model":"any","input":["a","b"],"dimensions":512,"input_type":"clustering"}"#,
+            r#"{"texts":["a","b"],"input_type":"clustering","embedding_types":["float"],"output_dimension":512,"truncate":"NONE"}"#,
+            format!(r#"{{"id":"1","embeddings":{{"float":{vectors}}},"response_type":"embeddings_by_type","texts":["a","b"]}}"#),
+            &two,
+        ),
+        (
+            "cohere.embed-english-v3",
+            "cohere.embed-english-v3",
+            ASKED,
+            r#"{"texts":["a","b"],"input_type":"search_document","embedding_types":["float"],"truncate":"NONE"}"#,
+            format!(r#"{{"id":"1","embeddings":{vectors},"response_type":"embeddings_floats","texts":["a","b"]}}"#),
+            &two,
+        ),
+    ] {
+        let upstream = Upstream::answering(answer("200 OK", "", &answered));
+        let gateway = Gateway::start(Io::Epoll, "", &bedrock(&upstream, model));
         let mut client = Client::connect(gateway.address);
-        let got = client.send(post("/v1/embeddings", "", ASKED)).answer();
-        assert_eq!(got.status, 400, "{kind}: {got:?}");
-        assert!(
-            got.text().contains("embeddings, which the provider"),
-            "{got:?}"
-        );
-        assert!(upstream.received().is_empty(), "{kind}");
+        let got = client.send(post("/v1/embeddings", "", asked)).answer();
+        assert_eq!((got.status, got.text().as_str()), (200, told), "{model}");
+        let received = upstream.only();
+        let line = format!("POST /model/{path}/invoke HTTP/1.1\r\n");
+        assert!(received.head.starts_with(&line), "{received:?}");
+        let proof = received.field("authorization").unwrap_or_default();
+        assert!(proof.starts_with("AWS4-HMAC-SHA256 Credential="), "{received:?}");
+        assert_eq!(String::from_utf8(received.body).unwrap(), sent);
+    }
+}
+
+#[test]
+fn what_a_model_of_bedrock_does_not_take_is_refused_by_name() {
+    let sized = r#"{"model":"any","input":"a","dimensions":256}"#;
+    for (model, asked, words) in [
+        (
+            "amazon.titan-embed-text-v2:0",
+            ASKED,
+            "`input` has 2 texts, and Amazon Titan",
+        ),
+        (
+            "amazon.titan-embed-text-v1",
+            sized,
+            "`dimensions` cannot be chosen of `amazon.titan-embed-text-v1`",
+        ),
+        (
+            "cohere.embed-multilingual-v3",
+            sized,
+            "`dimensions` cannot be chosen of `cohere.embed-multilingual-v3`",
+        ),
+        (
+            "amazon.nova-lite-v1:0",
+            ASKED,
+            "`model` is `amazon.nova-lite-v1:0` at Bedrock",
+        ),
+    ] {
+        let upstream = Upstream::answering(answer("200 OK", "", "{}"));
+        let gateway = Gateway::start(Io::Epoll, "", &bedrock(&upstream, model));
+        let mut client = Client::connect(gateway.address);
+        let got = client.send(post("/v1/embeddings", "", asked)).answer();
+        assert_eq!(got.status, 400, "{model}: {got:?}");
+        assert!(got.text().contains(words), "{}", got.text());
+        assert!(upstream.received().is_empty(), "{model}");
     }
 }

@@ -7,6 +7,7 @@ mod applying;
 mod canary;
 mod classifying;
 mod continuing;
+mod counting;
 mod discovering;
 mod drilling;
 mod early;
@@ -39,6 +40,7 @@ use crate::support::client::Client;
 use crate::support::client::End;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::Io;
+use crate::support::gateway::eventually;
 use crate::support::upstream;
 use crate::support::upstream::Script;
 use crate::support::upstream::Upstream;
@@ -145,6 +147,22 @@ fn metric(gateway: &Gateway, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series));
     let value = line.unwrap_or_else(|| panic!("no {series} in {text}"));
     value.trim().parse().unwrap()
+}
+
+/// Whether a target's tokens come to these: of the request, of the answer.
+fn counts(gateway: &Gateway, target: &str, tokens: [u64; 2]) -> bool {
+    eventually(|| {
+        let (_, text) = gateway.page("/metrics");
+        ["input", "output"]
+            .iter()
+            .zip(tokens)
+            .all(|(kind, tokens)| {
+                let line = format!(
+                    "switchover_tokens_total{{target=\"{target}\",kind=\"{kind}\"}} {tokens}\n"
+                );
+                text.contains(&line)
+            })
+    })
 }
 
 /// A healthy answer of an upstream.

@@ -82,6 +82,8 @@ fn is_of(recorded: &Recorded, format: &str) -> bool {
         == match recorded.endpoint.as_str() {
             "chat-completions" => "chat",
             "generate-content" => "gemini",
+            "chat" if recorded.name.contains("/cohere/") => "cohere",
+            "chat" => "",
             other => other,
         }
 }

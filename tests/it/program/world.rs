@@ -107,6 +107,7 @@ fn provider(number: u16) -> Provider {
         region: [Some("eu"), Some("a"), None][usize::from(number % 3)].map(Box::from),
         failure_domain: ["a", "ab", "gpt-5"][usize::from(number % 3)].into(),
         trains_on_data: number % 2 == 1,
+        count_streams: false,
         api_version: None,
         max_inflight: None,
         queue: None,

@@ -14,6 +14,12 @@ use crate::wire::json::Node;
 pub(super) fn read<'a>(contents: Node<'a>, turn: &mut Turn<'a>) -> Result<(), Unsupported> {
     let mut calls = Calls::default();
     for (at, content) in field::many(contents).enumerate() {
+        if !content.is_object() && content.as_str().is_none() {
+            return Err(Unsupported::new(
+                format!("contents[{at}]"),
+                "is not an object",
+            ));
+        }
         let role = match (content.as_str(), field::text(content, "role")) {
             (Some(_), _) | (None, None | Some("user" | "function" | "tool" | "")) => Role::User,
             (None, Some("model" | "assistant")) => Role::Assistant,
@@ -66,10 +72,12 @@ fn read_part<'a>(
     if let Some(text) = part.as_str() {
         return Ok(Part::text(text));
     }
-    let mut read = None;
+    let (mut read, mut known) = (None, part.members().next().is_none());
     let signature = field::text(part, "thoughtSignature");
     for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
-        match &*field::camel(key) {
+        let key = field::camel(key);
+        known |= PARTS.contains(&&*key);
+        match &*key {
             "thought" | "thoughtSignature" => {}
             "text" => read = read_text(part, value, signature, place)?,
             "inlineData" => read = Some(read_data(value, place, &mut turn.dropped)?),
@@ -90,12 +98,26 @@ fn read_part<'a>(
             name => turn.dropped.add_unknown("contents[].parts[].", name),
         }
     }
+    if !known {
+        return Err(place.wrong("is of a kind that is not known here"));
+    }
     turn.dropped.add_if(
         signature.is_some() && !matches!(read, Some(Part::Reasoning(_))),
         "contents[].parts[].thoughtSignature",
     );
     Ok(read)
 }
+
+/// What makes a part one; what stands beside it only tells more of it.
+const PARTS: [&str; 7] = [
+    "text",
+    "thought",
+    "thoughtSignature",
+    "inlineData",
+    "fileData",
+    "functionCall",
+    "functionResponse",
+];
 
 fn read_text<'a>(
     part: Node<'a>,

@@ -26,6 +26,7 @@ fn provider(kind: ProviderKind, base_path: &str, api_version: Option<&str>) -> P
         region: None,
         failure_domain: "p".into(),
         trains_on_data: false,
+        count_streams: false,
         api_version: api_version.map(Into::into),
         max_inflight: None,
         queue: None,
