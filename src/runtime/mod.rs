@@ -67,7 +67,7 @@ use crate::policy::{Plan, Policy};
 
 pub use self::clock::now;
 pub use self::driver::{Driver, Io};
-pub use self::files::{Disk, TextLines, replace};
+pub use self::files::{Disk, TextLines, put, remove, replace};
 pub use self::generation::unresolved;
 pub use self::history::History;
 pub use self::log::note;
