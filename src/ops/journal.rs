@@ -162,17 +162,17 @@ impl Journal {
     }
 
     /// Keeps a record and counts it. `candidates` are those of its route.
-    pub fn keep(&mut self, record: Record, candidates: &[Candidate]) {
-        self.count(&record, candidates);
+    pub fn keep(&mut self, record: &Record, candidates: &[Candidate]) {
+        self.count(record, candidates);
         if let Some(log) = &self.log
-            && log.offer(&record).is_err()
+            && log.offer(record).is_err()
         {
             self.counters.unlogged(self.core);
         }
         if self.ring.len() < RECORDS_MAX {
-            self.ring.push(record);
+            self.ring.push(*record);
         } else if let Some(oldest) = self.ring.get_mut(self.next) {
-            *oldest = record;
+            *oldest = *record;
         }
         self.next = (self.next + 1) % RECORDS_MAX;
     }
