@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use switchover::policy;
+use switchover::policy::editor::{Memory, Texts, carry};
 
 /// A policy with `routes` routes before `default`.
 pub fn text_of(routes: usize) -> String {
@@ -88,5 +89,36 @@ fn check(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, load, check);
+/// What an editor waits for after a letter in one rule: what is said of it, with all others carried along; and, when its author pauses, of all.
+fn keystroke(c: &mut Criterion) {
+    let mut group = c.benchmark_group("policy/keystroke");
+    group.sample_size(20);
+    let text = text_of(10_000);
+    let edited = text.replace("\"model-5000\"", "\"model-5000x\"");
+    let texts = Texts::new();
+    let mut memory = Memory::new(&texts);
+    let mut before = memory.load(&[("main.policy", text.as_str())], "main.policy", &|| false);
+    let mut turn = false;
+    group.bench_function("glance/10000 routes", |b| {
+        b.iter(|| {
+            turn = !turn;
+            let text = if turn { &edited } else { &text };
+            let mut now = memory.glance(&[("main.policy", text.as_str())], "main.policy");
+            if let Some(before) = &before {
+                carry(before, &mut now);
+            }
+            before = Some(now);
+        });
+    });
+    group.bench_function("look/10000 routes", |b| {
+        b.iter(|| {
+            turn = !turn;
+            let text = if turn { &edited } else { &text };
+            memory.load(&[("main.policy", text.as_str())], "main.policy", &|| false)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, load, check, keystroke);
 criterion_main!(benches);

@@ -34,8 +34,14 @@ pub const JSON_DEPTH_MAX: u32 = 128;
 pub const ROUTE_TARGETS_MAX: usize = 64;
 /// Attempts of one request unless the policy's `max_attempts` says otherwise.
 pub const ATTEMPTS_MAX: u8 = 4;
-/// A policy file.
-pub const POLICY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A policy, all of its files together: ten times one of 10,000 routes. Parsing takes about a second for each of these MiB.
+pub const POLICY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Items of a policy, all of its files together. There are never more than 65,535 routes.
+pub const POLICY_ITEMS_MAX: usize = 100_000;
+/// Findings of one kind in the characters of one file: who has more of them has one mistake, often made.
+pub const POLICY_MARKS_MAX: usize = 1_000;
+/// Providers of a policy: they are compared with each other.
+pub const POLICY_PROVIDERS_MAX: u16 = 1_024;
 /// Nesting of brackets in a policy.
 pub const POLICY_DEPTH_MAX: usize = 64;
 /// The most attempts of one request, changes of key aside; a larger `max_attempts` is cut to it. Four targets, each

@@ -193,7 +193,8 @@ struct TestArgs {
 struct ExplainArgs {
     /// The policy
     file: String,
-    /// A request: a JSON file with its facts, states of targets and scripts of outcomes; `-` is standard input
+    /// A request: as it is sent (request line, header, body), or a JSON file with its facts, states of targets and scripts of outcomes; `-` is
+    /// standard input
     #[arg(long, value_name = "FILE", group = "what")]
     req: Option<String>,
     /// The request of a test that the policy holds

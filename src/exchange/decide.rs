@@ -8,15 +8,15 @@ use crate::base::{Moment, RouteId, Span};
 use crate::dialect::openai::{Patience, Refusal};
 use crate::engine::{Chain, Form};
 use crate::exchange::Exchange;
+use crate::exchange::asking::{Asking, model_in, resolve_alias, stream_in};
 use crate::exchange::context::Context;
 use crate::exchange::notes::Notes;
 use crate::exchange::shadow::{Draw, Pending};
 use crate::ops::Wanted;
+use crate::policy::Decision;
 use crate::policy::model::PromptSize;
-use crate::policy::{Caps, Decision, Facts, KeyFacts, Needs, Policy};
 use crate::wire::Extent;
-use crate::wire::h1::request;
-use crate::wire::json::{BadJson, DocumentFacts, Key, value};
+use crate::wire::json::BadJson;
 
 impl Exchange {
     /// Reads the facts, lets the plan decide, and begins the first attempt.
@@ -30,17 +30,13 @@ impl Exchange {
         let (place, asked) = if let Some(model) = &self.request.path_model {
             (Extent::default(), Some(Cow::Owned(model.to_string())))
         } else {
-            let place = scan.value(Key::Model).unwrap_or_default();
-            (place, value::string(body, place))
+            model_in(scan, body)
         };
         let Some(asked) = asked.filter(|model| !model.is_empty()) else {
             return self.refuse(now, Refusal::ModelMissing, context);
         };
         let model = resolve_alias(&context.plan.policy, asked);
-        self.request.stream |= scan
-            .value(Key::Stream)
-            .and_then(|place| value::bool(body, place))
-            .unwrap_or(false);
+        self.request.stream |= stream_in(scan, body);
         let wanted = context.journal.wants_decision(self.request.id);
         let mut notes = (wanted != Wanted::Never).then(|| mem::take(&mut self.request.notes));
         let decided = self.facts(now, &model, body, notes.as_mut(), context);
@@ -88,70 +84,43 @@ impl Exchange {
         context: &mut Context<'_>,
     ) -> Result<Decided, BadJson> {
         let program = &context.plan.program;
-        let needs = program.needs();
-        let scratch = &mut *context.scratch;
-        let document = if needs_document(needs) {
-            scratch.inspector.inspect(body, &needs.meta)?
-        } else {
-            DocumentFacts::default()
-        };
-        let meta: Vec<Option<&str>> = (0..needs.meta.len())
-            .map(|index| scratch.inspector.metadata(index))
-            .collect();
-        let unread = self.inbox.unread();
-        let mut headers: Vec<Option<&str>> = Vec::new();
-        if !needs.headers.is_empty() {
-            // The table was other requests' meanwhile.
-            let parsed = request::parse(unread, &mut scratch.fields);
-            debug_assert!(matches!(parsed, Ok(Some(_))), "the head was parsed before");
-            headers.extend(needs.headers.iter().map(|name| {
-                let value = scratch.fields.value(unread, name)?;
-                std::str::from_utf8(value).ok()
-            }));
-        }
-        let scan = self.request.scan();
-        let number = |key| scan.value(key).and_then(|place| value::u64(body, place));
-        let max_out = number(Key::MaxCompletionTokens)
-            .or_else(|| number(Key::MaxTokens))
-            .or_else(|| number(Key::MaxOutputTokens));
-        let facts = Facts {
+        let asking = Asking {
             model,
             path: self.request.operation.client_path(),
-            method: "POST",
             stream: self.request.stream,
-            tokens_in: document.tokens_in,
-            max_out: max_out.unwrap_or_default(),
-            has: caps(document),
-            headers: &headers,
-            meta: &meta,
-            key: &KeyFacts::default(),
+            scan: self.request.scan(),
+            body,
+            head: self.inbox.unread(),
             now: context.wall,
         };
-        let mut decision = program.decide(&facts);
-        let mut withdrawn = None;
-        while context.core.is_withdrawn(decision.route) {
-            withdrawn.get_or_insert(decision.route);
-            decision = program.decide_after(decision.route, &facts);
-        }
-        let shadow = match context.shadowing {
-            Some(shadowing) if decision.shadowed => {
-                let draw = Draw {
-                    request: self.request.id,
-                    route: decision.route,
-                    bytes: self.request.body_bytes(),
-                    draining: context.draining,
-                };
-                shadowing.draw(now, draw, &facts, context.core)
+        let (core, shadowing, draining) = (&mut *context.core, context.shadowing, context.draining);
+        asking.with(program.needs(), context.scratch, |facts| {
+            let mut decision = program.decide(facts);
+            let mut withdrawn = None;
+            while core.is_withdrawn(decision.route) {
+                withdrawn.get_or_insert(decision.route);
+                decision = program.decide_after(decision.route, facts);
             }
-            _ => None,
-        };
-        if let Some(notes) = notes {
-            notes.set_facts(&facts, needs);
-        }
-        Ok(Decided {
-            decision,
-            withdrawn,
-            shadow,
+            let shadow = match shadowing {
+                Some(shadowing) if decision.shadowed => {
+                    let draw = Draw {
+                        request: self.request.id,
+                        route: decision.route,
+                        bytes: self.request.body_bytes(),
+                        draining,
+                    };
+                    shadowing.draw(now, draw, facts, core)
+                }
+                _ => None,
+            };
+            if let Some(notes) = notes {
+                notes.set_facts(facts, program.needs());
+            }
+            Decided {
+                decision,
+                withdrawn,
+                shadow,
+            }
         })
     }
 }
@@ -168,32 +137,4 @@ struct Decided {
 fn usable(span: Span) -> Span {
     let way_back = Span::from_nanos(span.as_nanos() / 10).min(DEADLINE_RESERVE);
     span.saturating_sub(way_back)
-}
-
-/// What the client calls the model, or what it stands for.
-fn resolve_alias<'a>(policy: &'a Policy, asked: Cow<'a, str>) -> Cow<'a, str> {
-    policy.alias_of(&asked).map_or(asked, Cow::Borrowed)
-}
-
-fn needs_document(needs: &Needs) -> bool {
-    needs.tokens_in || !needs.has.is_empty() || !needs.meta.is_empty()
-}
-
-fn caps(document: DocumentFacts) -> Caps {
-    let DocumentFacts {
-        tokens_in: _,
-        tools,
-        images,
-        audio,
-        json_schema,
-    } = document;
-    [
-        (tools, Caps::TOOLS),
-        (images, Caps::IMAGES),
-        (audio, Caps::AUDIO),
-        (json_schema, Caps::JSON_SCHEMA),
-    ]
-    .into_iter()
-    .filter(|&(has, _)| has)
-    .fold(Caps::NONE, |all, (_, cap)| all.union(cap))
 }

@@ -469,7 +469,7 @@ impl LocalRoute {
 }
 
 /// What the scan of a body looks for.
-const ASKED: KeySet = KeySet::EMPTY
+pub(super) const ASKED: KeySet = KeySet::EMPTY
     .with(Key::Model)
     .with(Key::Stream)
     .with(Key::MaxTokens)

@@ -17,6 +17,7 @@
 //! Buffers travel with the actions (completion-based I/O owns the memory it works on) and come back with the inputs.
 
 mod answer;
+mod asking;
 mod buffer;
 mod context;
 mod counting;
@@ -40,6 +41,7 @@ use crate::dialect::openai::ClientError;
 use crate::engine::{Attempt, Chain};
 use crate::ops::Ending;
 
+pub use self::asking::read_request;
 pub use self::context::{Context, Outlet, Outlets, Scratch};
 pub use self::hedge::{Contact, Cuts};
 pub use self::hold::turned_away;

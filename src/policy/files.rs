@@ -35,6 +35,18 @@ pub struct Files {
     list: Vec<File>,
     /// Secrets that stand in the texts.
     masked: Vec<Place>,
+    imports: Vec<Import>,
+}
+
+/// An `import` of one file in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Import {
+    /// All of it.
+    pub item: Place,
+    /// The path, with its quotes.
+    pub path: Place,
+    /// The file that it leads to.
+    pub file: u16,
 }
 
 #[derive(Clone)]
@@ -49,10 +61,8 @@ impl Files {
     /// Takes a text in. `None` where there are more files than an index can name.
     pub(in crate::policy) fn add(&mut self, name: &str, text: &str) -> Option<u16> {
         let index = u16::try_from(self.list.len()).ok()?;
-        let starts = text.bytes().zip(1_u32..).filter(|&(byte, _)| byte == b'\n');
-        let lines = std::iter::once(0)
-            .chain(starts.map(|(_, next)| next))
-            .collect();
+        let starts = text.match_indices('\n').map(|(at, _)| narrow(at + 1));
+        let lines = std::iter::once(0).chain(starts).collect();
         self.list.push(File {
             name: name.into(),
             text: text.into(),
@@ -69,6 +79,19 @@ impl Files {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// All imports that lead to a file.
+    pub fn imports(&self) -> &[Import] {
+        &self.imports
+    }
+
+    /// Notes that the import `item`, whose `path` it is, leads to the file of that name.
+    pub(in crate::policy) fn import(&mut self, item: Place, path: Place, name: &str) {
+        let found = self.list.iter().position(|file| *file.name == *name);
+        let file = found.and_then(|at| u16::try_from(at).ok());
+        self.imports
+            .extend(file.map(|file| Import { item, path, file }));
     }
 
     /// The path of a file.

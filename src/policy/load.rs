@@ -9,7 +9,7 @@ use crate::policy::diag::safety::secret_inline;
 use crate::policy::diag::{Diagnostic, Diagnostics, Severity, allow, syntax as say};
 use crate::policy::files::{Files, Sources};
 use crate::policy::model::Policy;
-use crate::policy::resolve::{self, Lost, Resolved};
+use crate::policy::resolve::{self, Depth, Lost, Resolved};
 use crate::policy::syntax::ast::{Expr, Item};
 use crate::policy::syntax::split::{FaultKind, split};
 use crate::policy::syntax::{Place, leak, mistake, parse};
@@ -23,9 +23,13 @@ pub fn load(
 ) -> Result<(Policy, Diagnostics), Diagnostics> {
     let (text, mut found) = Text::read(sources, root, sets);
     let (tree, lost) = text.parse(&mut found, parse::item);
-    let resolved = text.resolve(&tree, lost, &mut found);
+    let resolved = text.resolve(&tree, lost, Depth::Whole(&|| false), &mut found);
     drop(tree);
-    text.conclude(resolved, found)
+    let loaded = text.conclude(resolved, found);
+    match loaded.policy {
+        Some(policy) => Ok((policy, loaded.diagnostics)),
+        None => Err(loaded.diagnostics),
+    }
 }
 
 /// All files of a policy, cut into items.
@@ -96,6 +100,7 @@ impl<'s> Text<'s> {
         &'t self,
         tree: &'t [Item<'t>],
         lost: Vec<(&'t str, &'t str)>,
+        depth: Depth<'t>,
         found: &mut Vec<Diagnostic>,
     ) -> Resolved {
         let sets = parse_sets(&self.files, &self.sets, found);
@@ -103,40 +108,56 @@ impl<'s> Text<'s> {
             .iter()
             .all(|diagnostic| diagnostic.severity() < Severity::Error);
         let lost = Lost { names: lost, whole };
-        resolve::resolve(tree, &self.files, &sets, lost, found)
+        resolve::resolve(tree, &self.files, &sets, lost, depth, found)
     }
 
-    /// The policy with what is said of it.
+    /// What came of it.
     pub(in crate::policy) fn conclude(
         self,
         resolved: Resolved,
         mut found: Vec<Diagnostic>,
-    ) -> Result<(Policy, Diagnostics), Diagnostics> {
+    ) -> Loaded {
         let mut files = self.files;
         files.mask(resolved.secrets);
-        allow::apply(&mut found, &files, self.policy_files);
+        let idle = allow::apply(&mut found, &files, self.policy_files);
+        let mut late = Vec::new();
+        if let Some(of_whole) = resolved.of_whole {
+            let is_late = |one: &&Diagnostic| of_whole.contains(&(one.code, one.place()));
+            late.extend(found.iter().filter(is_late).chain(&idle).cloned());
+            found.extend(idle);
+        }
         found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
         let diagnostics = Diagnostics { list: found, files };
-        match resolved.policy {
-            Some(mut policy) if !diagnostics.has_errors() => {
-                let all = 0..u16::try_from(self.policy_files).unwrap_or(u16::MAX);
-                policy.files = all
-                    .clone()
-                    .map(|file| diagnostics.files.name(file).into())
-                    .collect();
-                let of_text = all.fold(0, |hash, file| {
-                    hash::of_bytes(hash, diagnostics.files.text(file).as_bytes())
-                });
-                let sets = self
-                    .sets
-                    .iter()
-                    .map(|&(name, file)| (name, diagnostics.files.text(file)));
-                policy.hash = with_sets(of_text, sets.collect());
-                Ok((policy, diagnostics))
-            }
-            _ => Err(diagnostics),
+        let sound = resolved.policy.filter(|_| !diagnostics.has_errors());
+        let policy = sound.map(|mut policy| {
+            let files = &diagnostics.files;
+            let all = 0..u16::try_from(self.policy_files).unwrap_or(u16::MAX);
+            policy.files = all.clone().map(|file| files.name(file).into()).collect();
+            let of_text = all.fold(0, |hash, file| {
+                hash::of_bytes(hash, files.text(file).as_bytes())
+            });
+            let sets = self.sets.iter();
+            let sets = sets.map(|&(name, file)| (name, files.text(file)));
+            policy.hash = with_sets(of_text, sets.collect());
+            policy
+        });
+        Loaded {
+            policy,
+            diagnostics,
+            late,
         }
     }
+}
+
+/// A policy as it is now.
+#[derive(Debug)]
+pub struct Loaded {
+    /// It, where it has no errors.
+    pub policy: Option<Policy>,
+    /// What is said of it, with its files.
+    pub diagnostics: Diagnostics,
+    /// Those of them that need a look at the whole policy.
+    pub late: Vec<Diagnostic>,
 }
 
 /// The hash of a text and the values of its consts, in whatever order they are given; the last one of a name counts.
@@ -236,6 +257,10 @@ struct Reader<'s> {
     /// In the order in which they count.
     chunks: Vec<Chunk>,
     found: Vec<Diagnostic>,
+    /// Bytes that were read.
+    bytes: usize,
+    /// Whether there were too many items.
+    full: bool,
     /// Files that are done.
     done: Vec<String>,
     /// Files that are being read, with the import that asked for each.
@@ -250,6 +275,8 @@ impl<'s> Reader<'s> {
             files: Files::default(),
             chunks: Vec::new(),
             found: Vec::new(),
+            bytes: 0,
+            full: false,
             done: Vec::new(),
             chain: Vec::new(),
         }
@@ -267,7 +294,8 @@ impl<'s> Reader<'s> {
                 return;
             }
         };
-        let large = bytes.len() > limits::POLICY_BYTES_MAX;
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        let large = self.bytes > limits::POLICY_BYTES_MAX;
         let (text, whole) = match std::str::from_utf8(&bytes) {
             _ if large => ("", false),
             Ok(text) => (text, true),
@@ -286,8 +314,12 @@ impl<'s> Reader<'s> {
                 file,
                 ..Place::default()
             };
+            let (place, what) = match import {
+                Some(import) => (import, "policy with all that it imports"),
+                None => (here, "file"),
+            };
             self.found
-                .push(say::too_large(here, "file", limits::POLICY_BYTES_MAX));
+                .push(say::too_large(place, what, limits::POLICY_BYTES_MAX));
         } else if whole {
             self.chain.push((path.to_owned(), asked));
             self.items(path, file, text);
@@ -300,17 +332,27 @@ impl<'s> Reader<'s> {
     }
 
     fn items(&mut self, path: &str, file: u16, text: &str) {
-        for (start, control) in text.char_indices().filter(|&(_, char)| turns_text(char)) {
+        // Most texts have none but ASCII, which is seen at once.
+        let foreign = if text.is_ascii() { "" } else { text };
+        for (start, control) in foreign
+            .char_indices()
+            .filter(|&(_, char)| turns_text(char))
+            .take(limits::POLICY_MARKS_MAX)
+        {
             let here = place(file, start..start + control.len_utf8());
             self.found.push(say::direction_controls(here, control));
         }
-        for leak in leak::find(text) {
+        let leaks = leak::find(text);
+        // Each finding is drawn with all secrets near it masked: where there are too many, nothing of the file is shown.
+        let many = leaks.len() > limits::POLICY_MARKS_MAX;
+        self.files.mask(many.then(|| place(file, 0..text.len())));
+        for leak in leaks.into_iter().take(limits::POLICY_MARKS_MAX) {
             let here = place(file, leak);
-            self.files.mask([here]);
+            self.files.mask((!many).then_some(here));
             self.found.push(secret_inline(here));
         }
         let (chunks, faults) = split(text);
-        for fault in faults {
+        for fault in faults.into_iter().take(limits::POLICY_MARKS_MAX) {
             let here = place(file, fault.at);
             self.found.push(match fault.kind {
                 FaultKind::Unclosed(bracket) => say::unclosed(here, char::from(bracket)),
@@ -330,6 +372,15 @@ impl<'s> Reader<'s> {
                 .push(say::no_version(place(file, start..start + word_len(head))));
         }
         for chunk in chunks {
+            if self.chunks.len() >= limits::POLICY_ITEMS_MAX {
+                if !self.full {
+                    let here = place(file, chunk.range.start..chunk.range.start);
+                    self.found
+                        .push(say::too_many_items(here, limits::POLICY_ITEMS_MAX));
+                }
+                self.full = true;
+                break;
+            }
             let item = text.get(chunk.range.clone()).unwrap_or_default();
             let mut sound = chunk.sound;
             if sound && item.len() > parse::ITEM_BYTES_MAX {
@@ -368,8 +419,11 @@ impl<'s> Reader<'s> {
         } else if self.chain.len() >= IMPORT_DEPTH_MAX {
             self.found
                 .push(say::unreadable(here, &path, "imports are nested too deep"));
-        } else if !self.done.contains(&path) {
-            self.file(&path, Some(here));
+        } else {
+            if !self.done.contains(&path) {
+                self.file(&path, Some(here));
+            }
+            self.files.import(place(file, range.clone()), here, &path);
         }
     }
 }

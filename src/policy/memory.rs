@@ -2,13 +2,11 @@
 //! all others are kept, by their text, and moved to where they stand now.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 
 use crate::base::hash;
-use crate::policy::diag::Diagnostics;
 use crate::policy::files::Sources;
-use crate::policy::load::Text;
-use crate::policy::model::Policy;
+use crate::policy::load::{Loaded, Text};
+use crate::policy::resolve::Depth;
 use crate::policy::syntax::ast::Item;
 use crate::policy::syntax::{Place, parse};
 
@@ -82,19 +80,10 @@ struct Kept<'t> {
 #[derive(Debug)]
 pub struct Memory<'t> {
     texts: &'t Texts,
-    /// By the hash of the text; equal texts are different items.
-    kept: BTreeMap<u64, Vec<Kept<'t>>>,
+    /// In the order in which they count.
+    kept: Vec<Kept<'t>>,
     /// Bytes of the texts of the last load.
     live: usize,
-}
-
-/// A policy as it is now.
-#[derive(Debug)]
-pub struct Loaded {
-    /// It, where it has no errors.
-    pub policy: Option<Policy>,
-    /// What is said of it, with its files.
-    pub diagnostics: Diagnostics,
 }
 
 impl<'t> Memory<'t> {
@@ -102,7 +91,7 @@ impl<'t> Memory<'t> {
     pub const fn new(texts: &'t Texts) -> Self {
         Self {
             texts,
-            kept: BTreeMap::new(),
+            kept: Vec::new(),
             live: 0,
         }
     }
@@ -112,16 +101,31 @@ impl<'t> Memory<'t> {
         self.live
     }
 
-    /// As [`crate::policy::load`], and remembers.
-    pub fn load(&mut self, sources: &dyn Sources, root: &str, sets: &[(&str, &str)]) -> Loaded {
-        let (whole, mut found) = Text::read(sources, root, sets);
-        let mut before = std::mem::take(&mut self.kept);
-        let mut keys = Vec::new();
+    /// As [`crate::policy::load`], and remembers. `None` if `stop` broke it off.
+    pub fn load(
+        &mut self,
+        sources: &dyn Sources,
+        root: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Loaded> {
+        let (loaded, complete) = self.to(Depth::Whole(stop), sources, root);
+        complete.then_some(loaded)
+    }
+
+    /// The same without what only a look at the whole policy can tell: what each item says by itself and of the names that others
+    /// declare.
+    pub fn glance(&mut self, sources: &dyn Sources, root: &str) -> Loaded {
+        self.to(Depth::Items, sources, root).0
+    }
+
+    /// What is there, and whether the whole of it was looked at.
+    fn to(&mut self, depth: Depth<'_>, sources: &dyn Sources, root: &str) -> (Loaded, bool) {
+        let (whole, mut found) = Text::read(sources, root, &[]);
+        let mut before = Before::new(std::mem::take(&mut self.kept));
+        let mut now = Vec::new();
         self.live = 0;
         let (tree, lost) = whole.parse(&mut found, |text, file, start| {
-            let key = hash::of_bytes(0, text.as_bytes());
-            let known = before.get_mut(&key).and_then(|same| take(same, text));
-            let (text, item) = if let Some(mut kept) = known {
+            let (text, item) = if let Some(mut kept) = before.take(text) {
                 kept.item.stands_at(file, (kept.file, kept.start), start);
                 (kept.text, kept.item)
             } else {
@@ -132,35 +136,25 @@ impl<'t> Memory<'t> {
                 }
             };
             self.live += text.len();
-            keys.push((key, text, file, start));
+            now.push((text, file, start));
             Ok(Some(item))
         });
-        let resolved = whole.resolve(&tree, lost, &mut found);
-        for ((key, text, file, start), item) in keys.into_iter().zip(tree) {
-            self.kept.entry(key).or_default().push(Kept {
-                text,
-                file,
-                start,
-                item,
-            });
-        }
-        match whole.conclude(resolved, found) {
-            Ok((policy, diagnostics)) => Loaded {
-                policy: Some(policy),
-                diagnostics,
-            },
-            Err(diagnostics) => Loaded {
-                policy: None,
-                diagnostics,
-            },
-        }
+        let resolved = whole.resolve(&tree, lost, depth, &mut found);
+        let kept = now.into_iter().zip(tree);
+        let kept = kept.map(|((text, file, start), item)| Kept {
+            text,
+            file,
+            start,
+            item,
+        });
+        self.kept = kept.collect();
+        let complete = resolved.of_whole.is_some();
+        (whole.conclude(resolved, found), complete)
     }
 
-    /// The items that parse, of all files, in the order of their places.
-    pub(in crate::policy) fn items(&self) -> Vec<&Item<'t>> {
-        let mut all: Vec<&Kept<'t>> = self.kept.values().flatten().collect();
-        all.sort_by_key(|kept| (kept.file, kept.start));
-        all.into_iter().map(|kept| &kept.item).collect()
+    /// The items that parse, of all files, in the order in which they count.
+    pub(in crate::policy) fn items(&self) -> impl Iterator<Item = &Item<'t>> {
+        self.kept.iter().map(|kept| &kept.item)
     }
 
     /// The item of a file that holds this byte.
@@ -169,17 +163,61 @@ impl<'t> Memory<'t> {
             let len = u32::try_from(kept.text.len()).unwrap_or(u32::MAX);
             kept.file == file && (kept.start..=kept.start.saturating_add(len)).contains(&byte)
         };
-        self.kept
-            .values()
-            .flatten()
-            .find(holds)
-            .map(|kept| &kept.item)
+        self.kept.iter().find(holds).map(|kept| &kept.item)
     }
 }
 
-fn take<'t>(same: &mut Vec<Kept<'t>>, text: &str) -> Option<Kept<'t>> {
-    let at = same.iter().position(|kept| kept.text == text)?;
-    Some(same.swap_remove(at))
+/// The trees of the load before. Most are met again in their order; the others are looked up.
+struct Before<'t> {
+    kept: Vec<Option<Kept<'t>>>,
+    /// The place of the one that is likely the next.
+    next: usize,
+    /// Hash and place of each, once one was not the next.
+    by_hash: Option<Vec<(u64, usize)>>,
+}
+
+impl<'t> Before<'t> {
+    fn new(kept: Vec<Kept<'t>>) -> Self {
+        Self {
+            kept: kept.into_iter().map(Some).collect(),
+            next: 0,
+            by_hash: None,
+        }
+    }
+
+    /// The tree of a text, if there is one that is not taken yet.
+    fn take(&mut self, text: &str) -> Option<Kept<'t>> {
+        let at = self.at(self.next, text).or_else(|| self.look_up(text))?;
+        self.next = at + 1;
+        self.kept.get_mut(at)?.take()
+    }
+
+    fn at(&self, at: usize, text: &str) -> Option<usize> {
+        let kept = self.kept.get(at)?.as_ref()?;
+        (kept.text == text).then_some(at)
+    }
+
+    fn look_up(&mut self, text: &str) -> Option<usize> {
+        let kept = &self.kept;
+        let by_hash = self.by_hash.get_or_insert_with(|| {
+            let placed = kept.iter().enumerate();
+            let hashed = placed.filter_map(|(at, kept)| {
+                let text = kept.as_ref()?.text;
+                Some((hash::of_bytes(0, text.as_bytes()), at))
+            });
+            let mut all: Vec<(u64, usize)> = hashed.collect();
+            all.sort_unstable();
+            all
+        });
+        let hash = hash::of_bytes(0, text.as_bytes());
+        let first = by_hash.partition_point(|(have, _)| *have < hash);
+        let same = by_hash.get(first..).unwrap_or_default().iter();
+        let mut same = same.take_while(|(have, _)| *have == hash);
+        same.find_map(|(_, at)| {
+            let kept = kept.get(*at)?.as_ref()?;
+            (kept.text == text).then_some(*at)
+        })
+    }
 }
 
 impl Item<'_> {

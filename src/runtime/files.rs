@@ -79,6 +79,33 @@ impl Iterator for TextLines {
 /// The longest line that is read as one.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
+/// Puts the content at a path: in place of the file that is there, or as a new one that whoever may read `like` can read.
+///
+/// # Errors
+/// As [`replace`]'s; or the file or its folder cannot be made.
+pub fn put(path: &Path, content: &[u8], like: &Path) -> io::Result<()> {
+    if path.exists() {
+        return replace(path, content);
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut new = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    fill(&mut new, content, &fs::metadata(like)?)
+}
+
+/// Takes a file away.
+///
+/// # Errors
+/// It is not there, or its folder cannot be written.
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// Gives the file at `path` another content, whole or not at all: whoever reads it meanwhile sees the old one or the new
 /// one. Where `path` is a symbolic link, the file that it leads to is replaced. Permissions stay, and the owner where
 /// the system lets us; other hard links keep the old content.

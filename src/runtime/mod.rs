@@ -70,7 +70,7 @@ use crate::sim::rehearsal::{self, Drilled};
 pub use self::clock::now;
 pub use self::drill::{DrillStatus, Refused, Started, WhyEnded};
 pub use self::driver::{Driver, Io};
-pub use self::files::{Disk, TextLines, replace};
+pub use self::files::{Disk, TextLines, put, remove, replace};
 pub use self::generation::unresolved;
 pub use self::history::History;
 pub use self::log::note;

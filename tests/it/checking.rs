@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use switchover::policy::{self, Code};
 
 use crate::support::gateway::Folder;
 
@@ -193,4 +194,31 @@ fn references_are_followed_and_values_never_shown() {
     let (_, out, _) = check(&folder, &["gone.policy", "--env", "--format", "json"]);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["policies"][0]["errors"].as_array().unwrap().len(), 2);
+}
+
+/// An import is used by what the imported file imports, too; one of which nothing is used is said.
+#[test]
+fn imports_are_used_through_imports() {
+    let found = |route: &str| {
+        let root = format!(
+            "policy 1\nimport \"a.policy\"\nprovider openai {{ model m = \"gpt-5-mini\" }}\n{route}\n\
+             route default {{ tier 1 {{ openai.m }} }}\n"
+        );
+        let sources = [
+            ("main.policy", &*root),
+            (
+                "a.policy",
+                "policy 1\nimport \"b.policy\"\nconst teams = [\"a\"]\n",
+            ),
+            (
+                "b.policy",
+                "policy 1\nprovider mistral { model s = \"mistral-small-latest\" }\npool spare { tier 1 { mistral.s } }\n",
+            ),
+        ];
+        let (_, found) = policy::load(&sources, "main.policy", &[]).unwrap();
+        let codes: Vec<Code> = found.list.iter().map(|found| found.code).collect();
+        codes
+    };
+    assert_eq!(found(""), [Code::P1010]);
+    assert_eq!(found("route few when req.stream { use pool.spare }"), []);
 }

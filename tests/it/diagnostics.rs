@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
-use switchover::base::limits::POLICY_BYTES_MAX;
+use switchover::base::limits::{POLICY_BYTES_MAX, POLICY_ITEMS_MAX, POLICY_MARKS_MAX};
 use switchover::policy::{self, Code, Diagnostics, Policy, Severity, Sources};
 
 use crate::policies::Disk;
@@ -264,6 +264,24 @@ fn awkward() -> [(Code, [Named; 2]); 2] {
             ],
         ),
     ]
+}
+
+/// A file that somebody made to be too much: what is found is bounded, and what comes behind is not read.
+#[test]
+fn findings_and_items_are_bounded() {
+    let count = |found: &Diagnostics, code| {
+        let same = found.list.iter().filter(|found| found.code == code);
+        same.count()
+    };
+    let brackets = load(&b")\n".repeat(POLICY_ITEMS_MAX + 1)).unwrap_err();
+    assert_eq!(count(&brackets, Code::P0003), POLICY_MARKS_MAX);
+    assert_eq!(count(&brackets, Code::P0010), 1);
+    let key = "# sk-proj-0123456789abcdefgh\n";
+    let keys = load(key.repeat(POLICY_MARKS_MAX + 1).as_bytes()).unwrap_err();
+    assert_eq!(count(&keys, Code::P4001), POLICY_MARKS_MAX);
+    assert!(!keys.render(false).contains("sk-proj"));
+    let turned = "# \u{202e}\n".repeat(POLICY_MARKS_MAX + 1);
+    assert_eq!(count(&findings(&turned), Code::P1012), POLICY_MARKS_MAX);
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn read(path: &str, terminal: &mut Terminal) -> Result<Vec<u8>, Exit> {
 
 fn read_request(path: &str, plan: &Plan, terminal: &mut Terminal) -> Result<Asked, Exit> {
     let bytes = read(path, terminal)?;
-    Asked::read(&bytes, &plan.policy).map_err(|wrong| {
+    Asked::read(&bytes, plan).map_err(|wrong| {
         for why in wrong {
             terminal.tell(&format!("{path}: {why}\n"));
         }

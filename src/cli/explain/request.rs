@@ -6,14 +6,17 @@
 //!   "script": { "azure.gpt_5": ["s503", "ok"] },
 //!   "seed": 7 }
 //! ```
+//!
+//! Or from the request itself as it goes over the wire, in the format of any client: request line, header, body. It is read as the gateway reads it.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::base::{Outcome, RequestId, TargetId};
+use crate::exchange::read_request;
 use crate::policy::model::At;
 use crate::policy::trial::{Given, Said, Scripted, Staged, Trial};
-use crate::policy::{Policy, nearest};
+use crate::policy::{Caps, Facts, Needs, Plan, Policy, nearest};
 use crate::sim::trial;
 
 /// What is asked about.
@@ -40,7 +43,35 @@ struct Written {
 
 impl Asked {
     /// From the text of a request file; each mistake is a sentence.
-    pub(super) fn read(text: &[u8], policy: &Policy) -> Result<Self, Vec<String>> {
+    pub(super) fn read(text: &[u8], plan: &Plan) -> Result<Self, Vec<String>> {
+        if text.trim_ascii_start().starts_with(b"{") {
+            Self::described(text, &plan.policy)
+        } else {
+            Self::sent(text, plan).map_err(|why| vec![why])
+        }
+    }
+
+    /// From a request as it is sent.
+    fn sent(text: &[u8], plan: &Plan) -> Result<Self, String> {
+        let needs = plan.program.needs();
+        let read = read_request(&framed(text), &plan.policy, &plan.program, |facts| {
+            given(facts, needs)
+        });
+        let trial = Trial {
+            name: "request".into(),
+            at: At::default(),
+            given: read??,
+            seed: 0,
+            states: Vec::new(),
+            scripts: Vec::new(),
+            sample: None,
+            expects: Vec::new(),
+        };
+        let id = trial::id(trial.seed, 0);
+        Ok(Self { trial, id })
+    }
+
+    fn described(text: &[u8], policy: &Policy) -> Result<Self, Vec<String>> {
         let written: Written = serde_json::from_slice(text)
             .map_err(|error| vec![format!("it cannot be read: {error}")])?;
         let mut trial = Trial {
@@ -89,6 +120,74 @@ impl Asked {
             Err(wrong)
         }
     }
+}
+
+/// A request as it goes over the wire, from one that was written by hand: lines of its head may end in a newline alone, and the length of its body
+/// may be left out.
+fn framed(text: &[u8]) -> Vec<u8> {
+    let text = text.trim_ascii_start();
+    let by_hand = !text
+        .split_inclusive(|&byte| byte == b'\n')
+        .next()
+        .is_some_and(|line| line.ends_with(b"\r\n"));
+    let (end, line_end): (&[u8], usize) = if by_hand {
+        (b"\n\n", 1)
+    } else {
+        (b"\r\n\r\n", 2)
+    };
+    let blank = text.windows(end.len()).position(|window| window == end);
+    let (head, rest) = text.split_at(blank.map_or(text.len(), |at| at + line_end));
+    let body = rest.get(line_end..).unwrap_or_default();
+    let mut lengthy = false;
+    let mut whole = Vec::with_capacity(text.len() + 128);
+    for line in head
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        lengthy |= name.eq_ignore_ascii_case(b"content-length")
+            || name.eq_ignore_ascii_case(b"transfer-encoding");
+        whole.extend_from_slice(line);
+        whole.extend_from_slice(b"\r\n");
+    }
+    if !lengthy && !body.is_empty() {
+        whole.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    }
+    if blank.is_some() {
+        whole.extend_from_slice(b"\r\n");
+    }
+    whole.extend_from_slice(body);
+    whole
+}
+
+/// The facts that the plan reads.
+fn given(facts: &Facts<'_>, needs: &Needs) -> Result<Vec<Given>, String> {
+    let mut all = vec![
+        Given::said("req.model", Said::Text(facts.model))?,
+        Given::said("req.path", Said::Text(facts.path))?,
+        Given::said("req.stream", Said::Flag(facts.stream))?,
+        Given::said("req.max_out", Said::Number(facts.max_out))?,
+    ];
+    if needs.tokens_in {
+        all.push(Given::said("req.tokens_in", Said::Number(facts.tokens_in))?);
+    }
+    for (word, cap) in Caps::WORDS {
+        if needs.has.covers(cap) {
+            let has = Said::Flag(facts.has.covers(cap));
+            all.push(Given::said(&format!("req.has.{word}"), has)?);
+        }
+    }
+    let headers = needs.headers.iter().zip(facts.headers);
+    let headers = headers.map(|(name, value)| (format!("req.header[{name:?}]"), value));
+    let meta = needs.meta.iter().zip(facts.meta);
+    let meta = meta.map(|(name, value)| (format!("req.meta[{name:?}]"), value));
+    for (word, value) in headers.chain(meta) {
+        if let Some(value) = value {
+            all.push(Given::said(&word, Said::Text(value))?);
+        }
+    }
+    Ok(all)
 }
 
 /// `"req.model": "…"`, or `"req.header": { "name": "…" }`.

@@ -118,6 +118,17 @@ impl<'l, 't> Look<'l, 't> {
         self.symbols()?.at(self.file, at)
     }
 
+    /// The file whose import is at a place.
+    fn imported(&self, position: Position) -> Option<u16> {
+        let at = u32::try_from(self.byte(position)?).ok()?;
+        let holds = |place: Place| {
+            place.file == self.file && (place.start..=place.end().start).contains(&at)
+        };
+        let imports = self.files()?.imports().iter();
+        let mut here = imports.filter(|import| holds(import.path));
+        here.next().map(|import| import.file)
+    }
+
     fn location(&self, place: Place) -> Option<Value> {
         let files = self.files()?;
         Some(json!({ "uri": uri_of(files, place.file), "range": range(files, place) }))
@@ -140,9 +151,17 @@ fn hovered(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
     let look = Look::of(session, &at.text_document.uri)?;
     let byte = u32::try_from(look.byte(at.position)?).ok()?;
     let files = look.files()?;
-    let said = hover(&look.root.memory, files, look.symbols()?, look.file, byte)?;
+    let policy = look.loaded()?.policy.as_ref();
+    let said = hover(
+        &look.root.memory,
+        files,
+        policy,
+        look.symbols()?,
+        look.file,
+        byte,
+    )?;
     let mut text = said.text;
-    if let (Some((Kind::Model, name)), Some(policy)) = (&said.named, &look.loaded()?.policy) {
+    if let (Some((Kind::Model, name)), Some(policy)) = (&said.named, policy) {
         let target = policy
             .targets
             .iter()
@@ -192,6 +211,13 @@ fn item(completion: &Completion, range: Range) -> Value {
 
 fn defined(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
     let look = Look::of(session, &at.text_document.uri)?;
+    if let Some(file) = look.imported(at.position) {
+        let start = Place {
+            file,
+            ..Place::default()
+        };
+        return look.location(start);
+    }
     let named = look.named(at.position)?;
     let declaration = look.symbols()?.declaration(named.kind, &named.name)?;
     look.location(declaration.place)

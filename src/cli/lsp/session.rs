@@ -1,7 +1,9 @@
 //! What is open, what is known of it, and the loop that answers.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::Deserialize;
@@ -9,10 +11,17 @@ use serde_json::{Value, json};
 
 use crate::cli::lsp::document::{Change, Documents, key_of};
 use crate::cli::lsp::{answer, notes};
-use crate::policy::editor::{Loaded, Memory, Symbols, Texts};
+use crate::policy::editor::{Loaded, Memory, Symbols, Texts, carry};
 
 /// Texts of no use any more, in bytes, above which a new session begins.
 const WASTE_MAX: usize = 32 * 1024 * 1024;
+
+/// Policies of up to so many bytes are looked at as a whole with each change: that takes less time than anybody notices. Larger ones are
+/// glanced at, and looked at when nothing has come for a [`PAUSE`].
+const AT_ONCE_MAX: usize = 256 * 1024;
+
+/// How long an editor is silent when its author stops to think.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a session is over.
 pub(super) enum Next {
@@ -28,8 +37,11 @@ pub(super) enum Next {
 /// A policy that is open, with all that it imports.
 pub(super) struct Root<'t> {
     pub(super) memory: Memory<'t>,
-    /// `None` after a change.
     pub(super) loaded: Option<Loaded>,
+    /// Whether its text has changed since.
+    stale: bool,
+    /// Whether the whole of it was looked at, rather than its items.
+    whole: bool,
     /// Of what is loaded.
     pub(super) symbols: Option<Symbols>,
     /// What its tests came to: the line, and what is said of it.
@@ -46,6 +58,8 @@ pub(super) struct Session<'c, 't, 'd> {
     roots: BTreeMap<String, Root<'t>>,
     /// What was said last, by path.
     published: BTreeMap<String, Vec<Value>>,
+    /// Whether there is something that was not said yet.
+    news: bool,
     leaving: bool,
 }
 
@@ -78,6 +92,7 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
             documents,
             roots: BTreeMap::new(),
             published: BTreeMap::new(),
+            news: false,
             leaving: false,
         };
         for key in session.documents.keys() {
@@ -91,13 +106,11 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
         let mut waiting = VecDeque::new();
         self.publish();
         loop {
-            let Ok(message) = self.messages.recv() else {
+            if !self.wait(&mut waiting) {
                 return Next::End {
                     asked: self.leaving,
                 };
-            };
-            waiting.push_back(message);
-            waiting.extend(self.messages.try_iter());
+            }
             let cancelled = cancelled(&waiting);
             while let Some(message) = waiting.pop_front() {
                 match message {
@@ -120,6 +133,48 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
                 return Next::Renew;
             }
         }
+    }
+
+    /// Takes all messages that are there, and waits for one. Where none comes for a while, what was only glanced at is looked at, and there
+    /// may be none. False if the editor is gone.
+    fn wait(&mut self, waiting: &mut VecDeque<Message>) -> bool {
+        let settled = self.roots.values().all(|root| root.whole);
+        let first = if settled {
+            self.messages.recv().map_err(RecvTimeoutError::from)
+        } else {
+            self.messages.recv_timeout(PAUSE)
+        };
+        match first {
+            Ok(message) => waiting.push_back(message),
+            Err(RecvTimeoutError::Timeout) => waiting.extend(self.settle()),
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        waiting.extend(self.messages.try_iter());
+        true
+    }
+
+    /// Looks at the whole of what was only glanced at, until a message comes.
+    fn settle(&mut self) -> Option<Message> {
+        let came = Cell::new(None);
+        let stop = || match self.messages.try_recv() {
+            Ok(message) => {
+                came.set(Some(message));
+                true
+            }
+            Err(_) => false,
+        };
+        for (key, root) in &mut self.roots {
+            if root.whole {
+                continue;
+            }
+            let Some(loaded) = root.memory.load(self.documents, key, &stop) else {
+                break;
+            };
+            root.loaded = Some(loaded);
+            root.whole = true;
+            self.news = true;
+        }
+        came.take()
     }
 
     fn request(&mut self, request: Request, cancelled: &BTreeSet<RequestId>, stale: bool) {
@@ -170,7 +225,7 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
         }
         for (name, root) in &mut self.roots {
             if *name == key || root.covers.contains(&key) || note.method == "textDocument/didOpen" {
-                root.loaded = None;
+                root.stale = true;
             }
         }
         // What was published of a policy that is closed is taken back with the next look.
@@ -181,6 +236,8 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
         let root = Root {
             memory: Memory::new(self.texts),
             loaded: None,
+            stale: true,
+            whole: false,
             symbols: None,
             verdicts: None,
             covers: Vec::new(),
@@ -214,29 +271,41 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
     }
 
     /// Loads what has changed.
-    fn reload(&mut self) -> bool {
-        let mut any = false;
+    fn reload(&mut self) {
         for (key, root) in &mut self.roots {
-            if root.loaded.is_some() {
+            if !root.stale {
                 continue;
             }
-            any = true;
-            let loaded = root.memory.load(self.documents, key, &[]);
+            let before = root.loaded.take();
+            let large = root.memory.live() > AT_ONCE_MAX;
+            let whole = (!large || before.is_none())
+                .then(|| root.memory.load(self.documents, key, &|| false))
+                .flatten();
+            root.whole = whole.is_some();
+            let loaded = whole.unwrap_or_else(|| {
+                let mut now = root.memory.glance(self.documents, key);
+                if let Some(before) = before {
+                    carry(&before, &mut now);
+                }
+                now
+            });
             let files = &loaded.diagnostics.files;
             let names = (0..u16::try_from(files.len()).unwrap_or(u16::MAX))
                 .map(|file| files.name(file).to_owned());
             root.covers = names.collect();
             root.loaded = Some(loaded);
+            root.stale = false;
             root.symbols = None;
             root.verdicts = None;
+            self.news = true;
         }
-        any
     }
 
     /// Says of each file what is new to say.
     fn publish(&mut self) {
         let stale: Vec<String> = self.published.keys().cloned().collect();
-        if !self.reload() && stale.iter().all(|key| self.roots.contains_key(key)) {
+        self.reload();
+        if !std::mem::take(&mut self.news) && stale.iter().all(|key| self.roots.contains_key(key)) {
             return;
         }
         let mut now: BTreeMap<String, Vec<Value>> = BTreeMap::new();

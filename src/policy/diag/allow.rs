@@ -19,8 +19,13 @@ struct Allow {
     used: bool,
 }
 
-/// Takes out what is allowed, and adds what is wrong with the `allow`s of the first `count` files.
-pub(in crate::policy) fn apply(found: &mut Vec<Diagnostic>, files: &Files, count: usize) {
+/// Takes out what is allowed, and adds what is wrong with the `allow`s of the first `count` files. Those that silence nothing are
+/// given apart: only who has looked at everything can say so.
+pub(in crate::policy) fn apply(
+    found: &mut Vec<Diagnostic>,
+    files: &Files,
+    count: usize,
+) -> Vec<Diagnostic> {
     let mut allows = Vec::new();
     let mut wrong = Vec::new();
     for file in 0..u16::try_from(count).unwrap_or(u16::MAX) {
@@ -41,14 +46,13 @@ pub(in crate::policy) fn apply(found: &mut Vec<Diagnostic>, files: &Files, count
         }
         !silenced
     });
+    found.append(&mut wrong);
     // With errors not everything is looked at; and what is found in a shared file hangs on who imports it.
     let idle = allows
         .iter()
-        .filter(|allow| !allow.used && allow.place.file == 0);
-    if !has_errors {
-        wrong.extend(idle.map(|allow| say::allows_nothing(allow.place, allow.code)));
-    }
-    found.append(&mut wrong);
+        .filter(|allow| !allow.used && !has_errors && allow.place.file == 0);
+    idle.map(|allow| say::allows_nothing(allow.place, allow.code))
+        .collect()
 }
 
 fn collect(files: &Files, file: u16, allows: &mut Vec<Allow>, wrong: &mut Vec<Diagnostic>) {

@@ -356,13 +356,19 @@ pub(in crate::policy) fn no_ramp(place: Place, steps_max: usize) -> Diagnostic {
     .help("`[1%, 5%, 25%, 100%]`; `[100%]` is none")
 }
 
-pub(in crate::policy) fn too_many(place: Place, what: &str) -> Diagnostic {
+pub(in crate::policy) fn too_many(place: Place, most: u16, what: &str) -> Diagnostic {
+    Diagnostic::new(Code::P1009, place, format!("more than {most} {what}"), "")
+}
+
+/// `all` is the import with the end of its line.
+pub(in crate::policy) fn unused_import(place: Place, path: &str, all: Place) -> Diagnostic {
     Diagnostic::new(
-        Code::P1009,
+        Code::P1010,
         place,
-        format!("more than {} {what}", u16::MAX),
-        "",
+        format!("nothing of {path} is used"),
+        "nor of what that file imports",
     )
+    .fix("remove the import", all, "")
 }
 
 /// `all` is the declaration with the end of its line.

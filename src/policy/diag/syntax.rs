@@ -139,6 +139,16 @@ pub(in crate::policy) fn too_large(place: Place, what: &str, bytes_max: usize) -
     .help("split it; `import` joins files")
 }
 
+pub(in crate::policy) fn too_many_items(place: Place, items_max: usize) -> Diagnostic {
+    Diagnostic::new(
+        Code::P0010,
+        place,
+        format!("a policy has more than {items_max} items, its files together"),
+        "from here on nothing was read",
+    )
+    .help("a list of names in one `const` is one item, and `key.team in` a const is one route")
+}
+
 pub(in crate::policy) fn import_cycle(
     place: Place,
     chain: &[(String, Place)],

@@ -3,7 +3,7 @@
 use crate::base::Outcome;
 use crate::policy::editor::context::{Context, first_word, row_of};
 use crate::policy::editor::symbols::{Kind, Symbols};
-use crate::policy::schema::{Block, FACTS, Form, Row, Scope, TOP, Type};
+use crate::policy::schema::{Block, FACTS, Form, REGIONS, Row, Scope, TOP, Type};
 use crate::policy::trial::Staged;
 
 /// What a completion is, for its icon.
@@ -261,7 +261,7 @@ impl List<'_> {
             Type::Bool => self.words(&["true", "false"]),
             Type::Cores => self.words(&["all"]),
             Type::Word(words) => self.words(words),
-            Type::Region => self.words(&["eu", "us"]),
+            Type::Region => self.words(&REGIONS),
             Type::List(of) => self.values(of),
             Type::Secret => self.calls(&["env(\"", "file(\""]),
             Type::Auth => {

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use crate::policy::editor::context::{Context, block_of, first_word, row_of};
 use crate::policy::editor::symbols::{Kind, Named, Symbols};
+use crate::policy::effective::{Origin, Written, owner};
 use crate::policy::files::Files;
 use crate::policy::memory::Memory;
+use crate::policy::model::{At, Policy};
 use crate::policy::schema::{FACTS, Form, TOP};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Item, Stmt, Tail};
@@ -21,10 +23,11 @@ pub struct Hover {
     pub named: Option<(Kind, String)>,
 }
 
-/// What there is to say of byte `at` of a file.
+/// What there is to say of byte `at` of a file. Without a `policy`, because it has mistakes, values are those that the text says.
 pub fn hover(
     memory: &Memory<'_>,
     files: &Files,
+    policy: Option<&Policy>,
     symbols: &Symbols,
     file: u16,
     at: u32,
@@ -32,7 +35,7 @@ pub fn hover(
     if let Some(named) = symbols.at(file, at) {
         return Some(Hover {
             place: named.place,
-            text: of_name(memory, files, symbols, named),
+            text: of_name(memory, files, policy, symbols, named),
             named: Some((named.kind, named.name.clone())),
         });
     }
@@ -90,7 +93,13 @@ fn of_word(context: &Context<'_>, word: &str) -> Option<String> {
     ))
 }
 
-fn of_name(memory: &Memory<'_>, files: &Files, symbols: &Symbols, named: &Named) -> String {
+fn of_name(
+    memory: &Memory<'_>,
+    files: &Files,
+    policy: Option<&Policy>,
+    symbols: &Symbols,
+    named: &Named,
+) -> String {
     let mut text = format!("**{} `{}`**", named.kind.as_str(), named.name);
     let Some(declaration) = symbols.declaration(named.kind, &named.name) else {
         return text;
@@ -111,14 +120,68 @@ fn of_name(memory: &Memory<'_>, files: &Files, symbols: &Symbols, named: &Named)
             );
         }
         Kind::Declared(word) => {
-            let fields = effective(memory, files, word, whole);
+            let fields = policy
+                .and_then(|policy| effective(memory, files, policy, word, &named.name))
+                .unwrap_or_else(|| written(memory, files, word, whole));
             if !fields.is_empty() {
                 let _ = write!(text, "\n\n{fields}");
             }
         }
-        Kind::Model => {}
+        Kind::Model => {
+            let fields =
+                policy.and_then(|policy| effective(memory, files, policy, "target", &named.name));
+            if let Some(fields) = fields {
+                let _ = write!(text, "\n\n{fields}");
+            }
+        }
     }
     text
+}
+
+/// Everything that holds for a provider, target or route, each with who says so.
+fn effective(
+    memory: &Memory<'_>,
+    files: &Files,
+    policy: &Policy,
+    kind: &str,
+    name: &str,
+) -> Option<String> {
+    // Of a route only its own text and what is written for all can say something.
+    let other_route = |stmt: &Stmt<'_>| {
+        stmt.key() == "route" && stmt.name().is_none_or(|(other, _)| other != name)
+    };
+    let items = memory
+        .items()
+        .filter(|item| !stmt_of(item).is_some_and(other_route));
+    let owner = owner(policy, &Written::in_items(files, items), kind, name)?;
+    let at = |at: At| {
+        let line = format!("line {}", at.line);
+        if at.file == owner.at.file {
+            line
+        } else {
+            format!("{line} of {}", files.name(at.file))
+        }
+    };
+    let rows = owner.settings.iter().map(|setting| {
+        let origin = match setting.origin {
+            Origin::Written(place) => format!("here, {}", at(place)),
+            Origin::Defaults(place) => format!("defaults, {}", at(place)),
+            Origin::Provider(place) => format!("its provider, {}", at(place)),
+            Origin::Kind(kind) => format!("kind {kind}"),
+            Origin::Catalogue => "catalogue".to_owned(),
+            Origin::BuiltIn => "built in".to_owned(),
+            Origin::Target => "each target".to_owned(),
+        };
+        row(&setting.field, &setting.value, &origin)
+    });
+    Some(format!("{HEAD}{}", rows.collect::<String>()))
+}
+
+const HEAD: &str = "| setting | value | origin |\n|---|---|---|\n";
+
+fn row(field: &str, value: &str, origin: &str) -> String {
+    let value = first_lines(value).replace('|', "\\|").replace('\n', " ");
+    format!("| `{field}` | `{value}` | {origin} |\n")
 }
 
 /// The comment lines right above a statement, without their signs.
@@ -153,14 +216,13 @@ fn first_lines(text: &str) -> String {
 }
 
 /// The fields of a block that hold something, each with who says so: the block itself or `defaults`. What neither says is built in.
-fn effective(memory: &Memory<'_>, files: &Files, word: &str, whole: Place) -> String {
+fn written(memory: &Memory<'_>, files: &Files, word: &str, whole: Place) -> String {
     let Some(block) = block_of(word) else {
         return String::new();
     };
     let own = memory.item_at(whole.file, whole.start).and_then(stmt_of);
     let defaults = memory
         .items()
-        .into_iter()
         .filter_map(stmt_of)
         .find(|stmt| stmt.key() == "defaults");
     let mut rows = String::new();
@@ -185,17 +247,16 @@ fn effective(memory: &Memory<'_>, files: &Files, word: &str, whole: Place) -> St
             (_, Some(body)) => files.slice(body.place).to_owned(),
             _ => continue,
         };
-        let value = first_lines(&value).replace('|', "\\|").replace('\n', " ");
-        let _ = writeln!(
-            rows,
-            "| `{}` | `{value}` | {origin}, line {line} |",
-            row.word
-        );
+        rows.push_str(&self::row(
+            row.word,
+            &value,
+            &format!("{origin}, line {line}"),
+        ));
     }
     if rows.is_empty() {
         return String::new();
     }
-    format!("| setting | value | origin |\n|---|---|---|\n{rows}\nWhat is left out is built in.")
+    format!("{HEAD}{rows}\nWhat is left out is built in.")
 }
 
 fn stmt_of<'m, 't>(item: &'m Item<'t>) -> Option<&'m Stmt<'t>> {

@@ -57,12 +57,11 @@ const FACT_HEADS: [&str; 5] = ["attempt", "key", "now", "req", "target"];
 impl Symbols {
     /// Those of what was loaded last.
     pub fn of(memory: &Memory<'_>) -> Self {
-        let items = memory.items();
         let mut walk = Walk::default();
-        for item in &items {
+        for item in memory.items() {
             walk.declare(item);
         }
-        for item in &items {
+        for item in memory.items() {
             walk.mention(item);
         }
         let mut list = walk.list;
@@ -72,8 +71,8 @@ impl Symbols {
 
     /// Whether the policy that was loaded last has a route: what has none is a part of others.
     pub fn has_route(memory: &Memory<'_>) -> bool {
-        let is_route = |item: &&Item<'_>| matches!(item, Item::Stmt(stmt) if stmt.key() == "route");
-        memory.items().iter().any(is_route)
+        let is_route = |item: &Item<'_>| matches!(item, Item::Stmt(stmt) if stmt.key() == "route");
+        memory.items().any(is_route)
     }
 
     /// What is named at a byte of a file; the end of a name belongs to it.

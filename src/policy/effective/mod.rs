@@ -66,6 +66,18 @@ pub fn owners(policy: &Policy, written: &Written) -> Vec<Owner> {
     providers.chain(targets).chain(routes).collect()
 }
 
+/// What holds for the one `provider`, `target` or `route` of that name.
+pub fn owner(policy: &Policy, written: &Written, kind: &str, name: &str) -> Option<Owner> {
+    let all = Everything { policy, written };
+    let provider = |it: &&Provider| *it.name == *name;
+    match kind {
+        "provider" => Some(all.provider(policy.providers.iter().find(provider)?)),
+        "target" => Some(all.target(policy.targets.iter().find(|it| *it.name == *name)?)),
+        "route" => Some(all.route(policy.routes.iter().find(|it| *it.name == *name)?)),
+        _ => None,
+    }
+}
+
 struct Everything<'p> {
     policy: &'p Policy,
     written: &'p Written,

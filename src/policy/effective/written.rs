@@ -22,16 +22,22 @@ impl Written {
     /// All of a policy's files, in the order in which they count, as the inside of a block without a name. Nothing of a
     /// file that does not parse.
     pub fn of(sources: &dyn Sources, root: &str) -> Self {
-        load::with_items(sources, root, |files, items| {
-            let stmts = items.iter().filter_map(|item| match item {
-                Item::Stmt(stmt) | Item::Const(stmt) => Some(stmt),
-                Item::Version(..) | Item::Import(..) => None,
-            });
-            Self {
-                inner: stmts.map(|stmt| block(files, stmt)).collect(),
-                ..Self::default()
-            }
-        })
+        load::with_items(sources, root, |files, items| Self::in_items(files, items))
+    }
+
+    /// What these items write.
+    pub(in crate::policy) fn in_items<'i, 't: 'i>(
+        files: &Files,
+        items: impl IntoIterator<Item = &'i Item<'t>>,
+    ) -> Self {
+        let stmts = items.into_iter().filter_map(|item| match item {
+            Item::Stmt(stmt) | Item::Const(stmt) => Some(stmt),
+            Item::Version(..) | Item::Import(..) => None,
+        });
+        Self {
+            inner: stmts.map(|stmt| block(files, stmt)).collect(),
+            ..Self::default()
+        }
     }
 
     /// The block or field `word` of the name, if it is written; of several the first.

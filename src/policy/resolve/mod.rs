@@ -42,5 +42,5 @@ mod value;
 mod whole;
 
 pub(in crate::policy) use self::compare::days_since_epoch;
-pub(in crate::policy) use self::policy::{Lost, Resolved, resolve};
+pub(in crate::policy) use self::policy::{Depth, Lost, Resolved, resolve};
 pub(in crate::policy) use self::simulate::ACTS;

@@ -8,6 +8,9 @@ use crate::policy::schema::{Space, TOP};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Expr, Item, Kind, Stmt, Tail, Word};
 
+/// Mistakes up to which the name that was meant is looked for among all.
+const SUGGESTIONS_MAX: usize = 100;
+
 /// Every declaration of the policy.
 #[derive(Debug, Default)]
 pub(super) struct Names<'t> {
@@ -22,6 +25,18 @@ pub(super) struct Names<'t> {
     /// Values of consts, `param` and `--set` settled.
     consts: BTreeMap<&'t str, &'t Expr<'t>>,
 }
+
+/// What does nothing unless it is named.
+pub(super) const PASSIVE: [Space; 8] = [
+    Space::Const,
+    Space::Provider,
+    Space::Breaker,
+    Space::Retries,
+    Space::Pool,
+    Space::Health,
+    Space::Limit,
+    Space::Budget,
+];
 
 /// One declaration.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +70,21 @@ impl<'t> Names<'t> {
     /// All declarations of a kind, in the order of the text.
     pub(super) fn all(&self, space: Space) -> Vec<Decl<'t>> {
         self.order.get(&space).cloned().unwrap_or_default()
+    }
+
+    /// The files of what takes effect without being named, and of what is named somewhere.
+    pub(super) fn files(&self) -> BTreeSet<u16> {
+        let idle = |space: Space, name: &str| {
+            // A pool that nobody uses names providers, too: whether they are asked is known of their models.
+            let used = self.is_used(space, name) && space != Space::Provider;
+            PASSIVE.contains(&space) && name != "standard" && !used
+        };
+        let named = self.order.iter().flat_map(|(space, decls)| {
+            let active = decls.iter().filter(move |decl| !idle(*space, decl.name));
+            active.map(|decl| decl.place.file)
+        });
+        let single = self.single.values().map(|stmt| stmt.place.file);
+        named.chain(single).collect()
     }
 
     /// The names of a kind.
@@ -218,7 +248,12 @@ impl<'t> Resolver<'t> {
     pub(super) fn lookup(&mut self, space: Space, name: &'t str, place: Place) -> Option<Decl<'t>> {
         let found = self.names.find(space, name);
         if found.is_none() && !self.is_lost(space, name) {
-            let words: Vec<&str> = self.names.words(space).collect();
+            // Each proposal is a comparison with all of them.
+            let compared = match self.found.len() {
+                0..SUGGESTIONS_MAX => usize::MAX,
+                _ => SUGGESTIONS_MAX,
+            };
+            let words: Vec<&str> = self.names.words(space).take(compared).collect();
             self.report(say::unknown_name(place, space.as_str(), name, &words));
         }
         found

@@ -1,10 +1,10 @@
 //! The order in which a policy is settled, and what the steps share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{BreakerId, RetriesId, Span, TargetId};
-use crate::policy::diag::Diagnostic;
 use crate::policy::diag::safety as say;
+use crate::policy::diag::{Code, Diagnostic};
 use crate::policy::files::Files;
 use crate::policy::model::{
     Alias, At, Breaker, Forbid, HealthCheck, Policy, Provider, Retries, Route, Target,
@@ -24,6 +24,17 @@ pub(in crate::policy) struct Resolved {
     pub(in crate::policy) policy: Option<Policy>,
     /// Secrets that stand in the text.
     pub(in crate::policy) secrets: Vec<Place>,
+    /// What the look at the whole policy said; `None` if there was none, or it was broken off.
+    pub(in crate::policy) of_whole: Option<BTreeSet<(Code, Place)>>,
+}
+
+/// How far a policy is looked at.
+#[derive(Clone, Copy)]
+pub(in crate::policy) enum Depth<'t> {
+    /// What each item says.
+    Items,
+    /// What they say together, too. It is broken off when this says so.
+    Whole(&'t dyn Fn() -> bool),
 }
 
 /// What could not be read: asking for it is no second mistake.
@@ -41,6 +52,7 @@ pub(in crate::policy) fn resolve<'t>(
     files: &'t Files,
     sets: &'t BTreeMap<&'t str, Expr<'t>>,
     lost: Lost<'t>,
+    depth: Depth<'t>,
     found: &mut Vec<Diagnostic>,
 ) -> Resolved {
     let whole = lost.whole;
@@ -60,10 +72,19 @@ pub(in crate::policy) fn resolve<'t>(
     let trials = resolver.trials();
     let drills = resolver.drills();
     let proofs = resolver.proofs();
-    // What an unreadable item may have declared or used cannot be called missing.
-    if whole {
-        resolver.check_whole();
+    let of_items = resolver.found.len();
+    if let Depth::Whole(stop) = depth {
+        resolver.stop = Some(stop);
+        // What an unreadable item may have declared or used cannot be called missing.
+        if whole {
+            resolver.check_whole();
+        }
     }
+    let complete = matches!(depth, Depth::Whole(_)) && !resolver.stopped;
+    let of_whole = complete.then(|| {
+        let found = resolver.found.iter().skip(of_items);
+        found.map(|one| (one.code, one.place())).collect()
+    });
     for (word, places) in &resolver.idle {
         found.push(say::no_effect(word, places));
     }
@@ -87,6 +108,7 @@ pub(in crate::policy) fn resolve<'t>(
             proofs,
         }),
         secrets: resolver.secrets,
+        of_whole,
     }
 }
 
@@ -96,7 +118,7 @@ pub(super) struct Resolver<'t> {
     pub(super) found: Vec<Diagnostic>,
     pub(super) names: Names<'t>,
     /// Declarations that could not be read.
-    lost: Vec<(&'t str, &'t str)>,
+    lost: BTreeSet<(&'t str, &'t str)>,
     pub(super) secrets: Vec<Place>,
     pub(super) defaults: Defaults,
     pub(super) providers: Vec<Provider>,
@@ -131,7 +153,16 @@ pub(super) struct Resolver<'t> {
     idle: BTreeMap<&'static str, Vec<Place>>,
     /// Whether it has been said that nobody fills in `key.*`.
     pub(super) key_facts_noted: bool,
+    /// Who breaks the look at the whole policy off.
+    stop: Option<&'t dyn Fn() -> bool>,
+    /// How often that was to be asked.
+    steps: usize,
+    /// Whether it has been broken off.
+    pub(super) stopped: bool,
 }
+
+/// Steps between two questions whether to go on.
+const STEPS: usize = 64;
 
 impl<'t> Resolver<'t> {
     fn new(files: &'t Files, lost: Vec<(&'t str, &'t str)>) -> Self {
@@ -139,7 +170,7 @@ impl<'t> Resolver<'t> {
             files,
             found: Vec::new(),
             names: Names::default(),
-            lost,
+            lost: lost.into_iter().collect(),
             secrets: Vec::new(),
             defaults: Defaults::default(),
             providers: Vec::new(),
@@ -164,7 +195,19 @@ impl<'t> Resolver<'t> {
             regions: Vec::new(),
             idle: BTreeMap::new(),
             key_facts_noted: false,
+            stop: None,
+            steps: 0,
+            stopped: false,
         }
+    }
+
+    /// Whether the look at the whole policy is broken off; for steps of less than a millisecond.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        self.steps += 1;
+        if !self.stopped && self.steps.is_multiple_of(STEPS) {
+            self.stopped = self.stop.is_some_and(|stop| stop());
+        }
+        self.stopped
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {

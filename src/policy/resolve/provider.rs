@@ -1,6 +1,6 @@
 //! Providers and their models, which are the targets.
 
-use crate::base::{ProviderId, TargetId};
+use crate::base::{ProviderId, TargetId, limits};
 use crate::policy::catalogue;
 use crate::policy::diag::naming as say;
 use crate::policy::facts::Caps;
@@ -32,10 +32,15 @@ impl<'t> Resolver<'t> {
             self.models(decl, &fields, ProviderId(0));
             return;
         };
-        let Ok(index) = u16::try_from(self.providers.len()) else {
-            self.report(say::too_many(decl.place, "providers"));
+        let index = u16::try_from(self.providers.len()).unwrap_or(u16::MAX);
+        if index >= limits::POLICY_PROVIDERS_MAX {
+            self.report(say::too_many(
+                decl.place,
+                limits::POLICY_PROVIDERS_MAX,
+                "providers",
+            ));
             return;
-        };
+        }
         self.kind_fields(&fields, kind);
         let endpoints = self.endpoints(&fields, kind, decl.place);
         let versioned = |endpoint: &Endpoint| endpoint.base_path.ends_with("/v1");
@@ -266,7 +271,7 @@ impl<'t> Resolver<'t> {
 
     fn add_target(&mut self, name: Box<str>, place: Place, target: Target) -> Option<TargetId> {
         let Ok(index) = u16::try_from(self.targets.len()) else {
-            self.report(say::too_many(place, "targets"));
+            self.report(say::too_many(place, u16::MAX, "targets"));
             return None;
         };
         let id = TargetId(index);

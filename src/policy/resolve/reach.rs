@@ -60,10 +60,13 @@ impl<'t> Resolver<'t> {
             }
         }
         let decls = self.names.all(Space::Route).into_iter();
-        let known: Vec<Known<'_, 't>> = decls
-            .zip(&routes)
-            .map(|(decl, route)| self.check_route(&classes, decl, route))
-            .collect();
+        let mut known: Vec<Known<'_, 't>> = Vec::with_capacity(routes.len());
+        for (decl, route) in decls.zip(&routes) {
+            if self.is_stopped() {
+                break;
+            }
+            known.push(self.check_route(&classes, decl, route));
+        }
         let mut undecided: Vec<&Known<'_, 't>> = Vec::new();
         let order = |switches| {
             let regions = known
@@ -143,6 +146,9 @@ impl<'t> Resolver<'t> {
     ) -> Vec<usize> {
         let mut unreachable = Vec::new();
         for (position, later) in known.iter().enumerate() {
+            if self.is_stopped() {
+                break;
+            }
             if later.truth == Truth::Never || later.decl.name == "default" {
                 continue;
             }
@@ -184,6 +190,9 @@ impl<'t> Resolver<'t> {
             earlier.is_some_and(|earlier| matches!(earlier.route.action, Action::Reject(_)))
         };
         for (position, later) in known.iter().enumerate() {
+            if self.is_stopped() {
+                break;
+            }
             if later.decl.name == "default" || unreachable.contains(&position) {
                 continue;
             }

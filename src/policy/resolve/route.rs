@@ -89,7 +89,7 @@ impl<'t> Resolver<'t> {
             let action = self.action(decl, &fields);
             let guard = self.guard(decl, &fields);
             if u16::try_from(self.routes.len()).is_err() {
-                self.report(say::too_many(decl.place, "routes"));
+                self.report(say::too_many(decl.place, u16::MAX, "routes"));
                 return;
             }
             if let Some((when, (action, places))) = when.zip(action) {

@@ -8,7 +8,7 @@ use crate::policy::model::{
     AutoInflight, MaxInflight, Pick, Ramp, Roots, SecretRef, SecretSource, StrFact,
 };
 use crate::policy::resolve::policy::Resolver;
-use crate::policy::schema::{INFLIGHT_MAX, Read, Scope, Space, Type, Value};
+use crate::policy::schema::{self, INFLIGHT_MAX, Read, Scope, Space, Type, Value};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Arg, Expr, Kind};
 use crate::policy::syntax::literal::{MoneyPer, Number, Unit};
@@ -529,6 +529,7 @@ fn words_of(of: &Type) -> &'static [&'static str] {
         Type::Roots => &["bundled", "system"],
         Type::Inflight => &["auto"],
         Type::Auth => &["none"],
+        Type::Region => &schema::REGIONS,
         _ => &[],
     }
 }

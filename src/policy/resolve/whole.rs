@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::policy::diag::{Diagnostic, Severity, naming as say, routing};
 use crate::policy::model::{Action, Then};
+use crate::policy::resolve::names::PASSIVE;
 use crate::policy::resolve::policy::Resolver;
 use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
@@ -24,10 +25,11 @@ impl Resolver<'_> {
         if self.found.iter().all(sound) {
             self.unreached();
             self.unused();
+            self.unused_imports();
             self.check_reach();
         }
         // The same numbers may be wrong in several routes, and are said once.
-        if self.found.iter().all(sound) {
+        if !self.stopped && self.found.iter().all(sound) {
             let checks = [
                 self.check_guards(),
                 self.check_breakers(),
@@ -45,8 +47,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Providers and models that no route leads to. An imported file is shared: not everybody needs all of it.
-    fn unreached(&mut self) {
+    /// Which targets a route leads to.
+    fn reached_targets(&self) -> Vec<bool> {
         let mut reached = vec![false; self.targets.len()];
         for route in &self.routes {
             let Action::Serve(serve) = &route.action else {
@@ -68,6 +70,22 @@ impl Resolver<'_> {
                 }
             }
         }
+        reached
+    }
+
+    /// The files of their providers.
+    fn reached_files(&self) -> BTreeSet<u16> {
+        let reached = self.targets.iter().zip(self.reached_targets());
+        let providers = reached.filter(|(_, reached)| *reached);
+        let providers = providers.map(|(target, _)| target.provider.index());
+        providers
+            .filter_map(|index| Some(self.providers.get(index)?.at.file))
+            .collect()
+    }
+
+    /// Providers and models that no route leads to. An imported file is shared: not everybody needs all of it.
+    fn unreached(&mut self) {
+        let reached = self.reached_targets();
         for (index, provider) in self.providers.clone().iter().enumerate() {
             let own = self
                 .targets
@@ -105,21 +123,39 @@ impl Resolver<'_> {
     }
 
     fn unused(&mut self) {
-        for space in [
-            Space::Const,
-            Space::Breaker,
-            Space::Retries,
-            Space::Pool,
-            Space::Health,
-            Space::Limit,
-            Space::Budget,
-        ] {
+        // Providers are looked at by their models.
+        let spaces = PASSIVE.into_iter();
+        for space in spaces.filter(|space| *space != Space::Provider) {
             for decl in self.names.all(space) {
                 let used = self.names.is_used(space, decl.name) || decl.name == "standard";
                 if !used && decl.place.file == 0 {
                     let all = self.with_line_end(decl.stmt.place);
                     self.report(say::unused(decl.place, space.as_str(), decl.name, all));
                 }
+            }
+        }
+    }
+
+    /// Imports of the policy's own file that lead to nothing: no file behind them has a route or another thing that acts by itself, nor anything
+    /// that is named.
+    fn unused_imports(&mut self) {
+        let imports = self.files.imports();
+        let mut live = self.names.files();
+        // A provider is used by its models.
+        live.extend(self.reached_files());
+        loop {
+            let alive = imports.iter().filter(|import| live.contains(&import.file));
+            let by: BTreeSet<u16> = alive.map(|import| import.path.file).collect();
+            if by.is_subset(&live) {
+                break;
+            }
+            live.extend(by);
+        }
+        for import in imports {
+            if import.path.file == 0 && !live.contains(&import.file) {
+                let all = self.with_line_end(import.item);
+                let path = self.files.slice(import.path);
+                self.report(say::unused_import(import.path, path, all));
             }
         }
     }

@@ -27,6 +27,9 @@ pub(in crate::policy) use self::top::TOP;
 use crate::base::{OutcomeSet, Span};
 use crate::policy::model::{Auth, KeyPick, MaxInflight, Pick, Ramp, Roots, SecretRef, StrFact};
 
+/// Regions that are proposed. A const that is called as one of them would be taken for it.
+pub(in crate::policy) const REGIONS: [&str; 2] = ["eu", "us"];
+
 /// The most requests at once that a policy can ask for.
 pub(in crate::policy) const INFLIGHT_MAX: u32 = 1_000_000;
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::base::limits::POLICY_DEPTH_MAX;
+use crate::base::limits::{POLICY_DEPTH_MAX, POLICY_ITEMS_MAX};
 
 /// One top-level item.
 #[derive(Debug, Eq, PartialEq)]
@@ -78,6 +78,14 @@ struct Splitter<'t> {
     ended_open: bool,
 }
 
+/// Whether a byte says nothing about where items begin and end.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b'#' | b'"' | b'{' | b'(' | b'[' | b'}' | b')' | b']'
+    )
+}
+
 /// What is known about the item that is being read.
 struct Scan {
     start: usize,
@@ -110,7 +118,10 @@ impl<'t> Splitter<'t> {
     }
 
     fn run(&mut self) {
-        while let Some(byte) = self.peek() {
+        // One more than there may be tells that there are too many.
+        while let Some(byte) = self.peek()
+            && self.chunks.len() <= POLICY_ITEMS_MAX
+        {
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 b'#' => self.comment(),
@@ -124,9 +135,14 @@ impl<'t> Splitter<'t> {
     }
 
     fn comment(&mut self) {
-        while self.peek().is_some_and(|byte| byte != b'\n') {
-            self.at += 1;
-        }
+        self.skip(|byte| byte != b'\n');
+    }
+
+    /// Goes on to the next byte that is not so.
+    fn skip(&mut self, is: impl Fn(u8) -> bool) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !is(*byte));
+        self.at += length.unwrap_or(rest.len());
     }
 
     fn item(&mut self) {
@@ -162,14 +178,15 @@ impl<'t> Splitter<'t> {
                     continue;
                 }
                 b' ' | b'\t' | b'\r' => {
-                    scan.indent += usize::from(scan.line_is_blank);
-                    self.at += 1;
+                    let start = self.at;
+                    self.skip(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+                    scan.indent += usize::from(scan.line_is_blank) * (self.at - start);
                     continue;
                 }
                 b'"' => self.string(&mut scan),
                 b'{' | b'(' | b'[' => self.open(byte, &mut scan),
                 b'}' | b')' | b']' => self.close(byte, &mut scan),
-                _ => self.at += 1,
+                _ => self.skip(is_plain),
             }
             scan.line_is_blank = false;
             scan.end = self.at;

@@ -143,6 +143,109 @@ fn what_a_forbid_masks_is_shown_with_the_values_that_it_met() {
     }
 }
 
+const RAW: &str = "policy 1\n\
+    provider openai { kind = simulated, model mini = \"gpt-5-mini\" }\n\
+    alias \"fast\" -> \"gpt-5-mini\"\n\
+    route long when req.tokens_in > 1k { reject(413) }\n\
+    route tools when req.has.tools and req.model == \"gpt-5-mini\" and req.header[\"x-user\"] == \"bob\" { tier 1 { openai.mini } }\n\
+    route streams when req.stream and req.max_out <= 64 and req.meta[\"team\"] == \"search\" { tier 1 { openai.mini } }\n\
+    route default { reject(404) }\n";
+
+/// What is said of a request as it is sent.
+fn sent(request: &str) -> Output {
+    let folder = Folder::new();
+    let plan = folder.write("plan.policy", RAW);
+    let request = folder.write("request.http", request);
+    explain(&[
+        plan.to_str().unwrap(),
+        "--req",
+        request.to_str().unwrap(),
+        "--format",
+        "json",
+    ])
+}
+
+/// The request itself, as clients of each format send it, is read as the gateway reads it.
+#[test]
+fn a_request_as_it_is_sent_is_read_as_the_gateway_reads_it() {
+    let tools = r#""tools":[{"type":"function","function":{"name":"f","parameters":{}}}]"#;
+    let chat = format!(r#"{{"model":"fast","messages":[],{tools}}}"#);
+    let streamed =
+        r#"{"model":"m","max_tokens":64,"stream":true,"metadata":{"team":"search"},"messages":[]}"#;
+    let long = "word ".repeat(2_000);
+    let gemini = format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"{long}"}}]}}]}}"#);
+    let chunked = format!("{:x}\r\n{chat}\r\n0\r\n\r\n", chat.len());
+    for (head, body, route) in [
+        (
+            "POST /v1/chat/completions HTTP/1.1\nHost: x\nX-User: bob\n\n",
+            &*chat,
+            "tools",
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-user: bob\r\ntransfer-encoding: chunked\r\n\r\n",
+            &*chunked,
+            "tools",
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\nHost: x\n\n",
+            &*chat,
+            "default",
+        ),
+        (
+            "POST /v1/messages HTTP/1.1\nhost: x\nanthropic-version: 2023-06-01\n\n",
+            streamed,
+            "streams",
+        ),
+        (
+            "POST /v1beta/models/gemini-2.5-flash:generateContent HTTP/1.1\nhost: x\n\n",
+            &*gemini,
+            "long",
+        ),
+    ] {
+        let told = sent(&format!("{head}{body}"));
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let asked = told["routes"].as_array().unwrap();
+        let taken = asked.iter().find(|asked| asked["matches"] == true).unwrap();
+        assert_eq!(taken["route"], route, "{head}: {told}");
+    }
+}
+
+#[test]
+fn what_the_gateway_refuses_is_said_as_it_says_it() {
+    for (request, part) in [
+        (
+            "POST /v1/chat/completions HTTP/1.1\nhost: x\n\n{\"messages\":[]}",
+            "status 400: the body must name a `model`",
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\nhost: x\n\n{\"model\":\"m\"",
+            "status 400",
+        ),
+        ("POST /v1/nowhere HTTP/1.1\nhost: x\n\n{}", "status 404"),
+        (
+            "GET /v1/models HTTP/1.1\nhost: x\n\n",
+            "answers it by itself",
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\nhost: x\ncontent-length: 99\n\n{}",
+            "there are 2",
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\nhost: x",
+            "does not end",
+        ),
+    ] {
+        let told = sent(request);
+        assert_eq!(told.status.code(), Some(3), "{request}");
+        assert!(
+            text(&told.stderr).contains(part),
+            "{request}: {}",
+            text(&told.stderr)
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_named() {
     let folder = Folder::new();

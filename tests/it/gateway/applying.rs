@@ -1,5 +1,7 @@
 //! `switchover apply` and `rollback` against a running gateway: what is checked before, and that nothing else changes.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -111,4 +113,56 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all_and_taken_back() {
         told.contains("no plan was served before this one"),
         "{told}"
     );
+}
+
+/// What a plan imports comes with it, and goes with it.
+#[test]
+fn imports_are_applied_and_taken_back_with_their_plan() {
+    let gateway = Gateway::start(Io::Epoll, "", PLAN);
+    let admin = gateway.admin.to_string();
+    let first = gateway.text();
+    let file = served(&gateway)["file"].as_str().unwrap().to_owned();
+    let import = Path::new(&file).with_file_name("parts/beta.policy");
+
+    let beta = "provider beta { kind = simulated, model chat = \"chat\" }\n";
+    assert!(first.contains(beta));
+    let root = first.replace(beta, "import \"parts/beta.policy\"\n");
+    let folder = crate::support::gateway::Folder::new();
+    let path = folder.write("new.policy", &root);
+    let apply = |import: &str, more: &[&str]| {
+        folder.write("parts/beta.policy", import);
+        let mut arguments = vec!["apply", path.to_str().unwrap(), "--admin", &admin];
+        arguments.extend(more);
+        said(&switchover(&arguments))
+    };
+    let plain = format!("policy 1\n{beta}");
+    let (code, told) = apply(&plain, &[]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(gateway.text(), root);
+    assert_eq!(fs::read_to_string(&import).unwrap(), plain);
+    let with_import = served(&gateway)["policy"].clone();
+
+    // An import that breaks a test changes nothing; one that does not is applied alone.
+    let (code, told) = apply("policy 1\nprovider beta { kind = simulated }\n", &[]);
+    assert!(code == 1 && told.contains("nothing was changed"), "{told}");
+    assert_eq!(fs::read_to_string(&import).unwrap(), plain);
+    let slower = plain.replace("simulated,", "simulated, connect_timeout = 2s,");
+    let (code, told) = apply(&slower, &["--dry-run"]);
+    assert!(
+        code == 0 && told.contains("--- parts/beta.policy"),
+        "{told}"
+    );
+    let (code, told) = apply(&slower, &[]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(fs::read_to_string(&import).unwrap(), slower);
+    assert_ne!(served(&gateway)["policy"], with_import);
+
+    // Back to the import of before, then to the plan that had none.
+    let (code, told) = said(&switchover(&["rollback", "--admin", &admin]));
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(fs::read_to_string(&import).unwrap(), plain);
+    assert_eq!(served(&gateway)["policy"], with_import);
+    let (code, told) = said(&switchover(&["rollback", "--admin", &admin]));
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(gateway.text(), first);
 }
