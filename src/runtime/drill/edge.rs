@@ -113,7 +113,7 @@ mod tests {
         let text = format!(
             "policy 1\n\
              provider openai {{ model mini = \"gpt-5-mini\" }}\n\
-             provider vllm {{ endpoints = [\"http://10.0.0.1/v1\", \"http://10.0.0.2/v1\"], model a = \"a\" }}\n\
+             provider vllm {{ auth = none, tls = off, endpoints = [\"http://10.0.0.1/v1\", \"http://10.0.0.2/v1\"], model a = \"a\" }}\n\
              route default {{ tier 1 {{ openai.mini }}, tier 2 {{ vllm.a }} }}\n\
              drill d {{ traffic = synthetic(20/s), {inject}, expect {{ success >= 0% }} }}\n"
         );
