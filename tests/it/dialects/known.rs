@@ -53,7 +53,9 @@ fn tests_of(source: &str) -> Vec<(&str, String)> {
     let mut above = String::new();
     for line in source.lines() {
         let text = line.trim_start();
-        let named = text.strip_prefix("fn ").or(text.strip_prefix("def "));
+        let named = text
+            .strip_prefix("fn ")
+            .or_else(|| text.strip_prefix("def "));
         if let Some((name, _)) = named.and_then(|text| text.split_once('(')) {
             tests.push((name, std::mem::take(&mut above)));
         } else if text.starts_with("//") || text.starts_with('#') || text.starts_with('@') {
@@ -73,10 +75,10 @@ fn tests_of(source: &str) -> Vec<(&str, String)> {
 /// Whether a number stands in a text by itself: `#17`, `_17`.
 fn bears(text: &str, number: u64) -> bool {
     let digits = number.to_string();
-    text.match_indices(&digits).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let behind = text[at + digits.len()..].chars().next();
-        matches!(before, Some('#' | '_')) && !behind.is_some_and(|c| c.is_ascii_digit())
+    ['#', '_'].iter().any(|mark| {
+        let name = format!("{mark}{digits}");
+        let mut parts = text.split(&name).skip(1);
+        parts.any(|behind| !behind.starts_with(|c: char| c.is_ascii_digit()))
     })
 }
 
