@@ -1,28 +1,47 @@
 //! The tokens that an answer took, read from the text of one that passes as it is. Of one that is said in another format the
 //! reader of its own format tells.
 
+use std::sync::LazyLock;
+
 use crate::dialect::format::Format;
 use crate::dialect::turn::Usage;
 use crate::dialect::{chat, gemini, messages, responses};
-use crate::wire;
+use crate::wire::Needle;
 use crate::wire::json::walk::Cursor;
 use crate::wire::json::{Node, Tree};
+
+static USAGE: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\"usage\""));
+static USAGE_METADATA: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\"usageMetadata\""));
 
 /// What a whole answer in `format`, or one event of it in Chat Completions, says that it took; `None` where it does not say.
 ///
 /// It is looked for from the end, where providers put it: what a model or a client wrote stands before it, or is quoted.
 ///
-/// PERF: the last `TAIL_BYTES` are searched, and the usage itself is read once. In Chat Completions nothing is allocated.
+/// PERF: it nearly always stands in the last `NEAR_BYTES`, which are searched forwards, on vectors. In Chat Completions
+/// it is read once and nothing is allocated.
 pub fn usage_of_answer(format: Format, answer: &[u8]) -> Option<Usage> {
     let key = match format {
-        Format::Gemini => &b"\"usageMetadata\""[..],
-        _ => b"\"usage\"",
+        Format::Gemini => &USAGE_METADATA,
+        _ => &USAGE,
     };
-    let tail = answer.len().saturating_sub(TAIL_BYTES);
-    let mut before = answer.get(tail..)?;
-    while let Some(at) = wire::find_last(before, key) {
+    let in_last = |bytes| {
+        let tail = answer.len().saturating_sub(bytes);
+        last_usage(format, key, answer.get(tail..)?)
+    };
+    let near = in_last(NEAR_BYTES);
+    if near.is_none() && answer.len() > NEAR_BYTES {
+        return in_last(TAIL_BYTES);
+    }
+    near
+}
+
+/// The last one in `text` that can be read.
+fn last_usage(format: Format, key: &Needle, text: &[u8]) -> Option<Usage> {
+    let mut before = text;
+    while let Some(at) = key.last_in(before) {
         let (rest, member) = before.split_at(at);
-        if let Some(usage) = value_behind(member, key).and_then(|value| read(format, value)) {
+        let mut cursor = Cursor::new(member.get(key.text().len()..)?);
+        if let Some(usage) = cursor.enter(b':').and_then(|()| read(format, cursor)) {
             return Some(usage);
         }
         before = rest;
@@ -30,32 +49,29 @@ pub fn usage_of_answer(format: Format, answer: &[u8]) -> Option<Usage> {
     None
 }
 
-/// The value of the member that `text` begins with.
-fn value_behind<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let mut cursor = Cursor::new(text.get(key.len()..)?);
-    cursor.enter(b':')?;
-    cursor.value()
-}
-
-fn read(format: Format, usage: &[u8]) -> Option<Usage> {
+/// What stands at the cursor.
+fn read(format: Format, cursor: Cursor<'_>) -> Option<Usage> {
     match format {
-        Format::Chat => chat::usage_in(usage),
-        Format::Messages => in_tree(usage, messages::usage_of),
-        Format::Responses => in_tree(usage, |usage| {
+        Format::Chat => chat::usage_at(cursor),
+        Format::Messages => in_tree(cursor, messages::usage_of),
+        Format::Responses => in_tree(cursor, |usage| {
             usage.get("input_tokens").and_then(Node::as_u64)?;
             Some(responses::usage_of(usage))
         }),
-        Format::Gemini => in_tree(usage, gemini::usage_of),
+        Format::Gemini => in_tree(cursor, gemini::usage_of),
         // No client speaks them, so that their answers never pass as they are.
         Format::Converse | Format::Cohere => None,
     }
 }
 
-fn in_tree(usage: &[u8], read: impl FnOnce(Node<'_>) -> Option<Usage>) -> Option<Usage> {
-    let mut text = usage.to_vec();
+fn in_tree(mut cursor: Cursor<'_>, read: impl FnOnce(Node<'_>) -> Option<Usage>) -> Option<Usage> {
+    let mut text = cursor.value()?.to_vec();
     let tree = Tree::parse(&mut text).ok()?;
     read(tree.root())
 }
+
+/// A usage and what stands behind it, but in rare answers.
+const NEAR_BYTES: usize = 1024;
 
 /// Behind a usage stand a few short members, and in Responses the client's own `metadata`: 16 pairs of at most 64 and 512
 /// characters.

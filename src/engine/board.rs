@@ -261,25 +261,6 @@ impl Board {
         Some(cell.pause.order.set(order))
     }
 
-    /// Sets what health checks say about an endpoint.
-    pub fn set_health(&self, provider: ProviderId, endpoint: u16, up: bool) {
-        if let Some(vitals) = self.vitals(provider) {
-            vitals.set(endpoint, up);
-        }
-    }
-
-    /// Whether health checks have nothing against an endpoint.
-    pub fn is_up(&self, provider: ProviderId, endpoint: u16) -> bool {
-        self.vitals(provider)
-            .is_none_or(|vitals| vitals.is_up(endpoint))
-    }
-
-    /// The first of a provider's endpoints that is up, from `first` on and round; `first` where none is.
-    pub fn endpoint_from(&self, provider: ProviderId, first: u16, endpoints: u16) -> u16 {
-        self.vitals(provider)
-            .map_or(first, |vitals| vitals.up_from(first, endpoints))
-    }
-
     /// The requests that a provider has answered well since the start, over all its targets and all cores.
     pub fn served(&self, provider: ProviderId) -> u64 {
         let cells = self.cells.iter().filter(|cell| cell.provider == provider);

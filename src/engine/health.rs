@@ -7,6 +7,9 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::base::ProviderId;
+use crate::engine::board::Board;
+
 /// Which of one provider's endpoints are down.
 #[derive(Debug, Default)]
 pub(crate) struct Vitals {
@@ -57,6 +60,46 @@ impl Vitals {
             .find(|&endpoint| down & bit(endpoint) == 0)
             .unwrap_or(first)
     }
+}
+
+impl Board {
+    /// Sets what health checks say about an endpoint.
+    pub fn set_health(&self, provider: ProviderId, endpoint: u16, up: bool) {
+        if let Some(vitals) = self.vitals(provider) {
+            vitals.set(endpoint, up);
+        }
+    }
+
+    /// Whether health checks have nothing against an endpoint.
+    pub fn is_up(&self, provider: ProviderId, endpoint: u16) -> bool {
+        self.vitals(provider)
+            .is_none_or(|vitals| vitals.is_up(endpoint))
+    }
+
+    /// The first of a provider's endpoints that is up, from `first` on and round; `first` where none is.
+    pub fn endpoint_from(&self, provider: ProviderId, first: u16, endpoints: u16) -> u16 {
+        self.vitals(provider)
+            .map_or(first, |vitals| vitals.up_from(first, endpoints))
+    }
+
+    /// Where to go on when endpoint `at` gives no connection, in a round that began at `first`: to the next one that is up.
+    /// `None` where all had their turn.
+    pub fn endpoint_after(
+        &self,
+        provider: ProviderId,
+        (first, at): (u16, u16),
+        endpoints: u16,
+    ) -> Option<u16> {
+        let up_from = |next| self.endpoint_from(provider, next, endpoints);
+        after((first, at), endpoints, up_from)
+    }
+}
+
+fn after((first, at): (u16, u16), endpoints: u16, up_from: impl FnOnce(u16) -> u16) -> Option<u16> {
+    let all = u32::from(endpoints.max(1));
+    let turn = |endpoint: u16| (u32::from(endpoint) + all).saturating_sub(u32::from(first)) % all;
+    let next = up_from(at.saturating_add(1) % endpoints.max(1));
+    (turn(next) > turn(at)).then_some(next)
 }
 
 /// From single checks to a verdict: `fall` failures in a row and an endpoint is down, `rise` successes and it is up.
@@ -117,7 +160,7 @@ fn bit(endpoint: u16) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkup, Vitals};
+    use super::{Checkup, Vitals, after};
 
     #[test]
     fn it_falls_and_rises_by_runs() {
@@ -158,5 +201,24 @@ mod tests {
         // Beyond the word nothing is ever down.
         vitals.set(64, false);
         assert!(vitals.is_up(64));
+    }
+    #[test]
+    fn a_round_passes_over_what_is_down_and_ends_where_it_began() {
+        let vitals = Vitals::default();
+        let round = |first: u16, endpoints: u16| {
+            let next =
+                |at: &u16| after((first, *at), endpoints, |it| vitals.up_from(it, endpoints));
+            std::iter::successors(Some(first), next).collect::<Vec<_>>()
+        };
+        assert_eq!(round(2, 4), [2, 3, 0, 1]);
+        assert_eq!(round(0, 1), [0]);
+        vitals.set(3, false);
+        vitals.set(1, false);
+        assert_eq!(round(2, 4), [2, 0]);
+        assert_eq!(round(0, 4), [0, 2]);
+        // Nobody is up: whoever is asked at all may be any of them.
+        vitals.set(0, false);
+        vitals.set(2, false);
+        assert_eq!(round(1, 4), [1, 2, 3, 0]);
     }
 }

@@ -33,6 +33,8 @@ use crate::wire::json::patch;
 pub(super) struct Upstream {
     provider: ProviderId,
     endpoint: u16,
+    /// The one that was tried first.
+    first: u16,
     endpoints: u16,
     endpoints_tried: u16,
     /// The owner holds a connection.
@@ -173,9 +175,11 @@ impl Exchange {
         let endpoints = context.outlets.endpoints(provider);
         let first = self.first_endpoint(provider, endpoints, &attempt, context);
         let board = context.core.board();
+        let first = board.endpoint_from(provider, first, endpoints);
         self.upstream = Upstream {
             provider,
-            endpoint: board.endpoint_from(provider, first, endpoints),
+            endpoint: first,
+            first,
             endpoints,
             connect: attempt.connect_by.since(now),
             format: kind.map_or(client, |kind| Format::of_provider(kind, client)),
@@ -289,9 +293,12 @@ impl Exchange {
         };
         // A dead endpoint costs time, not an attempt: its neighbours serve the same target.
         self.upstream.endpoints_tried += 1;
-        if self.upstream.endpoints_tried < self.upstream.endpoints && now < self.upstream.connect_by
-        {
-            self.upstream.endpoint = (self.upstream.endpoint + 1) % self.upstream.endpoints;
+        let upstream = &self.upstream;
+        let turn = (upstream.first, upstream.endpoint);
+        let board = context.core.board();
+        let next = board.endpoint_after(upstream.provider, turn, upstream.endpoints);
+        if let Some(next) = next.filter(|_| now < self.upstream.connect_by) {
+            self.upstream.endpoint = next;
             self.upstream.fresh = false;
             self.until = self.upstream.dial_until(now);
             return;

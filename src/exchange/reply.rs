@@ -350,7 +350,9 @@ impl Exchange {
             .request
             .route
             .map(|route| context.plan.program.candidates(route));
-        context.journal.keep(record, candidates.unwrap_or_default());
+        context
+            .journal
+            .keep(&record, candidates.unwrap_or_default());
         if self.request.wanted != Wanted::Never {
             self.record_decision(&record, context);
         }

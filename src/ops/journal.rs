@@ -178,20 +178,33 @@ impl Journal {
     }
 
     /// Keeps a record and counts it. `candidates` are those of its route.
-    pub fn keep(&mut self, mut record: Record, candidates: &[Candidate]) {
+    pub fn keep(&mut self, record: &Record, candidates: &[Candidate]) {
+        if self.tap.is_some() {
+            return self.keep_told(*record, candidates);
+        }
+        self.keep_one(record, candidates);
+    }
+
+    /// The same while a drill is told.
+    #[cold]
+    fn keep_told(&mut self, mut record: Record, candidates: &[Candidate]) {
         if let Some(tap) = &self.tap {
             tap.take(&mut record);
         }
-        self.count(&record, candidates);
+        self.keep_one(&record, candidates);
+    }
+
+    fn keep_one(&mut self, record: &Record, candidates: &[Candidate]) {
+        self.count(record, candidates);
         if let Some(log) = &self.log
-            && log.offer(&record).is_err()
+            && log.offer(record).is_err()
         {
             self.counters.unlogged(self.core);
         }
         if self.ring.len() < RECORDS_MAX {
-            self.ring.push(record);
+            self.ring.push(*record);
         } else if let Some(oldest) = self.ring.get_mut(self.next) {
-            *oldest = record;
+            *oldest = *record;
         }
         self.next = (self.next + 1) % RECORDS_MAX;
     }

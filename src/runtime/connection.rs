@@ -98,6 +98,7 @@ async fn converse(
             }
             Action::Wait { until } => {
                 watch.await_neither(worker.now());
+                registration.rouse();
                 let waited = hedging.beside(pin!(pause(registration, until))).await;
                 watch.forget_cut();
                 Input::Waited(waited)

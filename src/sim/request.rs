@@ -381,7 +381,11 @@ mod tests {
         let facts = inspector.inspect(body, &["user".into()]).unwrap();
         assert!(facts.images && facts.audio && facts.json_schema && !facts.tools);
         assert_eq!(inspector.metadata(0), Some("u1"));
-        assert!((1_000..1_010).contains(&facts.tokens_in), "{}", facts.tokens_in);
+        assert!(
+            (1_000..1_010).contains(&facts.tokens_in),
+            "{}",
+            facts.tokens_in
+        );
         let told: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!(told["model"], "gpt-5");
         assert_eq!(told["stream"], true);

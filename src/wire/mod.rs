@@ -24,12 +24,40 @@ pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
     find(bytes, part).is_some()
 }
 
-/// Where `part` stands in `bytes` for the last time.
-pub fn find_last(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    memchr::memmem::rfind(bytes, part)
-}
-
 /// Where `part` stands in `bytes` for the first time.
 pub fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, part)
+}
+
+/// Something that is looked for again and again: what the search needs to know of it is found out once.
+#[derive(Debug)]
+pub struct Needle(memchr::memmem::Finder<'static>);
+
+impl Needle {
+    /// Of this text.
+    pub fn new(text: &'static [u8]) -> Self {
+        Self(memchr::memmem::Finder::new(text))
+    }
+
+    /// What is looked for.
+    pub fn text(&self) -> &[u8] {
+        self.0.needle()
+    }
+
+    /// Where it stands in `bytes` for the first time.
+    pub fn first_in(&self, bytes: &[u8]) -> Option<usize> {
+        self.0.find(bytes)
+    }
+
+    /// Everywhere it stands in `bytes`, from the first place on.
+    pub fn all_in<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        self.0.find_iter(bytes)
+    }
+
+    /// Where it stands in `bytes` for the last time.
+    ///
+    /// PERF: all of `bytes` is searched. That is still faster than from the end, where there is no search on vectors.
+    pub fn last_in(&self, bytes: &[u8]) -> Option<usize> {
+        self.all_in(bytes).last()
+    }
 }

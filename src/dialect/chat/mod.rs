@@ -17,4 +17,4 @@ pub use self::answer::{read as read_answer, write as write_answer};
 pub use self::provenance::{may_hold_thoughts, takes_thoughts, without_thoughts};
 pub use self::request::{read as read_request, write as write_request};
 pub use self::stream::{Reader, Writer};
-pub use self::usage::usage_in;
+pub use self::usage::usage_at;

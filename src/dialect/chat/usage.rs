@@ -67,29 +67,26 @@ pub(super) fn usage_of(usage: Node<'_>) -> Usage {
 /// The same of its text, if it counts the prompt.
 ///
 /// PERF: one pass over it, no allocation: every answer that passes as it is gets here.
-pub fn usage_in(text: &[u8]) -> Option<Usage> {
+pub fn usage_at(mut cursor: Cursor<'_>) -> Option<Usage> {
     let mut counts = Counts::default();
-    count(&mut Cursor::new(text), &mut counts, true)?;
-    counts.prompt?;
-    Some(counts.usage())
-}
-
-fn count(cursor: &mut Cursor<'_>, counts: &mut Counts, groups: bool) -> Option<()> {
+    let mut in_group = false;
     cursor.enter(b'{')?;
-    while let Some(key) = cursor.member() {
-        match cursor.shape()? {
-            Shape::Object if groups && is_group(key) => count(cursor, counts, false)?,
-            Shape::Scalar => counts.note(key, number(cursor.value()?)),
-            _ => {
-                cursor.value()?;
+    loop {
+        if let Some((key, count)) = cursor.counted() {
+            counts.note(key, Some(count));
+        } else if let Some(key) = cursor.member() {
+            if !in_group && cursor.shape() == Some(Shape::Object) && is_group(key) {
+                cursor.enter(b'{')?;
+                in_group = true;
+            } else {
+                counts.note(key, cursor.count()?);
             }
+        } else if !std::mem::take(&mut in_group) {
+            break;
         }
     }
-    Some(())
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    counts.prompt?;
+    Some(counts.usage())
 }
 
 fn is_group(key: &[u8]) -> bool {
@@ -112,8 +109,9 @@ pub(super) fn write_usage(usage: Usage, it: &mut Writer<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, usage_in, usage_of};
+    use super::{Usage, usage_at, usage_of};
     use crate::wire::json::Tree;
+    use crate::wire::json::walk::Cursor;
 
     /// Both readings of one text.
     fn check(usage: &str, expected: (u64, u64, u64, u64)) {
@@ -122,7 +120,7 @@ mod tests {
         let said = |usage: Usage| (usage.input, usage.cache_read, usage.output, usage.reasoning);
         assert_eq!(said(usage_of(tree.root())), expected, "{usage}");
         assert_eq!(
-            usage_in(usage.as_bytes()).map(said),
+            usage_at(Cursor::new(usage.as_bytes())).map(said),
             Some(expected),
             "{usage}"
         );
@@ -153,6 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn where_a_count_stands_makes_no_difference() {
+        let thinking = r#""completion_tokens_details":{"reasoning_tokens":2,"audio_tokens":0}"#;
+        let cache = r#""prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3}"#;
+        let counts = r#""prompt_tokens":9,"completion_tokens":5,"total_tokens":14"#;
+        for usage in [
+            format!("{{{counts},{cache},{thinking}}}"),
+            format!("{{{counts},{thinking},{cache}}}"),
+            format!("{{{thinking},{counts},{cache}}}"),
+            format!("{{{cache},{thinking},{counts},\"x\":[{{\"total_tokens\":1}}]}}"),
+            format!("{{ {counts},\n {thinking} ,\t{cache} }}").replace(':', " : "),
+        ] {
+            check(&usage, (9, 4, 5, 2));
+            let written = usage_at(Cursor::new(usage.as_bytes())).map(|it| it.cache_write);
+            assert_eq!(written, Some(3), "{usage}");
+        }
+    }
+
+    #[test]
     fn what_counts_no_prompt_is_no_usage() {
         for text in [
             "{}",
@@ -162,7 +178,7 @@ mod tests {
             r#"{"prompt_tokens":3"#,
             r#"{"prompt_tokens":"3"}"#,
         ] {
-            assert_eq!(usage_in(text.as_bytes()), None, "{text}");
+            assert_eq!(usage_at(Cursor::new(text.as_bytes())), None, "{text}");
         }
     }
 }

@@ -163,6 +163,9 @@ pub struct History {
     len: u8,
     /// The one that ended last, counted from 1; 0 before any has.
     ended: u8,
+    /// The hedge, and the one that was overtaken, counted alike: a request has at most one of each.
+    hedge: u8,
+    overtaken: u8,
     key_changes: u8,
     /// The size of the prompt that all of them were sent.
     pub(super) prompt: PromptSize,
@@ -219,8 +222,6 @@ impl History {
                     | flag(probe, PROBE)
                     | flag(repeat, REPEAT)
                     | flag(key_change, KEY_CHANGE),
-                hedge: false,
-                overtaken: false,
                 started: micros(started),
                 ttft: UNKNOWN,
                 ended: UNKNOWN,
@@ -233,9 +234,7 @@ impl History {
 
     /// The newest one is a hedge.
     pub(crate) fn mark_hedge(&mut self) {
-        if let Some(entry) = self.entry_mut(self.len.saturating_sub(1)) {
-            entry.hedge = true;
-        }
+        self.hedge = self.len;
     }
 
     pub(crate) fn content(&mut self, index: u8, ttft: Span) {
@@ -254,9 +253,7 @@ impl History {
 
     /// It ended because the one beside it had content.
     pub(crate) fn overtaken(&mut self, index: u8) {
-        if let Some(entry) = self.entry_mut(index) {
-            entry.overtaken = true;
-        }
+        self.overtaken = index.saturating_add(1);
     }
 
     /// Each attempt.
@@ -265,19 +262,21 @@ impl History {
             .entries
             .get(..usize::from(self.len))
             .unwrap_or_default();
-        made.iter().map(|entry| AttemptRecord {
-            target: entry.target,
-            outcome: entry.outcome,
-            probe: entry.how & PROBE != 0,
-            repeat: entry.how & REPEAT != 0,
-            hedge: entry.hedge,
-            overtaken: entry.overtaken,
-            key: entry.how & KEY,
-            key_change: entry.how & KEY_CHANGE != 0,
-            started: Span::from_micros(u64::from(entry.started)),
-            ttft: known(entry.ttft),
-            ended: known(entry.ended),
-        })
+        made.iter()
+            .zip(1..=self.len)
+            .map(|(entry, nth)| AttemptRecord {
+                target: entry.target,
+                outcome: entry.outcome,
+                probe: entry.how & PROBE != 0,
+                repeat: entry.how & REPEAT != 0,
+                hedge: nth == self.hedge,
+                overtaken: nth == self.overtaken,
+                key: entry.how & KEY,
+                key_change: entry.how & KEY_CHANGE != 0,
+                started: Span::from_micros(u64::from(entry.started)),
+                ttft: known(entry.ttft),
+                ended: known(entry.ended),
+            })
     }
 
     /// The one that ended last.
@@ -307,9 +306,9 @@ struct Entry {
     outcome: Option<Outcome>,
     /// The key's index, and flags.
     how: u8,
-    hedge: bool,
-    overtaken: bool,
 }
+
+const _: () = assert!(size_of::<Entry>() == 16);
 
 fn micros(span: Span) -> u32 {
     u32::try_from(span.as_micros())

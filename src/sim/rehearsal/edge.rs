@@ -119,10 +119,11 @@ impl<'p> Edge<'p> {
         let chance = hash::mix(hash::mix(self.seed, number), u64::from(attempt.index));
         let first = hash::scale(hash::mix(chance, ENDPOINT_SALT), u64::from(endpoints));
         let first = u16::try_from(first).unwrap_or_default();
+        let first = self.board.endpoint_from(target, first, endpoints);
         let mut contact = Contact {
             target: attempt.target,
             provider,
-            endpoint: self.board.endpoint_from(target, first, endpoints),
+            endpoint: first,
             key: attempt.key,
             chance,
         };
@@ -140,14 +141,16 @@ impl<'p> Edge<'p> {
                 at = at + Span::from_nanos(part);
             }
             tried += 1;
-            if tried >= endpoints || at >= attempt.connect_by {
+            let turn = (first, contact.endpoint);
+            let next = self.board.endpoint_after(target, turn, endpoints);
+            let Some(next) = next.filter(|_| at < attempt.connect_by) else {
                 let outcome = match why {
                     NoConnection::Tls => Outcome::Tls,
                     _ => Outcome::Connect,
                 };
                 return ended(at.min(attempt.connect_by), outcome);
-            }
-            contact.endpoint = (contact.endpoint + 1) % endpoints;
+            };
+            contact.endpoint = next;
         };
         let manner = self
             .manners

@@ -38,8 +38,10 @@ impl Fields {
 
     /// The value of the first field called `name`, in any case.
     pub fn value<'a>(&self, bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        // PERF: most names are of another length, which costs no look at them.
         self.table
             .iter()
+            .filter(|field| field.name.len() == name.len())
             .find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
             .map(|field| field.value.of(bytes))
     }

@@ -11,9 +11,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
-
-use crate::wire::Extent;
+use crate::wire::{Extent, Needle};
 
 use super::BadJson;
 use super::key::{Key, KeySet};
@@ -346,20 +344,20 @@ impl TopLevel {
 /// PERF: two substring searches and a count on vectors, some 50 ns, instead of a walk over the whole answer. The
 /// words with their quotes can only be keys or whole strings: inside a text the quotes would be escaped.
 pub fn is_plain_answer(body: &[u8]) -> bool {
-    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
-    static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
-    static DATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"data\""));
+    static ERROR: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\"error\""));
+    static CHOICES: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\"choices\""));
+    static DATA: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\"data\""));
     let body = body.trim_ascii();
-    let lists_objects = |list: &Finder<'_>| {
+    let lists_objects = |list: &Needle| {
         let behind = list
-            .find(body)
-            .and_then(|at| body.get(at + list.needle().len()..));
+            .first_in(body)
+            .and_then(|at| body.get(at + list.text().len()..));
         behind.is_some_and(opens_list_of_objects)
     };
     body.starts_with(b"{")
         && body.ends_with(b"}")
         && (lists_objects(&CHOICES) || lists_objects(&DATA))
-        && ERROR.find(body).is_none()
+        && ERROR.first_in(body).is_none()
         && braces_balance(body)
 }
 

@@ -13,7 +13,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use crate::wire::Needle;
 
 use super::text::code_unit;
 
@@ -138,8 +138,8 @@ fn half(text: &[u8]) -> Option<(Half, Escape, &[u8])> {
 }
 
 fn mentions_surrogate(data: &[u8]) -> bool {
-    static UNIT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u"));
-    UNIT.find_iter(data).any(|at| {
+    static UNIT: LazyLock<Needle> = LazyLock::new(|| Needle::new(b"\\u"));
+    UNIT.all_in(data).any(|at| {
         let digits = data.get(at + 2..at + 4);
         matches!(
             digits,

@@ -152,6 +152,32 @@ impl<'a> Cursor<'a> {
         start.get(..start.len() - self.rest.len())
     }
 
+    /// The next member's key and value, if that is a number of at most 19 digits and nothing else, with the cursor behind
+    /// it. `None` where anything else comes next: then the cursor has not moved.
+    ///
+    /// PERF: the way that providers write counts, without space, in one go.
+    #[inline(always)]
+    pub fn counted(&mut self) -> Option<(&'a [u8], u64)> {
+        let ([b',', b'"', body @ ..] | [b'"', body @ ..]) = self.rest else {
+            return None;
+        };
+        let (key, behind) = body.split_at_checked(string_length(body)?)?;
+        let value = behind.strip_prefix(b"\":")?;
+        let (count, rest) = digits(value)?;
+        matches!(rest, [b',' | b'}', ..]).then(|| {
+            self.rest = rest;
+            (key, count)
+        })
+    }
+
+    /// Steps over a value and says which number it is, if it is one of at most 19 digits and nothing else. `None` at the
+    /// end and where the text is broken.
+    pub fn count(&mut self) -> Option<Option<u64>> {
+        let value = self.value()?;
+        let whole = |&(_, rest): &(u64, &[u8])| rest.is_empty();
+        Some(digits(value).filter(whole).map(|(count, _)| count))
+    }
+
     /// Whether the next value has anything in it — a string with text, an array or object with a member, a number, a
     /// `true` — and steps over it.
     pub fn has_substance(&mut self) -> Option<bool> {
@@ -180,12 +206,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// PERF: providers send hardly any, so that the first comparison nearly always settles it.
     #[inline(always)]
     fn skip_space(&mut self) {
+        if self.rest.first().is_some_and(|byte| *byte > b' ') {
+            return;
+        }
         while let Some((b' ' | b'\n' | b'\r' | b'\t', rest)) = self.rest.split_first() {
             self.rest = rest;
         }
     }
+}
+
+/// The number that `text` begins with, if it has from 1 to 19 digits, and what comes behind it.
+#[inline(always)]
+fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut count = 0_u64;
+    let mut rest = text;
+    while let [byte @ b'0'..=b'9', behind @ ..] = rest {
+        count = count.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        rest = behind;
+    }
+    let length = text.len() - rest.len();
+    (1..=19).contains(&length).then_some((count, rest))
 }
 
 /// Whether `text` is `{ }` or `[ ]`.
