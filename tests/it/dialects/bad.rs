@@ -71,7 +71,7 @@ fn bad_requests_are_refused_by_field_and_format() {
         let fine = match (
             &said,
             fate.split_once(": ")
-                .unwrap_or((fate.trim_end_matches(':'), "")),
+                .unwrap_or_else(|| (fate.trim_end_matches(':'), "")),
         ) {
             (Err(message), ("refused", words)) => {
                 message.contains(words) && message.contains(&formats)

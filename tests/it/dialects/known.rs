@@ -53,7 +53,9 @@ fn tests_of(source: &str) -> Vec<(&str, String)> {
     let mut above = String::new();
     for line in source.lines() {
         let text = line.trim_start();
-        let named = text.strip_prefix("fn ").or(text.strip_prefix("def "));
+        let named = text
+            .strip_prefix("fn ")
+            .or_else(|| text.strip_prefix("def "));
         if let Some((name, _)) = named.and_then(|text| text.split_once('(')) {
             tests.push((name, std::mem::take(&mut above)));
         } else if text.starts_with("//") || text.starts_with('#') || text.starts_with('@') {
@@ -74,9 +76,10 @@ fn tests_of(source: &str) -> Vec<(&str, String)> {
 fn bears(text: &str, number: u64) -> bool {
     let digits = number.to_string();
     text.match_indices(&digits).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let behind = text[at + digits.len()..].chars().next();
-        matches!(before, Some('#' | '_')) && !behind.is_some_and(|c| c.is_ascii_digit())
+        let bytes = text.as_bytes();
+        let before = at.checked_sub(1).map(|before| bytes[before]);
+        let behind = bytes.get(at + digits.len());
+        matches!(before, Some(b'#' | b'_')) && !behind.is_some_and(u8::is_ascii_digit)
     })
 }
 
