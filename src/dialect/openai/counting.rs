@@ -13,15 +13,16 @@ use crate::wire::json::walk::{Cursor, Shape};
 pub fn asking_for_usage(body: &[u8]) -> Option<Vec<u8>> {
     let mut cursor = Cursor::new(body);
     cursor.enter(b'{')?;
-    let mut options = None;
+    let (mut options, mut is_empty) = (None, true);
     while let Some(key) = cursor.member() {
         let value = cursor.value()?;
+        is_empty = false;
         if key == b"stream_options" {
             // The last one of its name counts.
             options = Some(value);
         }
     }
-    if !cursor.is_whole() {
+    if is_empty || !cursor.is_whole() {
         return None;
     }
     let Some(options) = options else {
@@ -109,6 +110,7 @@ mod tests {
         for body in [
             r#"{"stream_options":{"include_usage":true}}"#,
             r#"{"stream_options":1}"#,
+            "{}",
             r#"{"model":"m""#,
             "[]",
             "",
