@@ -321,6 +321,9 @@ struct ReplayArgs {
     /// Another one: count what it changes
     #[arg(long, value_name = "FILE")]
     against: Option<String>,
+    /// The records are all of a gateway, from its start, with its ticks (`share = 100%`): run them on one engine
+    #[arg(long, conflicts_with = "against")]
+    whole: bool,
     /// How many of those that change are shown
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,

@@ -112,7 +112,7 @@ pub(in crate::policy) const INJECT: Block = Block {
         open(
             "connect",
             Type::Word(NoConnection::WORDS),
-            "no connection: it is refused, nobody answers, or the handshake fails. `dns` needs a resolver: it does not run on the virtual clock",
+            "no connection: it is refused, nobody answers, the handshake fails, or the name has no address (`dns`), for which a gateway waits until `connect_timeout`",
         ),
         open("latency", TIME, "everything comes so much later"),
         open(

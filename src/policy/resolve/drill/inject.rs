@@ -92,7 +92,7 @@ impl<'t> Resolver<'t> {
                 self.report(say::missing(stmt.key_place(), "inject", &what));
                 None
             }
-            [(word, place)] => self.one_fault(word, *place, fields, retry_after),
+            [(word, _)] => self.one_fault(word, fields, retry_after),
             [first, others @ ..] => {
                 for other in others.iter().filter(|other| other.0 != first.0) {
                     self.report(say::either_or(other.1, other.0, first.0, first.1));
@@ -105,7 +105,6 @@ impl<'t> Resolver<'t> {
     fn one_fault(
         &mut self,
         word: &str,
-        place: Place,
         fields: &Fields<'t>,
         retry_after: Option<Span>,
     ) -> Option<Fault> {
@@ -115,13 +114,7 @@ impl<'t> Resolver<'t> {
                 status: u16::try_from(fields.int(word)?).ok()?,
                 retry_after,
             },
-            "connect" => {
-                let why = NoConnection::from_word(text()?)?;
-                if why == NoConnection::Dns {
-                    self.note_later(place, "dns");
-                }
-                Fault::Connect(why)
-            }
+            "connect" => Fault::Connect(NoConnection::from_word(text()?)?),
             "latency" => Fault::Latency(fields.span(word)?),
             "ttft" => Fault::Ttft(fields.span(word)?),
             "gap" => Fault::Gap(fields.span(word)?),
