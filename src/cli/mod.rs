@@ -14,7 +14,6 @@ mod lsp;
 mod markup;
 mod models;
 mod order;
-mod rehearsed;
 mod reload;
 mod replay;
 mod serve;
@@ -58,7 +57,7 @@ enum Command {
     Fmt(FmtArgs),
     /// Run the tests that policies hold
     Test(TestArgs),
-    /// Run the drills that policies hold: outages, on a virtual clock
+    /// Run the drills that policies hold: outages, on a virtual clock or on a running gateway
     Drill(DrillArgs),
     /// See how a policy fares under load and faults, on a virtual clock
     Simulate(SimulateArgs),
@@ -241,8 +240,17 @@ struct DiffArgs {
 #[derive(Args, Debug)]
 struct DrillArgs {
     /// The policies
-    #[arg(required = true)]
+    #[arg(required_unless_present = "live")]
     files: Vec<String>,
+    /// Run this drill on a running gateway, by the policy that it serves
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "run", "sets"])]
+    live: Option<String>,
+    /// Run them over sockets on this machine, in real time, with simulated providers in place of all
+    #[arg(long, conflicts_with = "live")]
+    local: bool,
+    /// The gateway's admin address, with `--live`
+    #[arg(long, value_name = "ADDRESS", default_value = ADMIN)]
+    admin: String,
     /// Only the drills whose name contains this
     #[arg(long, value_name = "TEXT")]
     run: Option<String>,

@@ -8,12 +8,12 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::base::Span;
-use crate::cli::rehearsed::{Point, Run};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, SimulateArgs, borrowed, drill};
 use crate::policy::{self, Plan, Sources};
 use crate::runtime::Disk;
 use crate::sim::rehearsal::{self, Setup, clock, part};
+use crate::sim::rehearsal::{Point, Run};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Form {
@@ -214,9 +214,7 @@ fn row(run: &Run, point: &Point, out: &mut String) {
 }
 
 fn at(seconds: f64) -> String {
-    clock(Span::from_millis(crate::cli::rehearsed::whole(
-        seconds * 1_000.0,
-    )))
+    clock(Span::from_millis(rehearsal::whole(seconds * 1_000.0)))
 }
 
 fn json(args: &SimulateArgs, run: &Run) -> String {

@@ -18,7 +18,8 @@
 
 use std::ops::Range;
 
-use crate::base::Moment;
+use crate::base::{Moment, RequestId, TargetId};
+use crate::dialect::format::Format;
 use crate::engine::{Asked, Attempt};
 use crate::exchange::answer::Answer;
 use crate::exchange::buffer::Buffer;
@@ -71,6 +72,23 @@ pub struct Cuts {
     pub hedge: bool,
 }
 
+/// Whom an attempt asks, and what for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Contact {
+    /// On whose behalf.
+    pub request: RequestId,
+    /// Which of the request's attempts it is, from 0.
+    pub attempt: u8,
+    /// Who is asked.
+    pub target: TargetId,
+    /// With which of its provider's keys.
+    pub key: u8,
+    /// In this format.
+    pub format: Format,
+    /// For a stream.
+    pub stream: bool,
+}
+
 impl Exchange {
     /// When a hedge may begin, if the request has come so far and one may.
     pub fn hedge_at(&self) -> Option<Moment> {
@@ -91,6 +109,25 @@ impl Exchange {
             self.attempt.as_ref()
         };
         attempt.map(|attempt| attempt.index)
+    }
+
+    /// Whom an attempt asks and what for, while it is under way: the hedge's, or that of the other side.
+    #[cold]
+    pub fn contact(&self, of_hedge: bool) -> Option<Contact> {
+        let (attempt, upstream) = if of_hedge {
+            let side = &self.hedge.as_ref()?.side;
+            (side.attempt.as_ref()?, &side.upstream)
+        } else {
+            (self.attempt.as_ref()?, &self.upstream)
+        };
+        Some(Contact {
+            request: self.request.id,
+            attempt: attempt.index,
+            target: attempt.target,
+            key: attempt.key,
+            format: upstream.format,
+            stream: self.request.stream,
+        })
     }
 
     /// It is time for a hedge; tells whether one begins. It must then be driven by [`Exchange::poll_hedge`] and

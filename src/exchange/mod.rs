@@ -40,7 +40,7 @@ use crate::engine::{Attempt, Chain};
 use crate::ops::Ending;
 
 pub use self::context::{Context, Outlet, Outlets, Scratch};
-pub use self::hedge::Cuts;
+pub use self::hedge::{Contact, Cuts};
 pub use self::hold::turned_away;
 pub use self::shadow::{Shadow, Shadowing};
 

@@ -344,6 +344,7 @@ impl Exchange {
             passed: chain.map(Chain::passed).unwrap_or_default(),
             attempts: chain.map(Chain::history).unwrap_or_default(),
             spent: self.spent(context.plan),
+            drill: false,
         };
         let candidates = self
             .request

@@ -53,6 +53,7 @@ impl<'a> Account<'a> {
             "duration_ms": millis(record.ended.since(record.started)),
             "tokens": record.spent.map(|spent| tokens(&spent)),
             "cost_dollars": record.spent.and_then(|spent| spent.dollars()),
+            "drill": record.drill.then_some(true),
             "queued_ms": (record.queued != Span::ZERO).then(|| millis(record.queued)),
             "passed_over": passed_over,
             "attempts": attempts,
@@ -90,6 +91,9 @@ impl<'a> Account<'a> {
         // Writing to a string cannot fail.
         if let Some(withdrawn) = self.route(record.withdrawn).as_str() {
             let _ = write!(line, " withdrawn={withdrawn}");
+        }
+        if record.drill {
+            line.push_str(" drill=true");
         }
         if record.queued != Span::ZERO {
             let _ = write!(line, " queued_ms={}", millis(record.queued));
@@ -234,6 +238,7 @@ pub(super) mod tests {
                 },
                 nano_dollars: Some(2_500),
             }),
+            drill: false,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::ops::account::{CLIENT_GONE, OVERTAKEN};
 use crate::ops::changes::{Changes, why_out};
 use crate::ops::cost::{Tokens, dollars};
 use crate::ops::counters::Counters;
+use crate::ops::drills::{DrillFigures, drills};
 use crate::ops::journal::Ending;
 use crate::ops::tally::{RouteSums, TargetSums, TimeSums};
 use crate::policy::Plan;
@@ -58,6 +59,8 @@ pub struct Scrape<'a> {
     pub changes: &'a Changes,
     /// Copies of requests, where a route has a shadow.
     pub copies: Option<Copies<'a>>,
+    /// The drills of the policy.
+    pub drills: &'a [DrillFigures],
     /// The process.
     pub process: Process,
 }
@@ -91,6 +94,7 @@ pub fn exposition(scrape: &Scrape<'_>) -> String {
     rests(scrape, &mut page);
     guards(scrape, &mut page);
     shadows(scrape, &mut page);
+    drills(scrape.drills, &mut page);
     providers(scrape, &mut page);
     page.text
 }
@@ -411,29 +415,34 @@ fn name_of<'a>(scrape: &Scrape<'a>, index: usize) -> &'a str {
 
 /// A metric: its name without what histograms append, its type, what it is.
 #[derive(Debug)]
-struct Family {
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) help: &'static str,
 }
 
 /// The page as it is written.
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     text: String,
     name: &'static str,
 }
 
 impl Page {
     /// The samples that follow are of this family.
-    fn family(&mut self, family: &Family) {
+    pub(super) fn family(&mut self, family: &Family) {
         let Family { name, kind, help } = family;
         self.name = name;
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    pub(super) fn sample(
+        &mut self,
+        suffix: &str,
+        labels: &[(&str, &str)],
+        value: impl std::fmt::Display,
+    ) {
         self.text.push_str(self.name);
         self.text.push_str(suffix);
         for (index, (label, text)) in labels.iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::ops::cost::Spent;
 use crate::ops::counters::{Count, Counters};
 use crate::ops::decision::{DecisionNotes, DecisionSink, Wanted};
 use crate::ops::tally::{Move, add};
+use crate::ops::tap::Tap;
 use crate::policy::Candidate;
 
 /// How a request ended for its client.
@@ -82,6 +83,8 @@ pub struct Record {
     pub attempts: History,
     /// What its answer took, where the provider said so.
     pub spent: Option<Spent>,
+    /// A drill made it, or it is one of those that a drill's faults may hit.
+    pub drill: bool,
 }
 
 impl Record {
@@ -111,6 +114,8 @@ pub struct Journal {
     next: usize,
     log: Option<LogSink>,
     decisions: Option<DecisionSink>,
+    /// To the drill that is on, if it is about these requests.
+    tap: Option<Tap>,
 }
 
 impl Journal {
@@ -123,6 +128,7 @@ impl Journal {
             next: 0,
             log: None,
             decisions: None,
+            tap: None,
         }
     }
 
@@ -136,6 +142,16 @@ impl Journal {
     #[must_use]
     pub fn recording(self, decisions: Option<DecisionSink>) -> Self {
         Self { decisions, ..self }
+    }
+
+    /// A drill is told of its requests from now on, or not any more.
+    pub fn tell(&mut self, tap: Option<Tap>) {
+        self.tap = tap;
+    }
+
+    /// The access log that it writes to.
+    pub fn log(&self) -> Option<LogSink> {
+        self.log.clone()
     }
 
     /// Whether the decision about a request is recorded.
@@ -162,7 +178,10 @@ impl Journal {
     }
 
     /// Keeps a record and counts it. `candidates` are those of its route.
-    pub fn keep(&mut self, record: Record, candidates: &[Candidate]) {
+    pub fn keep(&mut self, mut record: Record, candidates: &[Candidate]) {
+        if let Some(tap) = &self.tap {
+            tap.take(&mut record);
+        }
         self.count(&record, candidates);
         if let Some(log) = &self.log
             && log.offer(&record).is_err()

@@ -404,11 +404,11 @@ mod tests {
     /// Against walking minute by minute, for lines and beginnings by chance.
     #[test]
     fn the_next_time_is_the_first_minute_that_fits() {
-        for seed in 0..200 {
+        for seed in 0..60 {
             let draw = |salt: u64, below: u64| hash::scale(hash::mix(seed, salt), below);
             let number = |salt, low: u64, count| match draw(salt, 4) {
                 0 => "*".to_owned(),
-                1 => format!("*/{}", 1 + draw(salt + 1, 20)),
+                1 => format!("*/{}", 1 + draw(salt + 1, 7)),
                 _ => {
                     let from = low + draw(salt + 2, count);
                     let to = from + draw(salt + 3, low + count - from);
@@ -427,8 +427,8 @@ mod tests {
             let day = u8::try_from(1 + draw(1, 28)).unwrap();
             let mut walking = at(2027, 1 + (seed % 12) as u8, day, (seed % 24) as u8, 7);
             let next = cron.next(walking).unwrap();
-            // Two months of minutes; what lies behind them, another seed finds.
-            for _ in 0..60 * 24 * 60 {
+            // Some weeks of minutes; what lies behind them, another seed finds.
+            for _ in 0..20 * 24 * 60 {
                 walking = walking.following();
                 if walking == next || cron.comes_at(walking) {
                     break;

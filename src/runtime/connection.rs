@@ -12,6 +12,7 @@ use crate::exchange::{Action, Broken, DialFailure, Exchange, Input, Reused};
 use crate::runtime::accept::Connected;
 use crate::runtime::clock;
 use crate::runtime::dial::{dial, pause};
+use crate::runtime::drill::{self, Hit};
 use crate::runtime::hedge::Hedging;
 use crate::runtime::link::{Link, Sent, Way};
 use crate::runtime::sweep::{Registration, Watch};
@@ -90,7 +91,8 @@ async fn converse(
                 until,
             } => {
                 hedging.expect();
-                let way = Endpoint::new(conversation.view(worker), provider, endpoint);
+                let hit = drill::hit(worker, &conversation, false, endpoint);
+                let way = Endpoint::new(conversation.view(worker), provider, endpoint).hit(hit);
                 let dialed = pin!(upstream.open(way, fresh, until, worker, registration));
                 Input::Dialed(hedging.beside(dialed).await)
             }
@@ -174,13 +176,31 @@ pub(super) struct Endpoint {
     view: Rc<View>,
     /// Among all endpoints of the generation.
     index: usize,
+    /// A drill's fault hits the attempt there.
+    hit: Option<Box<Hit>>,
+    /// The connection is not the provider's own.
+    played: bool,
 }
 
 impl Endpoint {
     /// The endpoint of that place at a provider.
     pub(super) fn new(view: Rc<View>, provider: ProviderId, endpoint: u16) -> Self {
         let index = view.generation.peers.index(provider, endpoint);
-        Self { view, index }
+        Self {
+            view,
+            index,
+            hit: None,
+            played: false,
+        }
+    }
+
+    /// With what an attempt there meets.
+    pub(super) fn hit(self, hit: Option<Box<Hit>>) -> Self {
+        Self {
+            played: hit.is_some(),
+            hit,
+            ..self
+        }
     }
 }
 
@@ -205,7 +225,7 @@ impl Upstream {
     /// A connection to an endpoint, from the pool or a new one.
     pub(super) async fn open(
         &mut self,
-        endpoint: Endpoint,
+        mut endpoint: Endpoint,
         fresh: bool,
         until: Moment,
         worker: &Worker,
@@ -214,7 +234,8 @@ impl Upstream {
         let watch = registration.watch();
         registration.rouse();
         watch.await_neither(worker.now());
-        let pooled = if fresh {
+        let hit = endpoint.hit.take();
+        let pooled = if fresh || hit.is_some() {
             None
         } else {
             worker.pooled(&endpoint.view, endpoint.index)
@@ -226,7 +247,10 @@ impl Upstream {
             let peer = endpoint.view.generation.peers.at(endpoint.index);
             let peer = peer.ok_or(DialFailure::Connect)?;
             // A handshake is rare and its future large: it does not weigh on every connection.
-            let mut dialed = Box::pin(dial(peer, registration, until)).await;
+            let mut dialed = match hit {
+                None => Box::pin(dial(peer, registration, until)).await,
+                Some(hit) => Box::pin(hit.open(peer, until, worker, registration)).await,
+            };
             if matches!(dialed, Err(DialFailure::Exhausted)) {
                 worker.make_room();
                 // What was closed is free after a turn of the driver.
@@ -246,6 +270,7 @@ impl Upstream {
     pub(super) async fn perform(
         &mut self,
         action: Action,
+        of_hedge: bool,
         conversation: &Conversation,
         worker: &Worker,
         registration: &Registration,
@@ -272,7 +297,9 @@ impl Upstream {
                 fresh,
                 until,
             } => {
-                let endpoint = Endpoint::new(conversation.view(worker), provider, endpoint);
+                let hit = drill::hit(worker, conversation, of_hedge, endpoint);
+                let endpoint =
+                    Endpoint::new(conversation.view(worker), provider, endpoint).hit(hit);
                 let dialed = self.open(endpoint, fresh, until, worker, registration);
                 Performed::Done(Input::Dialed(dialed.await))
             }
@@ -319,7 +346,7 @@ impl Upstream {
             return;
         };
         worker.exchange_ends(&endpoint.view);
-        if reuse {
+        if reuse && !endpoint.played {
             worker.keep(&endpoint.view, endpoint.index, link);
         }
     }

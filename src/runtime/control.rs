@@ -19,6 +19,7 @@ use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
 use crate::ops::TickSink;
 use crate::runtime::clock::{self, Anchor};
+use crate::runtime::drill;
 use crate::runtime::driver::Driver;
 use crate::runtime::health::Checks;
 use crate::runtime::log;
@@ -89,6 +90,7 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, ears: Ears) {
         let look = !changed.is_empty() || ticks.is_multiple_of(TICKS_PER_SECOND);
         for transition in changed {
             monitor.saw(&transition);
+            shared.drills.saw_transition(&transition);
             match &transitions {
                 // Who asked for them may have lost interest.
                 Some(sink) => drop(sink.send(transition)),
@@ -96,11 +98,13 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, ears: Ears) {
             }
         }
         for change in generation.board.key_changes() {
+            shared.drills.saw_key(change);
             if transitions.is_none() {
                 log::key_change(&generation.plan, change);
             }
         }
         for change in generation.board.judge_guards(now) {
+            shared.drills.saw_guard(&change);
             if transitions.is_none() {
                 log::guard_change(&generation.plan, &change);
             }
@@ -120,6 +124,8 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, ears: Ears) {
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SECOND) {
             shared.refresh_time();
+            let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
+            drill::begin_due(shared, now);
         }
     }
 }
@@ -200,6 +206,10 @@ async fn answer_operator(mut stream: TcpStream, operators: Operators) {
                         Ok(()) => operators.order(path),
                         Err(page) => page,
                     });
+                }
+                if path.starts_with(drill::PATH) {
+                    let may = || may_order(&request, &bytes, &fields);
+                    break reply_with(&drill::page(&operators.shared, path, query, may));
                 }
                 if path == POLICY {
                     break reply_with(&operators.served());
@@ -339,7 +349,7 @@ fn reply_to(path: &str, shared: &Shared, workers: usize) -> Vec<u8> {
         }
         _ => reply(
             404,
-            "{\"error\":\"unknown path; there are /healthz, /policy, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
+            "{\"error\":\"unknown path; there are /healthz, /policy, /status, /metrics, /requests, /requests/ID, /decisions, /decisions/ID, /drills, /drills/NAME, POST /drills/NAME/start or end, POST /reload and POST /targets/NAME/drain, open, close or auto\"}",
         ),
     }
 }

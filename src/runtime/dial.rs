@@ -123,7 +123,7 @@ async fn connect(
     .await
 }
 
-const fn given_up(why: Broken) -> DialFailure {
+pub(super) const fn given_up(why: Broken) -> DialFailure {
     match why {
         Broken::Overtaken => DialFailure::Overtaken,
         Broken::Drained => DialFailure::Drained,

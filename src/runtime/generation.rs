@@ -15,6 +15,7 @@ use crate::runtime::clock;
 use crate::runtime::machine;
 use crate::runtime::peer::Peers;
 use crate::runtime::secrets;
+use crate::runtime::timetable;
 use crate::runtime::tls::ServerProfile;
 
 /// One state of the gateway, from its publication until the last request that runs by it has ended.
@@ -32,8 +33,20 @@ pub(super) struct Generation {
     pub(super) loaded: Moment,
     /// What copies of requests run by, where a route has a shadow.
     pub(super) shadows: Option<ShadowSide>,
-    /// Copies of requests run by it, not requests themselves.
-    pub(super) copies: bool,
+    /// Whose requests run by it.
+    pub(super) whose: Whose,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Whose {
+    /// Clients.
+    #[default]
+    Requests,
+    /// Nobody: copies of requests, for shadows.
+    Copies,
+    /// A drill.
+    Drill,
 }
 
 /// The part of a generation that copies of requests run by: the same providers, and a plan, a board and counters that
@@ -51,6 +64,7 @@ impl Generation {
     /// # Errors
     /// All that is missing or unusable, each a sentence that names the policy's line.
     pub(super) fn first(plan: Plan, cores: usize) -> Result<Self, Vec<String>> {
+        timetable::check(&plan.policy)?;
         let materials = Materials::read(&plan.policy, None)?;
         let board = Arc::new(Board::new(&plan, cores));
         let plan = Arc::new(plan);
@@ -64,6 +78,7 @@ impl Generation {
     /// # Errors
     /// As [`Generation::first`].
     pub(super) fn next(&self, plan: &Arc<Plan>) -> Result<Self, Vec<String>> {
+        timetable::check(&plan.policy)?;
         let materials = Materials::read(&plan.policy, Some(self))?;
         Ok(self.with(plan, materials))
     }
@@ -77,6 +92,34 @@ impl Generation {
         let next = self.with(plan, materials?);
         let replaced = self.replaced_in(&next);
         (!replaced.is_empty()).then_some(Rotation { next, replaced })
+    }
+
+    /// One for the requests of a drill: the same plan, providers and keys, with a board, counters and connections that no
+    /// other request sees. What health checks say is the same.
+    pub(super) fn for_drill(&self) -> Self {
+        let plan = Arc::clone(&self.plan);
+        let cores = self.board.cores();
+        let board = Board::new(&plan, cores).sharing_health(&self.board);
+        let counters = counters(&plan.policy, cores);
+        let materials = Materials {
+            outlets: Arc::clone(&self.outlets),
+            peers: Arc::clone(&self.peers),
+            server_tls: None,
+        };
+        Self {
+            whose: Whose::Drill,
+            ..Self::built(
+                self.number,
+                (plan, Arc::new(board), counters),
+                materials,
+                None,
+            )
+        }
+    }
+
+    /// What requests of a drill may hold together: memory beside that of the clients' requests.
+    pub(super) fn drill_bounds(&self) -> Bounds {
+        shadow_bounds(&self.plan.policy)
     }
 
     fn with(&self, plan: &Arc<Plan>, materials: Materials) -> Self {
@@ -132,7 +175,7 @@ impl Generation {
             counters,
             loaded: clock::now(),
             shadows,
-            copies: false,
+            whose: Whose::Requests,
         }
     }
 
@@ -223,7 +266,7 @@ impl ShadowSide {
                 load,
             },
             generation: Arc::new(Generation {
-                copies: true,
+                whose: Whose::Copies,
                 ..Generation::built(number, tables, materials.clone(), None)
             }),
         })

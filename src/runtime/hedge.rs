@@ -145,7 +145,7 @@ async fn drive(
     loop {
         let action = exchange.borrow_mut().poll_hedge();
         let performed = upstream
-            .perform(action, conversation, worker, registration)
+            .perform(action, true, conversation, worker, registration)
             .await;
         let input = match performed {
             Performed::Done(input) => input,

@@ -18,6 +18,7 @@ mod control;
 mod decisions;
 mod dial;
 mod discovery;
+mod drill;
 mod driver;
 mod fd;
 mod files;
@@ -65,8 +66,10 @@ use crate::engine::{BoundStatus, TargetStatus, Transition};
 use crate::ops::{DecisionNotes, DecisionSink, LogSink, Record, TickSink, Totals};
 use crate::policy::model::LogForm;
 use crate::policy::{Plan, Policy};
+use crate::sim::rehearsal::{self, Drilled};
 
 pub use self::clock::now;
+pub use self::drill::{DrillStatus, Refused, Started, WhyEnded};
 pub use self::driver::{Driver, Io};
 pub use self::files::{Disk, TextLines, replace};
 pub use self::generation::unresolved;
@@ -76,6 +79,7 @@ pub use self::reload::{Reloaded, Source, Unchanged};
 pub use self::signals::{Asked, HangUp};
 
 use self::decisions::DecisionWriter;
+use self::drill::Errand;
 use self::generation::Generation;
 use self::log_writer::LogWriter;
 use self::pulse::{Beats, Heart, Pulse};
@@ -173,11 +177,14 @@ impl Gateway {
         let workers = spawn_workers(&shared, driver, &cores, lines)
             .map_err(|error| one(error.to_string()))?;
         let (mut questions, mut logs, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        for (question, log, decisions) in ears {
+        let mut errands = Vec::new();
+        for (question, errand, log, decisions) in ears {
             questions.push(question);
+            errands.push(errand);
             logs.push(log);
             told.push(decisions);
         }
+        shared.drills.reach(errands);
         let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
         let (records, ticks) = start_records(&shared, told).map_err(one)?;
         watcher::spawn(Arc::clone(&shared), Arc::clone(&reloader));
@@ -265,6 +272,34 @@ impl Gateway {
     /// The targets as of now.
     pub fn targets(&self, now: Moment) -> Vec<TargetStatus> {
         self.shared.generation().board.status(now)
+    }
+
+    /// Begins a drill of the policy that is served, and returns at once.
+    ///
+    /// # Errors
+    /// Why nothing begins.
+    pub fn start_drill(&self, name: &str, seed: Option<u64>) -> Result<Started, Refused> {
+        self.shared.drills.start(&self.shared, name, seed)
+    }
+
+    /// The drills of the policy that is served.
+    pub fn drills(&self) -> Vec<DrillStatus> {
+        self.shared.drills.list(&self.plan())
+    }
+
+    /// What the newest run of a drill has come to so far.
+    pub fn drill_report(&self, name: &str) -> Option<Drilled> {
+        self.shared.drills.report(name).map(|(_, drilled)| drilled)
+    }
+
+    /// What the newest run of a drill has seen so far.
+    pub fn drill_record(&self, name: &str) -> Option<rehearsal::Record> {
+        self.shared.drills.record(name)
+    }
+
+    /// Ends a drill; tells whether it was running.
+    pub fn end_drill(&self, name: &str) -> bool {
+        self.shared.drills.end(name, WhyEnded::Operator)
     }
 
     /// Control over a simulated provider of the plan.
@@ -375,6 +410,7 @@ fn usable_cores(wanted: Option<u16>) -> Vec<Option<usize>> {
 #[derive(Debug)]
 struct Lines {
     questions: Receiver<Question>,
+    errands: Receiver<Errand>,
     log: Option<LogSink>,
     decisions: Option<DecisionSink>,
 }
@@ -385,6 +421,7 @@ fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
     let (telemetry, wanted) = (plan.policy.telemetry, plan.policy.records.as_ref());
     let line = |_| {
         let (ask, questions) = channel();
+        let (send, errands) = channel();
         let (log, records) = match telemetry.access_log {
             LogForm::Off => (None, None),
             LogForm::Json | LogForm::Text => {
@@ -395,10 +432,11 @@ fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
         let (decisions, told) = wanted.map(DecisionSink::new).unzip();
         let lines = Lines {
             questions,
+            errands,
             log,
             decisions,
         };
-        ((ask, records, told), lines)
+        ((ask, send, records, told), lines)
     };
     (0..count).map(line).collect()
 }
@@ -406,6 +444,7 @@ fn lines(shared: &Shared, count: usize) -> Vec<(Ears, Lines)> {
 /// Where a worker can be asked, and where its records come out.
 type Ears = (
     Sender<Question>,
+    Sender<Errand>,
     Option<Receiver<Record>>,
     Option<Receiver<Box<DecisionNotes>>>,
 );
@@ -448,6 +487,7 @@ fn spawn_workers(
     for ((index, &cpu), lines) in cores.iter().enumerate().zip(lines) {
         let Lines {
             questions,
+            errands,
             log,
             decisions,
         } = lines;
@@ -461,7 +501,7 @@ fn spawn_workers(
             let beats = Beats::new(pulse, heart);
             let seed = hash::mix(seed, index as u64);
             let worker = Worker::new(shared, index, seed, beats, (log, decisions))?;
-            driver.run(worker.run(beaten, questions))?
+            driver.run(worker.run(beaten, questions, errands))?
         }));
     }
     spawn("heart", move || heart.beat(&pulses));

@@ -12,7 +12,7 @@ use crate::base::{Moment, RequestId};
 use crate::engine::Transition;
 use crate::ops::{Account, Changes, Copies, Process, Record, Scrape, exposition};
 use crate::runtime::clock::{self, Anchor};
-use crate::runtime::generation::Generation;
+use crate::runtime::generation::{Generation, Whose};
 use crate::runtime::requests::{self, Ask, Found, Question};
 use crate::runtime::shared::Shared;
 use crate::runtime::status;
@@ -123,6 +123,7 @@ impl Monitor {
                 board: &side.generation.board,
                 counters: &side.generation.counters,
             }),
+            drills: &self.shared.drills.figures(plan, &self.shared.timetable()),
             process: Process {
                 version: VERSION,
                 started_unix: clock::unix_seconds().saturating_sub(uptime.as_secs()),
@@ -148,7 +149,7 @@ impl Monitor {
 
     async fn newest(&self, query: &str) -> Page {
         let mut count = COUNT;
-        let (mut failed, mut shadow) = (false, false);
+        let (mut failed, mut whose) = (false, Whose::Requests);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').unwrap_or((pair, "")) {
                 ("limit", text) => match text.parse::<usize>() {
@@ -157,24 +158,28 @@ impl Monitor {
                 },
                 ("failed", "true") => failed = true,
                 ("failed", "false") => failed = false,
-                ("shadow", "true") => shadow = true,
-                ("shadow", "false") => shadow = false,
+                ("shadow", "true") => whose = Whose::Copies,
+                ("drill", "true") => whose = Whose::Drill,
+                ("shadow" | "drill", "false") => {}
                 _ => {
-                    return error(400, "there are `limit=N`, `failed=true` and `shadow=true`");
+                    return error(
+                        400,
+                        "there are `limit=N`, `failed=true`, `shadow=true` and `drill=true`",
+                    );
                 }
             }
         }
         let ask = Ask::Newest {
             count,
             failed,
-            shadow,
+            whose,
         };
         let found = requests::ask(&self.workers, ask).await;
         let anchor = Anchor::now();
         let told: Vec<Value> = found
             .records
             .iter()
-            .map(|record| self.tell(record, &anchor, shadow))
+            .map(|record| self.tell(record, &anchor, whose == Whose::Copies))
             .collect();
         ok(&json!({
             "schema": "switchover.requests/1",

@@ -72,6 +72,8 @@ impl Heart {
 pub(super) struct Beats {
     pulse: Arc<Pulse>,
     heart: Arc<Heart>,
+    /// Somebody wants every beat, work or not.
+    held: Cell<bool>,
     count: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
 }
@@ -82,6 +84,7 @@ impl Beats {
         Self {
             pulse,
             heart,
+            held: Cell::new(false),
             count: Cell::new(0),
             waiting: RefCell::default(),
         }
@@ -105,8 +108,17 @@ impl Beats {
         }
     }
 
+    /// Whether every beat is wanted from now on, work or not.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.set(held);
+        if held {
+            self.set_busy(true);
+        }
+    }
+
     /// Says whether the worker has work: it gets every beat from now on, or only one in ten.
     pub(super) fn set_busy(&self, busy: bool) {
+        let busy = busy || self.held.get();
         let was = self.pulse.busy.load(Ordering::Relaxed);
         if was != busy {
             self.pulse.busy.store(busy, Ordering::Relaxed);

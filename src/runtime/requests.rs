@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use crate::base::{RequestId, Span};
 use crate::ops::{Journal, Record};
 use crate::runtime::clock;
+use crate::runtime::generation::Whose;
 
 /// What an operator wants to see.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,8 +19,8 @@ pub(super) enum Ask {
         count: usize,
         /// Only those that failed.
         failed: bool,
-        /// Copies of requests, in place of requests.
-        shadow: bool,
+        /// Whose.
+        whose: Whose,
     },
 }
 
@@ -31,16 +32,28 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Answers from the journal of requests, or that of copies, which there may not be.
-    pub(super) fn answer(self, journal: &Journal, copies: Option<&Journal>) {
+    /// Answers from the journal of requests, or those of copies and of drills, which there may not be.
+    pub(super) fn answer(
+        self,
+        journal: &Journal,
+        copies: Option<&Journal>,
+        drill: Option<&Journal>,
+    ) {
         let records = match self.ask {
-            Ask::One(id) => journal.find(id).copied().into_iter().collect(),
+            Ask::One(id) => {
+                let found = journal.find(id).or_else(|| drill?.find(id));
+                found.copied().into_iter().collect()
+            }
             Ask::Newest {
                 count,
                 failed,
-                shadow,
+                whose,
             } => {
-                let journal = if shadow { copies } else { Some(journal) };
+                let journal = match whose {
+                    Whose::Requests => Some(journal),
+                    Whose::Copies => copies,
+                    Whose::Drill => drill,
+                };
                 journal.map_or_else(Vec::new, |journal| journal.newest(count, failed))
             }
         };

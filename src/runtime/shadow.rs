@@ -19,7 +19,7 @@ pub(super) async fn serve(shadow: Box<Shadow>, view: Rc<View>, worker: Rc<Worker
     loop {
         let action = conversation.exchange.borrow_mut().poll();
         let performed = upstream
-            .perform(action, &conversation, &worker, &registration)
+            .perform(action, false, &conversation, &worker, &registration)
             .await;
         let input = match performed {
             Performed::Done(input) => input,

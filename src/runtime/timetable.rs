@@ -54,19 +54,26 @@ pub(super) struct Coming {
     pub(super) next_there: Option<String>,
 }
 
-/// The zones that a policy's schedules name and the machine does not know, each a sentence.
-pub(super) fn unknown_zones(policy: &Policy) -> Vec<String> {
+/// Whether this machine knows the zones of a policy's schedules.
+///
+/// # Errors
+/// Each that it does not know, a sentence.
+pub(super) fn check(policy: &Policy) -> Result<(), Vec<String>> {
     let drills = policy.drills.iter();
     let named = drills.filter_map(|drill| Some((drill, drill.schedule.as_ref()?)));
-    named
-        .filter_map(|(drill, schedule)| {
-            let why = TimeZone::get(&schedule.zone).err()?;
-            Some(format!(
-                "the schedule of drill `{}` (line {}): there is no zone `{}` here: {why}",
-                drill.name, drill.at.line, schedule.zone
-            ))
-        })
-        .collect()
+    let unknown = named.filter_map(|(drill, schedule)| {
+        let why = TimeZone::get(&schedule.zone).err()?;
+        Some(format!(
+            "the schedule of drill `{}` (line {}): there is no zone `{}` here: {why}",
+            drill.name, drill.at.line, schedule.zone
+        ))
+    });
+    let unknown: Vec<String> = unknown.collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(unknown)
+    }
 }
 
 impl Timetable {
@@ -227,7 +234,7 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::{Timetable, minute, next_time, unknown_zones};
+    use super::{Timetable, check, minute, next_time};
     use crate::base::hash;
     use crate::policy::cron::Cron;
     use crate::policy::{self, Policy};
@@ -413,11 +420,11 @@ mod tests {
     #[test]
     fn a_zone_that_is_not_there_is_said() {
         let bad = policy("schedule = cron(\"0 10 * * *\", tz = \"Europe/Atlantis\"),");
-        let said = unknown_zones(&bad);
+        let said = check(&bad).unwrap_err();
         assert!(
             matches!(&*said, [one] if one.contains("Europe/Atlantis")),
             "{said:?}"
         );
-        assert!(unknown_zones(&policy("schedule = cron(\"0 10 * * *\"),")).is_empty());
+        assert_eq!(check(&policy("schedule = cron(\"0 10 * * *\"),")), Ok(()));
     }
 }

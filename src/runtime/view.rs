@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::Moment;
 use crate::engine::{Core, Load};
-use crate::runtime::generation::Generation;
+use crate::runtime::generation::{Generation, Whose};
 use crate::runtime::link::Link;
 use crate::runtime::pool::Pool;
 
@@ -110,12 +110,13 @@ impl View {
         }
     }
 
-    /// This one, or its shadows' where `view` is of shadows: copies do not use the connections of requests.
-    fn like(&self, view: &Self) -> Option<&Self> {
-        if view.generation.copies {
-            self.shadows.as_deref()
-        } else {
-            Some(self)
+    /// This one, or its shadows' where `view` is of shadows, or a drill's own: copies and drills do not use the connections
+    /// of requests.
+    fn like<'v>(&'v self, view: &'v Self) -> Option<&'v Self> {
+        match view.generation.whose {
+            Whose::Requests => Some(self),
+            Whose::Copies => self.shadows.as_deref(),
+            Whose::Drill => Some(view),
         }
     }
 

@@ -19,7 +19,9 @@ use crate::ops::{DecisionSink, Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
 use crate::runtime::clock;
 use crate::runtime::connection::Conversation;
+use crate::runtime::drill::{Errand, Running, synthetic};
 use crate::runtime::fd::Socket;
+use crate::runtime::generation::Whose;
 use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
 use crate::runtime::pulse::Beats;
@@ -45,6 +47,10 @@ pub(super) struct Worker {
     /// Clients that are one too many and being told so.
     pub(super) turning_away: Cell<u32>,
     pub(super) spare: Spare,
+    /// The drill that was on when it was looked for last.
+    drill: RefCell<Option<Arc<Running>>>,
+    /// Of the drill with this serial number, if it makes requests of its own.
+    view_of_drill: RefCell<Option<(u64, Rc<View>)>>,
     index: usize,
 }
 
@@ -55,6 +61,8 @@ struct Desk {
     journal: Journal,
     /// The records of copies.
     shadows: Option<Journal>,
+    /// The records of requests that a drill made.
+    drill: Option<Journal>,
     ids: Ids,
 }
 
@@ -63,10 +71,15 @@ struct Desk {
 struct Ids {
     seed: u64,
     count: u64,
+    /// The next one, where it is settled.
+    given: Option<RequestId>,
 }
 
 impl Ids {
     fn next(&mut self) -> RequestId {
+        if let Some(given) = self.given.take() {
+            return given;
+        }
         self.count += 1;
         let low = hash::mix(self.seed, self.count);
         RequestId(u128::from(hash::mix(low, self.seed)) << 64 | u128::from(low))
@@ -99,12 +112,19 @@ impl Worker {
                 scratch: Scratch::default(),
                 journal,
                 shadows: None,
-                ids: Ids { seed, count: 0 },
+                drill: None,
+                ids: Ids {
+                    seed,
+                    count: 0,
+                    given: None,
+                },
             }),
             now: Cell::new(clock::now()),
             exchanges: Cell::new(0),
             turning_away: Cell::new(0),
             spare: Spare::default(),
+            drill: RefCell::default(),
+            view_of_drill: RefCell::default(),
             index,
             shared,
         }))
@@ -117,13 +137,13 @@ impl Worker {
 
     /// A connection to a provider is in use from now on. How requests are sent does not hang on copies.
     pub(super) fn exchange_begins(&self, view: &View) {
-        let more = u32::from(!view.generation.copies);
+        let more = u32::from(view.generation.whose == Whose::Requests);
         self.exchanges.set(self.exchanges.get() + more);
     }
 
     /// It is not any more.
     pub(super) fn exchange_ends(&self, view: &View) {
-        let less = u32::from(!view.generation.copies);
+        let less = u32::from(view.generation.whose == Whose::Requests);
         self.exchanges
             .set(self.exchanges.get().saturating_sub(less));
     }
@@ -236,11 +256,11 @@ impl Worker {
     fn with_context<T>(&self, view: &View, work: impl FnOnce(Moment, &mut Context<'_>) -> T) -> T {
         let desk = &mut *self.desk.borrow_mut();
         let generation = &*view.generation;
-        let journal = if generation.copies {
-            let kept = || Journal::new(Arc::clone(&generation.counters), self.index);
-            desk.shadows.get_or_insert_with(kept)
-        } else {
-            &mut desk.journal
+        let kept = || Journal::new(Arc::clone(&generation.counters), self.index);
+        let journal = match generation.whose {
+            Whose::Requests => &mut desk.journal,
+            Whose::Copies => desk.shadows.get_or_insert_with(kept),
+            Whose::Drill => desk.drill.get_or_insert_with(kept),
         };
         journal.count_in(&generation.counters);
         let mut context = Context {
@@ -266,6 +286,7 @@ impl Worker {
         self: Rc<Self>,
         pulse: UnixStream,
         questions: Receiver<Question>,
+        errands: Receiver<Errand>,
     ) -> io::Result<()> {
         let options = ListenerOpts::new()
             .reuse_port(true)
@@ -278,6 +299,7 @@ impl Worker {
         monoio::spawn(Rc::clone(&self.sweeper).run());
         monoio::spawn(Rc::clone(&self.sweeper).listen());
         monoio::spawn(Rc::clone(&self).answer_questions(questions));
+        monoio::spawn(Rc::clone(&self).run_errands(errands));
         self.shared.ready.fetch_add(1, Ordering::Release);
         loop {
             self.sweeper.beats.until(clock::now() + CARE).await;
@@ -326,9 +348,73 @@ impl Worker {
             match questions.try_recv() {
                 Ok(question) => {
                     let desk = self.desk.borrow();
-                    question.answer(&desk.journal, desk.shadows.as_ref());
+                    question.answer(&desk.journal, desk.shadows.as_ref(), desk.drill.as_ref());
                 }
                 Err(TryRecvError::Empty) => self.sweeper.beats.next().await,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// The drill that is on.
+    pub(super) fn drill(&self) -> Option<Arc<Running>> {
+        let serial = self.shared.drills.serial();
+        let mut known = self.drill.borrow_mut();
+        if known.as_ref().is_none_or(|it| it.serial != serial) {
+            *known = self.shared.drills.running();
+        }
+        known.clone()
+    }
+
+    /// The view by which the requests of this drill run; `None` where they are the clients'.
+    pub(super) fn view_of_drill(&self, drill: &Running) -> Option<Rc<View>> {
+        if drill.is_live() {
+            return None;
+        }
+        let mut kept = self.view_of_drill.borrow_mut();
+        if let Some((_, view)) = kept.as_ref().filter(|(of, _)| *of == drill.serial) {
+            return Some(Rc::clone(view));
+        }
+        let generation = Arc::clone(&drill.generation);
+        let counters = Arc::clone(&generation.counters);
+        let view = Rc::new(View::new(generation, self.index, Arc::clone(&drill.load)));
+        *kept = Some((drill.serial, Rc::clone(&view)));
+        let desk = &mut *self.desk.borrow_mut();
+        let mut journal = Journal::new(counters, self.index).logging(desk.journal.log());
+        journal.tell(Some(drill.tap.clone()));
+        desk.drill = Some(journal);
+        Some(view)
+    }
+
+    /// Lets the exchange of a drill's request take an input in; a request that begins with it has this id.
+    pub(super) fn handle_as(&self, conversation: &Conversation, input: Input, id: RequestId) {
+        self.desk.borrow_mut().ids.given = Some(id);
+        self.handle(conversation, input);
+        self.desk.borrow_mut().ids.given = None;
+    }
+
+    /// Does what drills want done, at each beat.
+    async fn run_errands(self: Rc<Self>, errands: Receiver<Errand>) {
+        loop {
+            match errands.try_recv() {
+                Ok(Errand::Ask(drill, request)) => {
+                    monoio::spawn(synthetic::ask(drill, request, Rc::clone(&self)));
+                }
+                Ok(Errand::Tell(drill)) => {
+                    self.desk.borrow_mut().journal.tell(Some(drill.tap.clone()));
+                }
+                Ok(Errand::Leave) => {
+                    self.desk.borrow_mut().journal.tell(None);
+                    self.drill.take();
+                    self.view_of_drill.take();
+                }
+                Err(TryRecvError::Empty) => {
+                    // Requests of a drill come at their time, and not when a worker at rest looks up.
+                    self.sweeper.beats.hold(self.shared.drills.is_on());
+                    self.sweeper.beats.next().await;
+                }
                 Err(TryRecvError::Disconnected) => return,
             }
         }

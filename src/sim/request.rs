@@ -1,10 +1,14 @@
 //! The facts of a request that is not there.
 
 use crate::base::RouteId;
+use crate::base::limits::BODY_BYTES_MAX;
+use crate::policy::drill::Drill;
 use crate::policy::facts::{Caps, Facts, KeyFacts, Needs, WallTime};
 use crate::policy::model::{FlagFact, IntFact, StrFact};
 use crate::policy::trial::Given;
 use crate::policy::{Decision, Plan, Program};
+use crate::wire::h1::write;
+use crate::wire::json::Writer;
 
 /// What a test or a drill says of a request.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,19 @@ impl Request {
             request.model = model.into();
         }
         request
+    }
+
+    /// The requests of a drill: one kind, or one for each value of its sample.
+    pub(super) fn kinds(plan: &Plan, drill: &Drill) -> Vec<Self> {
+        let mut request = Self::of(plan, &drill.given);
+        let count = drill.sample.as_ref().map_or(1, |sample| sample.count);
+        let kind = |number: u32| {
+            if let Some(sample) = &drill.sample {
+                request.set(&sample.fact, &number.to_string());
+            }
+            request.clone()
+        };
+        (0..count).map(kind).collect()
     }
 
     /// Gives a fact this value. Facts of attempts and targets are not the request's, and are left alone.
@@ -129,6 +146,188 @@ impl Request {
         })
     }
 }
+
+impl Request {
+    /// The request as a client sends it: head and body, with a question whose answer is short.
+    ///
+    /// # Errors
+    /// A client cannot say what is given; a sentence.
+    pub(super) fn http(&self) -> Result<Vec<u8>, String> {
+        let body = self.body()?;
+        let mut out = Vec::with_capacity(body.len() + 256);
+        write::request_line("POST", self.path.as_bytes(), &mut out);
+        write::field(b"host", b"drill", &mut out);
+        write::field(b"content-type", b"application/json", &mut out);
+        for (name, value) in &self.headers {
+            if is_framing(name) || value.bytes().any(|byte| byte.is_ascii_control()) {
+                return Err(format!(
+                    "no request of a drill can have this `{name}` field"
+                ));
+            }
+            write::field(name.as_bytes(), value.as_bytes(), &mut out);
+        }
+        write::field_decimal(b"content-length", body.len() as u64, &mut out);
+        write::end(&mut out);
+        out.extend_from_slice(&body);
+        Ok(out)
+    }
+
+    fn body(&self) -> Result<Vec<u8>, String> {
+        let KeyFacts {
+            id,
+            team,
+            tier,
+            residency,
+            contract,
+        } = &self.key;
+        if [id, team, tier, residency, contract]
+            .into_iter()
+            .any(Option::is_some)
+        {
+            return Err(
+                "clients have no keys at a gateway yet: `key.*` cannot be given".to_owned(),
+            );
+        }
+        if self.now != WallTime::default() || &*self.method != "POST" {
+            return Err(
+                "`now.*` and `req.method` are as they are: they cannot be given".to_owned(),
+            );
+        }
+        let chat = &*self.path == "/v1/chat/completions";
+        let plain = self.has == Caps::default() && !self.stream;
+        let known = match &*self.path {
+            "/v1/chat/completions" => true,
+            "/v1/messages" | "/v1/responses" => self.has == Caps::default(),
+            "/v1/embeddings" => plain,
+            _ => false,
+        };
+        if !known {
+            return Err(format!("no drill makes such requests to `{}`", self.path));
+        }
+        let model = if self.model.is_empty() {
+            MODEL
+        } else {
+            &self.model
+        };
+        let mut body = Vec::new();
+        Writer::new(&mut body).object(|it| {
+            it.key("model").string(model);
+            if self.stream {
+                it.key("stream").bool(true);
+            }
+            self.metadata(it);
+            self.bound(it);
+            self.question(chat, it);
+        });
+        Ok(body)
+    }
+
+    fn metadata(&self, it: &mut Writer<'_>) {
+        if self.meta.is_empty() {
+            return;
+        }
+        it.key("metadata").object(|meta| {
+            for (key, value) in &self.meta {
+                meta.key(key).string(value);
+            }
+        });
+    }
+
+    /// How long the answer may be.
+    fn bound(&self, it: &mut Writer<'_>) {
+        match &*self.path {
+            // Compulsory in this format.
+            "/v1/messages" => {
+                it.key("max_tokens")
+                    .number(if self.max_out == 0 { 64 } else { self.max_out });
+            }
+            "/v1/embeddings" => {}
+            _ if self.max_out == 0 => {}
+            "/v1/responses" => it.key("max_output_tokens").number(self.max_out),
+            _ => it.key("max_completion_tokens").number(self.max_out),
+        }
+    }
+
+    fn question(&self, chat: bool, it: &mut Writer<'_>) {
+        let text = self.text();
+        if matches!(&*self.path, "/v1/responses" | "/v1/embeddings") {
+            return it.key("input").string(&text);
+        }
+        it.key("messages").array(|all| {
+            all.object(|message| {
+                message.key("role").string("user");
+                self.content(&text, message.key("content"));
+            });
+        });
+        if !chat {
+            return;
+        }
+        if self.has.covers(Caps::TOOLS) {
+            it.key("tools").raw(TOOLS);
+        }
+        if self.has.covers(Caps::JSON_SCHEMA) {
+            it.key("response_format").raw(SCHEMA);
+        }
+    }
+
+    fn content(&self, text: &str, it: &mut Writer<'_>) {
+        let (images, audio) = (self.has.covers(Caps::IMAGES), self.has.covers(Caps::AUDIO));
+        if !images && !audio {
+            return it.string(text);
+        }
+        it.array(|parts| {
+            parts.object(|part| {
+                part.key("type").string("text");
+                part.key("text").string(text);
+            });
+            if images {
+                parts.raw(IMAGE);
+            }
+            if audio {
+                parts.raw(AUDIO);
+            }
+        });
+    }
+
+    /// A token is about four bytes.
+    fn text(&self) -> String {
+        let wanted = self.tokens_in.saturating_mul(4).min(BODY_BYTES_MAX / 2);
+        let wanted = usize::try_from(wanted).unwrap_or_default();
+        let mut text = String::from(QUESTION);
+        while text.len() < wanted {
+            text.push_str(FILLER);
+        }
+        text.truncate(wanted.max(QUESTION.len()));
+        text
+    }
+}
+
+/// Fields that say where a request ends, or whose it is.
+fn is_framing(name: &str) -> bool {
+    [
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "expect",
+        "upgrade",
+        "te",
+        "trailer",
+    ]
+    .contains(&name)
+}
+
+/// What is asked for where nothing is given.
+const MODEL: &str = "drill";
+const QUESTION: &str = "Answer with one word: ready. ";
+const FILLER: &str = "This is a drill. ";
+/// One white pixel.
+const IMAGE: &[u8] = br#"{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg=="}}"#;
+/// No sound at all.
+const AUDIO: &[u8] = br#"{"type":"input_audio","input_audio":{"data":"UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=","format":"wav"}}"#;
+const TOOLS: &[u8] = br#"[{"type":"function","function":{"name":"ready","description":"Says that all is well","parameters":{"type":"object","properties":{}}}}]"#;
+const SCHEMA: &[u8] = br#"{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object","properties":{"word":{"type":"string"}}}}}"#;
 
 fn put(list: &mut Vec<(Box<str>, Box<str>)>, name: &str, value: Box<str>) {
     match list.iter_mut().find(|(known, _)| **known == *name) {

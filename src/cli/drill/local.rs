@@ -20,7 +20,12 @@ use crate::runtime::{Gateway, Options};
 use crate::sim::rehearsal::{Conclusion, Drilled};
 
 /// Runs one drill, to its end.
-pub(super) fn run(plan: &Plan, drill: &Drill, args: &DrillArgs, terminal: &mut Terminal) -> Drilled {
+pub(super) fn run(
+    plan: &Plan,
+    drill: &Drill,
+    args: &DrillArgs,
+    terminal: &mut Terminal,
+) -> Drilled {
     let not_run = |why: String| Drilled::not_run(plan, drill, Conclusion::Failed, why);
     let options = Options {
         listen: Some(ANY_PORT.to_owned()),
@@ -55,8 +60,19 @@ pub(super) fn run(plan: &Plan, drill: &Drill, args: &DrillArgs, terminal: &mut T
     }
 }
 
-/// The names of providers whose own format has no simulated form: in `--local` they answer in OpenAI's.
-pub(super) fn in_another_format(policy: &Policy) -> impl Iterator<Item = &str> {
+/// Says which providers are not what they are in the plan.
+pub(super) fn told(policy: &Policy, terminal: &mut Terminal) {
+    let names: Vec<&str> = in_another_format(policy).collect();
+    if !names.is_empty() {
+        terminal.tell(&format!(
+            "switchover: their own formats have no simulated form, so that they answer as OpenAI does: {}\n",
+            names.join(", ")
+        ));
+    }
+}
+
+/// The names of providers whose own format has no simulated form.
+fn in_another_format(policy: &Policy) -> impl Iterator<Item = &str> {
     let providers = policy.providers.iter();
     let others = providers.filter(|provider| !is_chat(provider.kind));
     others.map(|provider| &*provider.name)
@@ -68,7 +84,10 @@ fn standing_in(policy: &Policy, drill: &Drill) -> Policy {
     let mut policy = policy.clone();
     for (id, provider) in (0..).map(ProviderId).zip(&mut policy.providers) {
         let assumed = drill.manners.iter().find(|(of, _)| *of == id);
-        stand_in(provider, assumed.map_or(Manner::USUAL, |(_, manner)| *manner));
+        stand_in(
+            provider,
+            assumed.map_or(Manner::USUAL, |(_, manner)| *manner),
+        );
     }
     policy.server.tls = None;
     policy.records = None;

@@ -1,9 +1,10 @@
-//! `switchover drill`: the outages that policies rehearse, on a virtual clock.
+//! `switchover drill`: the outages that policies rehearse, on a virtual clock, over loopback, or on a running gateway.
 
 mod junit;
+mod live;
+mod local;
 mod page;
 mod plot;
-mod report;
 
 use std::path::Path;
 
@@ -13,9 +14,7 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{DrillArgs, Exit, borrowed};
 use crate::policy::{self, Plan};
 use crate::runtime::Disk;
-use crate::sim::rehearsal::{self, Setup};
-
-use self::report::{Drilled, Report};
+use crate::sim::rehearsal::{self, Conclusion, Drilled, Report, Setup};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Form {
@@ -29,14 +28,17 @@ pub(super) enum Form {
     Html,
 }
 
-/// Runs the drills of every file; the worst decides the exit.
+/// Runs the drills of every file, or one on a running gateway; the worst decides the exit.
 pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
+    if let Some(name) = &args.live {
+        return live::run(name, args, terminal);
+    }
     let mut exit = Exit::Fine;
     let mut reports = Vec::new();
     for file in &args.files {
         match drilled(file, args, terminal) {
             Ok(report) => {
-                exit = exit.max(report.exit());
+                exit = exit.max(exit_of(&report));
                 reports.push(report);
             }
             Err(found) => exit = exit.max(found),
@@ -49,13 +51,28 @@ pub(super) fn run(args: &DrillArgs, terminal: &mut Terminal) -> Exit {
         ));
         return Exit::Usage;
     }
-    let text = match args.format {
-        Form::Text => reports.iter().map(Report::text).collect(),
-        Form::Json => report::json(&reports),
-        Form::Junit => junit::xml(&reports),
-        Form::Html => page::html(&reports),
-    };
+    let text = written(args.format, &reports);
     exit.max(put(&text, args.out.as_deref(), terminal))
+}
+
+/// Reports in the form that is wanted.
+fn written(form: Form, reports: &[Report]) -> String {
+    match form {
+        Form::Text => reports.iter().map(Report::text).collect(),
+        Form::Json => rehearsal::json(reports),
+        Form::Junit => junit::xml(reports),
+        Form::Html => page::html(reports),
+    }
+}
+
+/// How the command ends because of a report.
+fn exit_of(report: &Report) -> Exit {
+    let each = report.drills.iter().map(|drill| match drill.conclusion {
+        Conclusion::Passed | Conclusion::Skipped => Exit::Fine,
+        Conclusion::Failed => Exit::Findings,
+        Conclusion::Aborted | Conclusion::Ended | Conclusion::Running => Exit::Aborted,
+    });
+    each.max().unwrap_or(Exit::Fine)
 }
 
 /// Writes a report to its file, or to standard output.
@@ -98,8 +115,17 @@ fn drilled(file: &str, args: &DrillArgs, terminal: &mut Terminal) -> Result<Repo
     };
     let wanted = |name: &str| args.run.as_ref().is_none_or(|part| name.contains(&**part));
     let drills = plan.policy.drills.iter().filter(|it| wanted(&it.name));
+    if args.local {
+        local::told(&plan.policy, terminal);
+    }
     let drills = drills
-        .map(|drill| Drilled::new(&plan, drill, rehearsal::run(&plan, drill, setup)))
+        .map(|drill| {
+            if args.local {
+                local::run(&plan, drill, args, terminal)
+            } else {
+                Drilled::new(&plan, drill, rehearsal::run(&plan, drill, setup))
+            }
+        })
         .collect();
     Ok(Report {
         file: file.to_owned(),

@@ -4,16 +4,14 @@ use std::fmt::Write as _;
 
 use crate::base::Span;
 use crate::cli::markup::escaped;
-use crate::cli::rehearsed::Run;
-use crate::sim::rehearsal::{clock, part};
+use crate::sim::rehearsal::{Drilled, Report, Run, clock, part};
 
 use super::plot;
-use super::report::{Drilled, Report, Verdict};
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:800px;padding:0 1rem;color:#222}\
 h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2.2rem}table{border-collapse:collapse;width:100%;margin:.6rem 0}\
 td,th{text-align:left;padding:.15rem .6rem .15rem 0;vertical-align:top}td.n,th.n{text-align:right}\
-.passed{color:#00704f}.failed,.aborted{color:#b3261e}.skipped{color:#666}code{font-family:ui-monospace,monospace}\
+.passed{color:#00704f}.failed,.aborted,.ended{color:#b3261e}.skipped{color:#666}code{font-family:ui-monospace,monospace}\
 figure{margin:.8rem 0}svg{width:100%;height:auto}.title{font-weight:600;font-size:12px}.tick{font-size:10px;fill:#555}\
 .grid{stroke:#ddd}.faulty{fill:#b3261e;opacity:.1}.key{margin-right:1rem;font-size:13px}.key i{display:inline-block;\
 width:.8em;height:.8em;margin-right:.35em}small{color:#555}";
@@ -34,21 +32,12 @@ pub(super) fn html(reports: &[Report]) -> String {
     out
 }
 
-const fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "failed",
-        Verdict::Aborted => "aborted",
-        Verdict::Skipped => "skipped",
-    }
-}
-
 fn summary(reports: &[Report], out: &mut String) {
     out.push_str("<table><tr><th>drill</th><th>policy</th><th>verdict</th><th class=\"n\">expectations</th></tr>\n");
     for report in reports {
         for drill in &report.drills {
             let held = drill.expectations.iter().filter(|it| it.passed).count();
-            let verdict = word(drill.verdict);
+            let verdict = drill.conclusion.as_str();
             let name = escaped(&drill.name);
             let _ = writeln!(
                 out,
@@ -63,14 +52,14 @@ fn summary(reports: &[Report], out: &mut String) {
 }
 
 fn section(drill: &Drilled, out: &mut String) {
-    let (name, verdict) = (escaped(&drill.name), word(drill.verdict));
+    let (name, verdict) = (escaped(&drill.name), drill.conclusion.as_str());
     let _ = writeln!(
         out,
         "<h2 id=\"{name}\">{name}: <span class=\"{verdict}\">{verdict}</span></h2>\n<p><small><code>{}</code></small></p>",
         escaped(&drill.place)
     );
-    if let Some(why) = &drill.why {
-        let _ = writeln!(out, "<p>{}</p>", escaped(why));
+    if let Some(why) = drill.reason() {
+        let _ = writeln!(out, "<p>{}</p>", escaped(&why));
     }
     let Some(run) = &drill.run else { return };
     expectations(drill, out);
@@ -134,8 +123,8 @@ fn timeline(run: &Run, out: &mut String) {
     out.push_str("</table>\n");
     let _ = writeln!(
         out,
-        "<p><small>Seed {}, {} workers, on a virtual clock.</small></p>",
-        run.seed, run.cores
+        "<p><small>Seed {}, {} workers, {} clock.</small></p>",
+        run.seed, run.cores, run.clock
     );
 }
 

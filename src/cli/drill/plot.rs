@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::markup::escaped;
-use crate::cli::rehearsed::{Run, float};
+use crate::sim::rehearsal::{Run, float};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 150.0;

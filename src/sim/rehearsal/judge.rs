@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::{Span, TargetId};
 use crate::engine::State;
 use crate::policy::Plan;
-use crate::policy::drill::{Drill, Expect, Expected, Injection};
+use crate::policy::drill::{Abort, Drill, Expect, Expected, Injection, Measure};
 use crate::policy::model::At;
 use crate::policy::trial::ShareOf;
 
@@ -42,6 +42,28 @@ pub fn judge(plan: &Plan, drill: &Drill, record: &Record) -> Vec<Verdict> {
         }
     };
     drill.expects.iter().map(verdict).collect()
+}
+
+/// Which condition of the drill ends it now, by its index, if one does. `lately` are its requests that have ended within
+/// [`Abort::LOOKS_BACK`], `clients` how many of the clients' requests did, and how many of them failed.
+pub fn aborted(drill: &Drill, lately: &[Asked], clients: Option<(u64, u64)>) -> Option<usize> {
+    let enough = lately.len() >= Abort::REQUESTS_MIN;
+    let holds = |abort: &Abort| match abort.measure {
+        Measure::ErrorRate if enough => {
+            let failed = 1_000_000_u64.saturating_sub(Sum::of(lately).success());
+            abort.within.holds(failed)
+        }
+        Measure::Ttft(ppm) if enough => {
+            percentile(lately, ppm).is_some_and(|time| abort.within.holds(time))
+        }
+        Measure::LiveErrorRate => clients.is_some_and(|(all, failed)| {
+            let part = u128::from(failed) * 1_000_000 / u128::from(all.max(1));
+            all >= Abort::REQUESTS_MIN as u64
+                && abort.within.holds(u64::try_from(part).unwrap_or(u64::MAX))
+        }),
+        Measure::ErrorRate | Measure::Ttft(_) => false,
+    };
+    drill.aborts.iter().position(holds)
 }
 
 struct Court<'a> {

@@ -10,11 +10,15 @@
 //! drill and the seed: the same three give the same record.
 
 mod agenda;
+mod arrivals;
 mod checks;
 mod edge;
 mod flight;
+mod forms;
 mod judge;
 mod record;
+mod report;
+mod run;
 mod series;
 mod show;
 #[cfg(test)]
@@ -23,9 +27,14 @@ mod world;
 
 use crate::policy::Plan;
 use crate::policy::drill::{Drill, Traffic};
+use crate::sim::request::Request;
 
-pub use self::judge::{Verdict, judge};
-pub use self::record::{Asked, Event, Failed, Record, Sum, Tried, percentile};
+pub use self::arrivals::{Arrival, Arrivals};
+pub use self::forms::{Scripted, error_answer, error_event, scripted};
+pub use self::judge::{Verdict, aborted, judge};
+pub use self::record::{Asked, Clock, Event, Failed, Record, Sum, Tried, percentile};
+pub use self::report::{Conclusion, Drilled, Expectation, Report, Stage, json, read};
+pub use self::run::{Failure, Moment, Percentiles, Point, Run, Target, float, whole};
 pub use self::series::{Slice, slices};
 pub use self::show::{clock, cost, event, part};
 
@@ -77,12 +86,21 @@ pub fn run(plan: &Plan, drill: &Drill, setup: Setup) -> Result<Record, Unfit> {
     Ok(world::World::new(plan, drill, setup).run())
 }
 
-/// About how many requests it makes.
-fn requests_of(drill: &Drill) -> u64 {
+/// About how many requests it makes; 0 where it makes none of its own.
+pub fn requests_of(drill: &Drill) -> u64 {
     let Traffic::Synthetic { count, per, .. } = drill.traffic else {
         return 0;
     };
     let length = u128::from(drill.length.as_nanos());
     let requests = u128::from(count) * length / u128::from(per.as_nanos().max(1));
     u64::try_from(requests).unwrap_or(u64::MAX)
+}
+
+/// The requests of a drill as clients send them, one for each kind ([`Arrival::kind`]).
+///
+/// # Errors
+/// A request cannot say what is given; a sentence.
+pub fn requests(plan: &Plan, drill: &Drill) -> Result<Vec<Vec<u8>>, String> {
+    let kinds = Request::kinds(plan, drill);
+    kinds.iter().map(Request::http).collect()
 }

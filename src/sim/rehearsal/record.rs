@@ -29,6 +29,28 @@ pub struct Record {
     pub cores: usize,
     /// Where chance came from.
     pub seed: u64,
+    /// By which its times are.
+    pub clock: Clock,
+}
+
+/// A clock.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Clock {
+    /// One that goes as fast as it is computed.
+    #[default]
+    Virtual,
+    /// That of a running gateway.
+    Real,
+}
+
+impl Clock {
+    /// The word of reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Virtual => "virtual",
+            Self::Real => "real",
+        }
+    }
 }
 
 /// A request that is over.

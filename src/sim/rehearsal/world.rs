@@ -4,20 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::base::limits::TICK;
-use crate::base::{Moment, RequestId, Span, hash};
+use crate::base::{Moment, Span, hash};
 use crate::engine::{Board, Chain, Core, Form};
-use crate::policy::drill::{Abort, Arrivals, Drill, Measure, Traffic};
+use crate::policy::drill::{Abort, Drill};
 use crate::policy::model::PromptSize;
 use crate::policy::{Decision, Plan};
 use crate::sim::request::Request;
-use crate::sim::world::Dice;
 
 use super::Setup;
 use super::agenda::{Agenda, Event};
+use super::arrivals::{Arrival, Arrivals, salted};
 use super::checks::Check;
 use super::edge::Edge;
 use super::flight::Flight;
-use super::record::{self, Asked, Record, Sum, Tried, percentile};
+use super::judge::aborted;
+use super::record::{self, Asked, Record, Tried};
 
 /// Any moment: rests and pauses are counted from here.
 const BEGINNING: Moment = Moment::from_nanos(3_600_000_000_000);
@@ -57,8 +58,9 @@ pub(super) struct World<'p> {
     pub(super) lately: VecDeque<(Moment, Asked)>,
     kinds: Vec<Kind>,
     checks: Vec<Check<'p>>,
-    arrivals: Dice,
-    seed: u64,
+    arrivals: Arrivals,
+    /// The one that comes next.
+    coming: Option<Arrival>,
     /// Requests come up to here.
     end: Moment,
     looked: Moment,
@@ -66,11 +68,13 @@ pub(super) struct World<'p> {
 
 impl<'p> World<'p> {
     pub(super) fn new(plan: &'p Plan, drill: &'p Drill, setup: Setup) -> Self {
-        let seed = hash::mix(setup.seed.unwrap_or(drill.seed), SALT);
+        let own = setup.seed.unwrap_or(drill.seed);
+        let seed = salted(own);
         let cores = usize::from(setup.cores.max(1));
         let board = Arc::new(Board::seeded(plan, cores, seed));
         let core = |index| Core::new(Arc::clone(&board), plan, index);
         let length = drill.length;
+        let kinds = kinds(plan, drill);
         Self {
             plan,
             drill,
@@ -87,14 +91,14 @@ impl<'p> World<'p> {
                 faulty: drill.faulty(),
                 targets: vec![Tried::default(); plan.policy.targets.len()],
                 cores,
-                seed: setup.seed.unwrap_or(drill.seed),
+                seed: own,
                 ..Record::default()
             },
             lately: VecDeque::new(),
-            kinds: kinds(plan, drill),
+            arrivals: Arrivals::new(drill, own, kinds.len(), cores),
+            coming: None,
+            kinds,
             checks: Check::all(&plan.policy, hash::mix(seed, 2)),
-            arrivals: Dice::new(hash::mix(seed, 3)),
-            seed,
             end: BEGINNING + length,
             looked: BEGINNING,
         }
@@ -141,22 +145,9 @@ impl<'p> World<'p> {
     }
 
     fn next_arrival(&mut self) {
-        let Traffic::Synthetic {
-            count,
-            per,
-            arrivals,
-        } = self.drill.traffic
-        else {
-            return;
-        };
-        let mean = Span::from_nanos((per.as_nanos() / count.max(1)).max(1));
-        let wait = match arrivals {
-            Arrivals::Poisson => self.arrivals.exponential(mean),
-            Arrivals::Even => mean,
-        };
-        let at = self.now + wait;
-        if at < self.end {
-            self.agenda.enter(at, Event::Arrive);
+        self.coming = self.arrivals.next();
+        if let Some(arrival) = &self.coming {
+            self.agenda.enter(BEGINNING + arrival.at, Event::Arrive);
         }
     }
 
@@ -164,14 +155,19 @@ impl<'p> World<'p> {
         if self.now >= self.end {
             return;
         }
+        let arrival = self.coming;
         self.next_arrival();
-        let number = self.record.requests.len() as u64;
-        let chance = hash::mix(self.seed, number);
-        let kind = hash::scale(hash::mix(chance, 4), self.kinds.len() as u64);
-        let core = hash::scale(hash::mix(chance, 5), self.cores.len() as u64);
-        let core = usize::try_from(core).unwrap_or_default();
-        let kind = self.kinds.get(usize::try_from(kind).unwrap_or_default());
-        let (Some(kind), Some(own)) = (kind, self.cores.get(core)) else {
+        let Some(Arrival {
+            number,
+            kind,
+            core,
+            id,
+            ..
+        }) = arrival
+        else {
+            return;
+        };
+        let (Some(kind), Some(own)) = (self.kinds.get(kind), self.cores.get(core)) else {
             return;
         };
         let mut decision = kind.decision;
@@ -186,7 +182,6 @@ impl<'p> World<'p> {
             Form::Whole
         };
         let tokens = kind.request.tokens_in;
-        let id = RequestId(u128::from(chance) << 64 | u128::from(hash::mix(chance, 6)));
         let prompt = PromptSize::of_body(tokens.saturating_mul(TOKEN_BYTES));
         let chain = Chain::new(self.plan, decision, form, id, self.now).with_prompt(prompt);
         self.record.requests.push(Asked {
@@ -258,22 +253,9 @@ impl<'p> World<'p> {
         while self.lately.front().is_some_and(|(at, _)| *at < from) {
             self.lately.pop_front();
         }
-        if self.lately.len() < Abort::REQUESTS_MIN {
-            return;
-        }
         let lately: Vec<Asked> = self.lately.iter().map(|(_, asked)| *asked).collect();
-        let holds = |abort: &Abort| match abort.measure {
-            Measure::ErrorRate => {
-                let failed = 1_000_000_u64.saturating_sub(Sum::of(&lately).success());
-                abort.within.holds(failed)
-            }
-            // There are no clients but the drill's own.
-            Measure::LiveErrorRate => false,
-            Measure::Ttft(ppm) => {
-                percentile(&lately, ppm).is_some_and(|time| abort.within.holds(time))
-            }
-        };
-        let Some(index) = self.drill.aborts.iter().position(holds) else {
+        // There are no clients but the drill's own.
+        let Some(index) = aborted(self.drill, &lately, None) else {
             return;
         };
         self.note(record::Event::Aborted(index));
@@ -325,21 +307,11 @@ impl<'p> World<'p> {
     }
 }
 
-/// The requests of a drill: one kind, or one for each value of its sample.
+/// The requests of a drill, and what the program says to each kind.
 fn kinds(plan: &Plan, drill: &Drill) -> Vec<Kind> {
-    let mut request = Request::of(plan, &drill.given);
-    let count = drill.sample.as_ref().map_or(1, |sample| sample.count);
-    (0..count)
-        .map(|number| {
-            if let Some(sample) = &drill.sample {
-                request.set(&sample.fact, &number.to_string());
-            }
-            Kind {
-                decision: request.decide(&plan.program),
-                request: request.clone(),
-            }
-        })
-        .collect()
+    let kind = |request: Request| Kind {
+        decision: request.decide(&plan.program),
+        request,
+    };
+    Request::kinds(plan, drill).into_iter().map(kind).collect()
 }
-
-const SALT: u64 = 0x6472_696c_6c00;

@@ -8,6 +8,7 @@ mod canary;
 mod classifying;
 mod continuing;
 mod discovering;
+mod drilling;
 mod early;
 mod embedding;
 mod failover;

@@ -2,16 +2,17 @@
 //! told the same, another engine has to come to the same decisions, request by request, and its breakers to the same changes, tick by
 //! tick, from states that it has come to by itself.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 
 use serde_json::Value;
 
 use switchover::ops::{Told, ToldLine, ToldTick};
 use switchover::policy::{self, Plan};
-use switchover::sim::replay::{NoRerun, rerun};
+use switchover::sim::replay::{NoRerun, Rerun, rerun};
 
 use crate::support::client::{Client, post};
 use crate::support::gateway::{Folder, Gateway, Io, eventually};
@@ -79,7 +80,22 @@ route default { use pool.all }
 
 const PICKS: [&str; 7] = ["turns", "busy", "fast", "same", "twice", "jump", "other"];
 const CLIENTS: usize = 4;
-const EACH: usize = 90;
+/// What a log has to be about, so that it shows something.
+const PARTS: [&str; 13] = [
+    "{\"target\":\"alpha.chat\",\"from\":\"closed\",\"to\":\"open\"",
+    "{\"target\":\"beta.chat\",\"from\":\"closed\",\"to\":\"open\"",
+    "{\"target\":\"beta.chat\",\"from\":\"open\",\"to\":\"half_open\"",
+    "\"stand\":\"breaker_open\"",
+    "\"stand\":\"probe\"",
+    "\"stand\":\"throttled\"",
+    "\"stand\":\"forbidden\"",
+    "\"stand\":\"tried\"",
+    "\"repeat\":true",
+    "\"hedge\":true",
+    "\"overtaken\":true",
+    "\"ending\":\"failed\"",
+    "\"wait_until_us\"",
+];
 
 fn ask(gateway: &Gateway, number: usize) {
     let pick = PICKS[number % PICKS.len()];
@@ -95,28 +111,37 @@ fn ask(gateway: &Gateway, number: usize) {
     Client::connect(gateway.address).send(request).answer();
 }
 
-/// What a gateway on `io` wrote down of a few hundred requests, with its policy.
-fn log(io: Io) -> (Folder, String, Vec<String>) {
+/// What a gateway on `io` wrote down of several clients' requests through outages, with its policy; and how many they were.
+fn log(io: Io) -> (Folder, String, Vec<String>, usize) {
     let folder = Folder::new();
     let file = folder.path().join("log.ndjson");
     let path = file.to_str().unwrap();
     let telemetry = format!("telemetry {{ records {{ file = \"{path}\", share = 100% }} }}\n");
     let gateway = Gateway::start(io, "", &format!("{telemetry}{PLAN}"));
-    thread::scope(|scope| {
-        for client in 0..CLIENTS {
-            let gateway = &gateway;
-            scope.spawn(move || {
-                for number in 0..EACH {
-                    ask(gateway, client * EACH + number);
+    let (asked, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let read = || fs::read_to_string(&file).unwrap_or_default();
+    let shows_all = thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                while !enough.load(Relaxed) {
+                    ask(&gateway, asked.fetch_add(1, Relaxed));
                 }
             });
         }
+        let shows_all = eventually(|| {
+            let log = read();
+            asked.load(Relaxed) >= 300 && PARTS.iter().all(|part| log.contains(part))
+        });
+        enough.store(true, Relaxed);
+        shows_all
     });
+    let missing = PARTS.iter().find(|part| !read().contains(**part));
+    assert!(shows_all, "{missing:?}");
+    let asked = asked.into_inner();
     let decisions = |text: &str| text.matches("switchover.decision/1").count();
-    let read = || fs::read_to_string(&file).unwrap_or_default();
-    assert!(eventually(|| decisions(&read()) == CLIENTS * EACH));
+    assert!(eventually(|| decisions(&read()) == asked), "{asked}");
     let lines = read().lines().map(str::to_owned).collect();
-    (folder, gateway.text(), lines)
+    (folder, gateway.text(), lines, asked)
 }
 
 fn parsed(lines: &[String]) -> (Vec<Told>, Vec<ToldTick>) {
@@ -138,7 +163,7 @@ fn plan(text: &str) -> Plan {
 #[test]
 fn an_engine_that_is_told_the_same_does_the_same() {
     for io in Io::BOTH {
-        let (folder, text, lines) = log(io);
+        let (folder, text, lines, asked) = log(io);
         let plan = plan(&text);
         let (decisions, ticks) = parsed(&lines);
         let again = rerun(&plan, &decisions, &ticks).unwrap();
@@ -155,37 +180,11 @@ fn an_engine_that_is_told_the_same_does_the_same() {
                 kept.display()
             );
         }
-        assert_eq!(again.requests as usize, CLIENTS * EACH);
-        // It was about something.
-        let changes = ticks.iter().flat_map(|tick| &tick.changes);
-        let changes: BTreeSet<(&str, &str)> = changes
-            .map(|change| (&*change.target, &*change.to))
-            .collect();
-        for change in [
-            ("alpha.chat", "open"),
-            ("beta.chat", "open"),
-            ("beta.chat", "half_open"),
-        ] {
-            assert!(changes.contains(&change), "{change:?}: {changes:?}");
-        }
-        let all = lines.join("\n");
-        for part in [
-            "\"stand\":\"breaker_open\"",
-            "\"stand\":\"probe\"",
-            "\"stand\":\"throttled\"",
-            "\"stand\":\"forbidden\"",
-            "\"stand\":\"tried\"",
-            "\"repeat\":true",
-            "\"hedge\":true",
-            "\"overtaken\":true",
-            "\"ending\":\"failed\"",
-            "\"wait_until_us\"",
-        ] {
-            assert!(all.contains(part), "{part}");
-        }
+        assert_eq!(again.requests, asked as u64);
+        assert!(again.changes >= 3);
         if io == Io::Epoll {
             a_log_that_was_changed_is_noticed(&plan, &lines);
-            the_command_runs_it(&folder, &text, &lines);
+            the_command_runs_it(&folder, &text, &lines, asked);
         }
     }
 }
@@ -197,31 +196,28 @@ fn a_log_that_was_changed_is_noticed(plan: &Plan, lines: &[String]) {
     let fewer = [&ticks[..middle], &ticks[middle + 1..]].concat();
     let hole = rerun(plan, &decisions, &fewer).unwrap_err();
     assert!(matches!(hole, NoRerun::Hole(_)), "{hole:?}");
-    let hole = rerun(plan, &decisions[1..], &ticks).unwrap_err();
-    assert!(matches!(hole, NoRerun::Hole(_)), "{hole:?}");
+    assert!(is_noticed(rerun(plan, &decisions[1..], &ticks)));
     assert_eq!(rerun(plan, &decisions, &[]).unwrap_err(), NoRerun::NoLog);
-    // One failure the less at a target that opened: it opens later, or not.
+    // Failures of first attempts were none.
+    let failed = "\"call\":\"ended\",\"attempt\":0,\"outcome\":\"s5xx\"";
     let spared: Vec<String> = lines
         .iter()
         .map(|line| {
             line.replace(
-                "\"outcome\":\"s5xx\",\"gap_ns\"",
-                "\"outcome\":\"ok\",\"gap_ns\"",
-            )
-        })
-        .map(|line| {
-            line.replace(
-                "\"call\":\"ended\",\"attempt\":0,\"outcome\":\"s5xx\"",
+                failed,
                 "\"call\":\"ended\",\"attempt\":0,\"outcome\":\"ok\"",
             )
         })
         .collect();
     let (decisions, ticks) = parsed(&spared);
-    let found = rerun(plan, &decisions, &ticks);
-    assert!(found.is_err() || !found.unwrap().differences.is_empty());
+    assert!(is_noticed(rerun(plan, &decisions, &ticks)));
 }
 
-fn the_command_runs_it(folder: &Folder, text: &str, lines: &[String]) {
+fn is_noticed(run: Result<Rerun, NoRerun>) -> bool {
+    run.is_err() || !run.unwrap().differences.is_empty()
+}
+
+fn the_command_runs_it(folder: &Folder, text: &str, lines: &[String], asked: usize) {
     let policy = folder.write("plan.policy", text);
     let records = folder.write("whole.ndjson", &lines.join("\n"));
     let replay = |more: &[&str]| {
@@ -237,13 +233,13 @@ fn the_command_runs_it(folder: &Folder, text: &str, lines: &[String]) {
     let (code, out, _) = replay(&["--whole", "--format", "json"]);
     let told: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!(told["same"], CLIENTS * EACH);
+    assert_eq!(told["same"], asked);
     assert!(told["ticks"].as_u64().unwrap() > 0);
     // Ticks are no requests.
     let (code, out, _) = replay(&["--format", "json"]);
     let told: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!(told["records"], CLIENTS * EACH);
+    assert_eq!(told["records"], asked);
     // Half of a log is none.
     let half: Vec<String> = lines.iter().skip(lines.len() / 2).cloned().collect();
     folder.write("whole.ndjson", &half.join("\n"));

@@ -191,7 +191,9 @@ impl<'t> Resolver<'t> {
                 };
                 let part = self.value(expr, &Type::Percent(1_000_000), None);
                 let live = *word == "live";
-                self.note_later(call.place, if live { "live" } else { "shadow" });
+                if !live {
+                    self.note_later(call.place, "shadow");
+                }
                 match part? {
                     Value::Ppm(part) if live => Some(Traffic::Live(part)),
                     Value::Ppm(part) => Some(Traffic::Shadow(part)),

@@ -1,84 +1,124 @@
-//! What a run on the virtual clock came to, for people and for programs: what `drill` and `simulate` have in common.
+//! What a run came to, for people and for programs: what `drill` and `simulate` have in common.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::Span;
 use crate::policy::Plan;
 use crate::policy::drill::Drill;
-use crate::sim::rehearsal::{Record, Slice, Sum, clock, cost, event, part, percentile, slices};
+
+use super::record::{Record, Sum, percentile};
+use super::series::{Slice, slices};
+use super::show::{clock, cost, event, part};
 
 /// One run.
-#[derive(Debug, Serialize)]
-pub(super) struct Run {
-    pub(super) seed: u64,
-    pub(super) cores: usize,
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Run {
+    /// Where chance came from.
+    pub seed: u64,
+    /// Workers.
+    pub cores: usize,
+    /// By which its times are: `virtual` or `real`.
+    pub clock: Cow<'static, str>,
     /// How long requests came.
-    pub(super) seconds: f64,
+    pub seconds: f64,
     /// When the first fault was injected and the last one lifted.
-    pub(super) faulty: [f64; 2],
-    pub(super) requests: u64,
-    pub(super) answered: u64,
-    pub(super) failed: u64,
-    pub(super) attempts: u64,
-    pub(super) wasted: u64,
+    pub faulty: [f64; 2],
+    /// All of them.
+    pub requests: u64,
+    /// Those whose clients got a whole answer.
+    pub answered: u64,
+    /// The others.
+    pub failed: u64,
+    /// Attempts.
+    pub attempts: u64,
+    /// Those of them whose answers nobody got.
+    pub wasted: u64,
     /// Requests that more than one attempt was made for.
-    pub(super) moved: u64,
+    pub moved: u64,
     /// To the first that clients got.
-    pub(super) ttft_ms: Percentiles,
-    pub(super) cost_dollars: f64,
+    pub ttft_ms: Percentiles,
+    /// What providers bill.
+    pub cost_dollars: f64,
     /// Targets that were asked and whose price is not known: the cost is without them.
-    pub(super) unpriced: Vec<String>,
-    pub(super) failures: Vec<Failure>,
-    pub(super) targets: Vec<Target>,
-    pub(super) timeline: Vec<Moment>,
-    pub(super) series: Vec<Point>,
+    pub unpriced: Vec<String>,
+    /// Why requests failed.
+    pub failures: Vec<Failure>,
+    /// Those that were asked.
+    pub targets: Vec<Target>,
+    /// What happened in between.
+    pub timeline: Vec<Moment>,
+    /// All of it over time.
+    pub series: Vec<Point>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Percentiles {
-    pub(super) p50: Option<f64>,
-    pub(super) p95: Option<f64>,
-    pub(super) p99: Option<f64>,
+/// Percentiles of times, in milliseconds.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Percentiles {
+    /// Of half of the requests.
+    pub p50: Option<f64>,
+    /// Of 95 of 100.
+    pub p95: Option<f64>,
+    /// Of 99 of 100.
+    pub p99: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Failure {
+/// Requests that failed in the same way.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Failure {
     /// What became of the requests.
-    pub(super) how: &'static str,
+    pub how: Cow<'static, str>,
     /// The reason, in the words of logs.
-    pub(super) reason: &'static str,
-    pub(super) requests: u64,
+    pub reason: Cow<'static, str>,
+    /// How many.
+    pub requests: u64,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Target {
-    pub(super) name: String,
-    pub(super) attempts: u64,
-    pub(super) answered: u64,
+/// What came of a target.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Attempts there.
+    pub attempts: u64,
+    /// Requests that it answered.
+    pub answered: u64,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Moment {
-    pub(super) seconds: f64,
-    pub(super) event: &'static str,
-    pub(super) what: String,
+/// Something that is not about one request.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Moment {
+    /// From the beginning.
+    pub seconds: f64,
+    /// A word for it.
+    pub event: Cow<'static, str>,
+    /// What it happened to.
+    pub what: String,
 }
 
 /// A slice of the time.
-#[derive(Debug, Serialize)]
-pub(super) struct Point {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) requests: u64,
-    pub(super) answered: u64,
-    pub(super) attempts: u64,
-    pub(super) wasted: u64,
-    pub(super) p50_ms: Option<f64>,
-    pub(super) p95_ms: Option<f64>,
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Point {
+    /// Its beginning, in seconds.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+    /// Requests that came in it.
+    pub requests: u64,
+    /// Those of them that got a whole answer.
+    pub answered: u64,
+    /// Attempts for them.
+    pub attempts: u64,
+    /// Those of these whose answers nobody got.
+    pub wasted: u64,
+    /// Half of the clients had something by then.
+    pub p50_ms: Option<f64>,
+    /// 95 of 100 had.
+    pub p95_ms: Option<f64>,
     /// Requests that each target answered, in the order of `targets`.
-    pub(super) by_target: Vec<u64>,
+    pub by_target: Vec<u64>,
 }
 
 /// Lines of a timeline that people read.
@@ -86,7 +126,7 @@ const LINES: usize = 40;
 
 impl Run {
     /// With at most so many slices of time.
-    pub(super) fn new(plan: &Plan, drill: &Drill, record: &Record, most: u64) -> Self {
+    pub fn new(plan: &Plan, drill: &Drill, record: &Record, most: u64) -> Self {
         let sum = Sum::of(&record.requests);
         let name = |index: usize| {
             let target = plan.policy.targets.get(index);
@@ -108,21 +148,22 @@ impl Run {
             .failures
             .iter()
             .map(|(&(how, reason), &requests)| Failure {
-                how: how.as_str(),
-                reason,
+                how: how.as_str().into(),
+                reason: reason.into(),
                 requests,
             });
         let timeline = record.events.iter().map(|(at, it)| {
             let (event, what) = event(&plan.policy, drill, it);
             Moment {
                 seconds: secs(*at),
-                event,
+                event: event.into(),
                 what,
             }
         });
         Self {
             seed: record.seed,
             cores: record.cores,
+            clock: record.clock.as_str().into(),
             seconds: secs(record.length),
             faulty: [secs(record.faulty.0), secs(record.faulty.1)],
             requests: sum.requests,
@@ -149,7 +190,7 @@ impl Run {
     }
 
     /// What happened when, a line for each event.
-    pub(super) fn timeline_text(&self, out: &mut String) {
+    pub fn timeline_text(&self, out: &mut String) {
         for moment in self.timeline.iter().take(LINES) {
             let at = clock(Span::from_millis(moment.millis()));
             let _ = writeln!(out, "  {at:>8}  {:<9} {}", moment.event, moment.what);
@@ -164,7 +205,7 @@ impl Run {
     }
 
     /// The numbers, in three lines.
-    pub(super) fn numbers_text(&self, out: &mut String) {
+    pub fn numbers_text(&self, out: &mut String) {
         let _ = write!(
             out,
             "  {} requests, {} answered, {} failed",
@@ -205,7 +246,7 @@ impl Run {
     }
 
     /// What it would have cost.
-    pub(super) fn cost_text(&self) -> String {
+    pub fn cost_text(&self) -> String {
         let nanos = whole(self.cost_dollars * 1e9);
         let cost = cost(u128::from(nanos));
         match self.unpriced.as_slice() {
@@ -220,7 +261,8 @@ impl Run {
 }
 
 impl Moment {
-    pub(super) const fn millis(&self) -> u64 {
+    /// When it was, from the beginning.
+    pub const fn millis(&self) -> u64 {
         whole(self.seconds * 1_000.0)
     }
 }
@@ -255,16 +297,18 @@ fn dollars(nanos: u128) -> f64 {
     float(u64::try_from(nanos).unwrap_or(u64::MAX)) / 1e9
 }
 
+/// A number for people.
 #[expect(clippy::cast_precision_loss, reason = "for people: 53 bits are enough")]
-pub(super) const fn float(number: u64) -> f64 {
+pub const fn float(number: u64) -> f64 {
     number as f64
 }
 
+/// The whole number that is next to one for people.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "the cast saturates, and what is shown is not negative"
 )]
-pub(super) const fn whole(number: f64) -> u64 {
+pub const fn whole(number: f64) -> u64 {
     number.round() as u64
 }
