@@ -246,6 +246,9 @@ struct DrillArgs {
     /// Run this drill on a running gateway, by the policy that it serves
     #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "run", "sets"])]
     live: Option<String>,
+    /// Run them over sockets on this machine, in real time, with simulated providers in place of all
+    #[arg(long, conflicts_with = "live")]
+    local: bool,
     /// The gateway's admin address, with `--live`
     #[arg(long, value_name = "ADDRESS", default_value = ADMIN)]
     admin: String,
@@ -327,6 +330,9 @@ struct ReplayArgs {
     /// Another one: count what it changes
     #[arg(long, value_name = "FILE")]
     against: Option<String>,
+    /// The records are all of a gateway, from its start, with its ticks (`share = 100%`): run them on one engine
+    #[arg(long, conflicts_with = "against")]
+    whole: bool,
     /// How many of those that change are shown
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::cli::explain::loaded;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, Format, ReplayArgs};
-use crate::ops::Told;
+use crate::ops::{Told, ToldLine};
 use crate::policy::Plan;
 use crate::runtime::TextLines;
-use crate::sim::replay::{Again, Moved, Way, again, moved};
+use crate::sim::replay::{Again, Difference, Moved, Way, again, moved, rerun};
 
 /// What came of all records.
 #[derive(Debug, Serialize)]
@@ -30,6 +30,9 @@ pub(super) struct Report {
     skipped: BTreeMap<&'static str, u64>,
     /// Lines that are no records.
     unreadable: u64,
+    /// Ticks that were run, where all of a gateway is run again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticks: Option<u64>,
     examples: Vec<Example>,
     #[serde(skip)]
     examples_max: usize,
@@ -66,6 +69,9 @@ pub(super) fn run(args: &ReplayArgs, terminal: &mut Terminal) -> Exit {
 
 fn replayed(args: &ReplayArgs, terminal: &mut Terminal) -> Result<Report, Exit> {
     let plan = loaded(&args.policy, &args.sets, terminal)?;
+    if args.whole {
+        return whole(&args.records, &plan, args.examples, terminal);
+    }
     let other = match &args.against {
         Some(file) => Some(loaded(file, &args.sets, terminal)?),
         None => None,
@@ -87,41 +93,103 @@ pub(super) fn counted(
     examples_max: usize,
     terminal: &mut Terminal,
 ) -> Result<Report, Exit> {
-    let mut report = Report {
-        schema: "switchover.replay/1",
-        policy: format!("{:016x}", plan.policy.hash),
-        against: other.map(|plan| format!("{:016x}", plan.policy.hash)),
-        records: 0,
-        same: 0,
-        changed: 0,
-        changes: BTreeMap::new(),
-        skipped: BTreeMap::new(),
-        unreadable: 0,
-        examples: Vec::new(),
-        examples_max,
-    };
+    let mut report = Report::new(plan, other, examples_max);
+    report.unreadable = each(records, terminal, |line| match line {
+        ToldLine::Decision(told) => report.add(&told, plan, other),
+        // Ticks decide about no request.
+        ToldLine::Tick(_) => {}
+    })?;
+    Ok(report)
+}
+
+/// What comes of all records of a gateway, on one engine.
+fn whole(
+    records: &str,
+    plan: &Plan,
+    examples_max: usize,
+    terminal: &mut Terminal,
+) -> Result<Report, Exit> {
+    let mut report = Report::new(plan, None, examples_max);
+    let (mut decisions, mut ticks) = (Vec::new(), Vec::new());
+    report.unreadable = each(records, terminal, |line| match line {
+        ToldLine::Decision(told) => decisions.push(*told),
+        ToldLine::Tick(tick) => ticks.push(tick),
+    })?;
+    let done = rerun(plan, &decisions, &ticks).map_err(|why| {
+        terminal.tell(&format!(
+            "switchover: `{records}` cannot be run again: {why}\n"
+        ));
+        Exit::Findings
+    })?;
+    report.records = done.requests;
+    report.ticks = Some(done.ticks);
+    report.changed = done.differences.len() as u64;
+    report.same = done.requests.saturating_sub(report.changed);
+    for (id, difference) in done.differences {
+        let found = decisions.iter().find(|told| Some(&told.id) == id.as_ref());
+        let time = found.map(|told| told.time.clone()).unwrap_or_default();
+        *report.changes.entry(kind(&difference)).or_default() += 1;
+        report.example((id.unwrap_or_default(), time), difference);
+    }
+    Ok(report)
+}
+
+/// Each line of a file with records that is one; how many are none.
+fn each(
+    records: &str,
+    terminal: &mut Terminal,
+    mut line_is: impl FnMut(ToldLine),
+) -> Result<u64, Exit> {
     let unread = |terminal: &mut Terminal, why: &str| {
         terminal.tell(&format!("switchover: `{records}` cannot be read: {why}\n"));
         Exit::Usage
     };
     let lines = TextLines::open(records).map_err(|why| unread(terminal, &why.to_string()))?;
+    let mut unreadable = 0;
     for (number, line) in (1_u64..).zip(lines) {
         let line = line.map_err(|why| unread(terminal, &why.to_string()))?;
         if line.trim().is_empty() {
             continue;
         }
-        match line.parse::<Told>() {
-            Ok(told) => report.add(&told, plan, other),
+        match line.parse::<ToldLine>() {
+            Ok(line) => line_is(line),
             Err(why) => {
-                report.unreadable += 1;
+                unreadable += 1;
                 terminal.tell(&format!("{records}:{number}: {why}\n"));
             }
         }
     }
-    Ok(report)
+    Ok(unreadable)
+}
+
+/// A word for what differs.
+fn kind(difference: &Difference) -> &'static str {
+    match &*difference.of {
+        "route" => "route",
+        "status" => "status",
+        of if of.starts_with("tick") => "tick",
+        _ => "step",
+    }
 }
 
 impl Report {
+    fn new(plan: &Plan, other: Option<&Plan>, examples_max: usize) -> Self {
+        Self {
+            schema: "switchover.replay/1",
+            policy: format!("{:016x}", plan.policy.hash),
+            against: other.map(|plan| format!("{:016x}", plan.policy.hash)),
+            records: 0,
+            same: 0,
+            changed: 0,
+            changes: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            unreadable: 0,
+            ticks: None,
+            examples: Vec::new(),
+            examples_max,
+        }
+    }
+
     fn add(&mut self, told: &Told, plan: &Plan, other: Option<&Plan>) {
         self.records += 1;
         match other {
@@ -143,13 +211,8 @@ impl Report {
             return;
         };
         self.changed += 1;
-        let kind = match &*difference.of {
-            "route" => "route",
-            "status" => "status",
-            _ => "step",
-        };
-        *self.changes.entry(kind).or_default() += 1;
-        self.example(told, difference.of, difference.recorded, difference.found);
+        *self.changes.entry(kind(&difference)).or_default() += 1;
+        self.example((told.id.clone(), told.time.clone()), difference);
     }
 
     fn add_moved(&mut self, told: &Told, moved: &Moved) {
@@ -174,17 +237,27 @@ impl Report {
                 what.push(word);
             }
         }
-        self.example(told, what.join(", "), way(before), way(after));
+        let difference = Difference {
+            of: what.join(", "),
+            recorded: way(before),
+            found: way(after),
+        };
+        self.example((told.id.clone(), told.time.clone()), difference);
     }
 
-    fn example(&mut self, told: &Told, what: String, before: String, after: String) {
+    fn example(&mut self, (id, time): (String, String), difference: Difference) {
+        let Difference {
+            of,
+            recorded,
+            found,
+        } = difference;
         if self.examples.len() < self.examples_max {
             self.examples.push(Example {
-                id: told.id.clone(),
-                time: told.time.clone(),
-                what,
-                before,
-                after,
+                id,
+                time,
+                what: of,
+                before: recorded,
+                after: found,
             });
         }
     }

@@ -41,8 +41,9 @@ pub use self::board::{Board, TargetStatus, Transition};
 pub use self::breaker::{Order, Rule, State};
 pub use self::carry::{KeyPlace, Predecessor};
 pub use self::chain::{
-    Asked, Attempt, AttemptRecord, BreakerSight, By, Chain, Did, End, Finish, Form, History, Look,
-    Message, Noted, PassedOver, PassedSet, Reason, Sight, Stand, Step, fallback_line,
+    Asked, Attempt, AttemptRecord, BreakerSight, By, Call, Called, Chain, Did, End, Finish, Form,
+    History, Look, Message, Noted, PassedOver, PassedSet, Reason, Sight, Stand, Step,
+    fallback_line,
 };
 pub use self::core::Core;
 pub use self::guard::{GuardChange, GuardStatus, GuardWindow, RouteCounts, WhyWithdrawn};

@@ -70,7 +70,11 @@ impl Exchange {
         let begun = self.request.started.unwrap_or(now);
         let end = |span: Option<Span>| span.map_or(Moment::NEVER, |span| begun + usable(span));
         let Patience { whole, start } = self.request.patience;
-        self.chain = Some(chain.within(end(whole), end(start)));
+        let chain = chain.within(end(whole), end(start));
+        self.chain = Some(match wanted {
+            Wanted::Logged => chain.noting_calls(),
+            Wanted::Always | Wanted::IfFailed | Wanted::Never => chain,
+        });
         self.next_step(now, context);
     }
 

@@ -6,7 +6,7 @@ use crate::base::Moment;
 use crate::engine::{Asked, Attempt, Did, Noted, Step};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
-use crate::ops::{DecisionNotes, Ending, Record, Wanted};
+use crate::ops::{ChainLog, DecisionNotes, Ending, Record, Wanted};
 
 /// The steps of a request so far.
 #[derive(Debug, Default)]
@@ -25,7 +25,8 @@ impl Exchange {
             wanted => wanted,
         };
         let begun = chain.attempts().len() > 0;
-        if wanted == Wanted::Always || begun || self.steps.is_some() {
+        let always = matches!(wanted, Wanted::Logged | Wanted::Always);
+        if always || begun || self.steps.is_some() {
             let (step, noted) = chain.next_noted(now, context.plan, context.core);
             self.note(noted, !begun);
             return Some(step);
@@ -78,12 +79,13 @@ impl Exchange {
         let steps = self.steps.take();
         let wanted = match self.request.wanted {
             Wanted::Never => false,
-            Wanted::Always => true,
+            Wanted::Logged | Wanted::Always => true,
             Wanted::IfFailed => record.ending == Ending::Failed,
         };
-        let Some(chain) = self.chain.as_ref().filter(|_| wanted) else {
+        let Some(chain) = self.chain.as_mut().filter(|_| wanted) else {
             return;
         };
+        let calls = chain.take_calls();
         let steps = steps.map(|steps| *steps).unwrap_or_default();
         let request = &self.request;
         let facts = request.notes.facts(context.plan.program.needs());
@@ -98,6 +100,11 @@ impl Exchange {
             deadline: chain.deadline(),
             steps: steps.list,
             whole: steps.whole,
+            log: calls.map(|calls| ChainLog {
+                core: context.core.index(),
+                patience: chain.patience(),
+                calls,
+            }),
         });
     }
 }

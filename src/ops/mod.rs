@@ -26,10 +26,13 @@ pub use self::account::Account;
 pub use self::changes::{Changes, why_out};
 pub use self::cost::{Spent, Tokens};
 pub use self::counters::{Count, Counters, Totals};
-pub use self::decision::{DecisionNotes, DecisionSink, Wanted};
+pub use self::decision::{ChainLog, DecisionNotes, DecisionSink, TickNotes, TickSink, Wanted};
 pub use self::drills::DrillFigures;
 pub use self::exposition::{Copies, Process, Scrape, exposition};
 pub use self::journal::{Ending, Journal, Record};
 pub use self::tally::{Move, RouteSums, TargetSums, TimeSums};
 pub use self::tap::{Portion, Tap};
-pub use self::told::{Told, ToldAttempt, ToldFacts, ToldStep, Unreadable};
+pub use self::told::{
+    Doings, Told, ToldAttempt, ToldCall, ToldChange, ToldFacts, ToldLine, ToldLog, ToldStep,
+    ToldTick, Unreadable,
+};

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::base::{ProviderId, Span, TargetId};
+use crate::policy::cron::Cron;
 use crate::policy::model::At;
 use crate::policy::trial::{Given, Sample, ShareOf, Within};
 
@@ -47,22 +48,13 @@ impl Drill {
         )
     }
 
-    /// What it needs that a virtual clock cannot give, if there is such a thing: live clients, or names and their
-    /// addresses.
-    pub fn beyond_virtual(&self) -> Option<&'static str> {
+    /// What it needs that a virtual clock cannot give, if there is such a thing: live clients.
+    pub const fn beyond_virtual(&self) -> Option<&'static str> {
         match self.traffic {
-            Traffic::Live(_) => {
-                return Some("its traffic is live: it needs a gateway with clients");
-            }
-            Traffic::Shadow(_) => {
-                return Some("its traffic is a copy: it needs a gateway with clients");
-            }
-            Traffic::Synthetic { .. } => {}
+            Traffic::Live(_) => Some("its traffic is live: it needs a gateway with clients"),
+            Traffic::Shadow(_) => Some("its traffic is a copy: it needs a gateway with clients"),
+            Traffic::Synthetic { .. } => None,
         }
-        let dns = |injection: &Injection| injection.fault == Fault::Connect(NoConnection::Dns);
-        let needs_names = self.injections.iter().any(dns);
-        needs_names
-            .then_some("`connect = dns` needs a resolver: a virtual clock knows no addresses")
     }
 }
 
@@ -70,7 +62,7 @@ impl Drill {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Schedule {
     /// Minute, hour, day of the month, month, day of the week.
-    pub cron: Box<str>,
+    pub cron: Cron,
     /// The zone in which that is meant; `UTC` where it is left out.
     pub zone: Box<str>,
 }
@@ -197,7 +189,7 @@ pub enum NoConnection {
     Hang,
     /// `tls`: the handshake fails.
     Tls,
-    /// `dns`: the name leads nowhere.
+    /// `dns`: the name has no address, and one is waited for.
     Dns,
 }
 

@@ -18,6 +18,7 @@ mod schema;
 mod syntax;
 
 pub mod catalogue;
+pub mod cron;
 pub mod diag;
 pub mod drill;
 pub mod editor;

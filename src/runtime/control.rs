@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::base::Span;
 use crate::base::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::engine::Transition;
+use crate::ops::TickSink;
 use crate::runtime::clock::{self, Anchor};
 use crate::runtime::drill;
 use crate::runtime::driver::Driver;
@@ -34,7 +35,16 @@ use crate::wire::h1::request::RequestHead;
 use crate::wire::h1::write as head;
 use crate::wire::h1::{Fields, Method};
 
-/// Runs until the process ends. Changes of breakers go to `transitions`, or to the log.
+/// Who is told of what ticks do.
+#[derive(Debug)]
+pub(super) struct Ears {
+    /// Changes of breakers go here, or to the log.
+    pub(super) transitions: Option<Sender<Transition>>,
+    /// Ticks go here, where the records are a log of the engine.
+    pub(super) ticks: Option<TickSink>,
+}
+
+/// Runs until the process ends.
 ///
 /// # Errors
 /// The admin socket cannot be used.
@@ -43,7 +53,7 @@ pub(super) fn run(
     admin: StdListener,
     workers: Vec<Sender<Question>>,
     reloader: Arc<Reloader>,
-    transitions: Option<Sender<Transition>>,
+    ears: Ears,
 ) -> io::Result<()> {
     Driver::run_timed(async {
         let listener = Rc::new(TcpListener::from_std(admin)?);
@@ -56,12 +66,16 @@ pub(super) fn run(
             workers: count,
         };
         monoio::spawn(answer_operators(listener, operators));
-        tick(shared, &monitor, transitions).await;
+        tick(shared, &monitor, ears).await;
         Ok(())
     })?
 }
 
-async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sender<Transition>>) {
+async fn tick(shared: &Arc<Shared>, monitor: &Monitor, ears: Ears) {
+    let Ears {
+        transitions,
+        ticks: mut records,
+    } = ears;
     let mut ticks: u64 = 0;
     let checks = Checks::default();
     loop {
@@ -70,6 +84,9 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
         let now = clock::now();
         let generation = monitor.generation();
         let changed = generation.board.tick(now);
+        if let Some(records) = &mut records {
+            records.put(now, &generation.plan, &generation.board, &changed);
+        }
         let look = !changed.is_empty() || ticks.is_multiple_of(TICKS_PER_SECOND);
         for transition in changed {
             monitor.saw(&transition);
@@ -107,6 +124,8 @@ async fn tick(shared: &Arc<Shared>, monitor: &Monitor, transitions: Option<Sende
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SECOND) {
             shared.refresh_time();
+            let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
+            drill::begin_due(shared, now);
         }
     }
 }

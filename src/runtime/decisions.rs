@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::base::{RequestId, Span};
-use crate::ops::{DecisionNotes, Ending, Told};
+use crate::ops::{DecisionNotes, Ending, TickNotes, Told, ToldTick};
 use crate::policy::model::Records;
 use crate::runtime::clock::Anchor;
 use crate::runtime::log;
@@ -67,7 +67,7 @@ pub(super) struct DecisionWriter {
 }
 
 impl DecisionWriter {
-    /// Writes what comes from `cores`, as `records` says.
+    /// Writes what comes from `cores`, and of `ticks` between, as `records` says.
     ///
     /// # Errors
     /// The file cannot be written, or there is no thread to be had; a sentence.
@@ -75,6 +75,7 @@ impl DecisionWriter {
         shared: Arc<Shared>,
         records: &Records,
         cores: Vec<Receiver<Box<DecisionNotes>>>,
+        ticks: Option<Receiver<TickNotes>>,
     ) -> Result<Self, String> {
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);
@@ -85,7 +86,7 @@ impl DecisionWriter {
                     format!("the records cannot be written to `{path}`: {error}")
                 })?),
             };
-        let body = move || write(&shared, &cores, book, &seen);
+        let body = move || write(&shared, &cores, ticks.as_ref(), book, &seen);
         let thread = thread::Builder::new().name("decisions".to_owned());
         let thread = thread.spawn(body).map_err(|error| error.to_string())?;
         Ok(Self { over, thread })
@@ -101,6 +102,7 @@ impl DecisionWriter {
 fn write(
     shared: &Shared,
     cores: &[Receiver<Box<DecisionNotes>>],
+    ticks: Option<&Receiver<TickNotes>>,
     mut book: Option<Book>,
     over: &AtomicBool,
 ) {
@@ -116,6 +118,10 @@ fn write(
         {
             any = true;
             tell(shared, &notes, &anchor, &mut text);
+        }
+        for tick in ticks.into_iter().flat_map(Receiver::try_iter) {
+            any = true;
+            tell_tick(shared, &tick, &mut text);
         }
         if let Some(open) = book.as_mut().filter(|_| !text.is_empty())
             && let Err(error) = open.add(text.as_bytes())
@@ -152,6 +158,15 @@ fn tell(shared: &Shared, notes: &DecisionNotes, anchor: &Anchor, text: &mut Stri
         failed: notes.record.ending == Ending::Failed,
         text: line,
     });
+}
+
+fn tell_tick(shared: &Shared, tick: &TickNotes, text: &mut String) {
+    let plan = shared.plan_of(tick.policy);
+    let told = ToldTick::new(tick, &plan);
+    if let Some(line) = told.and_then(|told| serde_json::to_string(&told).ok()) {
+        text.push_str(&line);
+        text.push('\n');
+    }
 }
 
 /// The file with records, and the one before it.

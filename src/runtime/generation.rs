@@ -15,6 +15,7 @@ use crate::runtime::clock;
 use crate::runtime::machine;
 use crate::runtime::peer::Peers;
 use crate::runtime::secrets;
+use crate::runtime::timetable;
 use crate::runtime::tls::ServerProfile;
 
 /// One state of the gateway, from its publication until the last request that runs by it has ended.
@@ -63,6 +64,7 @@ impl Generation {
     /// # Errors
     /// All that is missing or unusable, each a sentence that names the policy's line.
     pub(super) fn first(plan: Plan, cores: usize) -> Result<Self, Vec<String>> {
+        timetable::check(&plan.policy)?;
         let materials = Materials::read(&plan.policy, None)?;
         let board = Arc::new(Board::new(&plan, cores));
         let plan = Arc::new(plan);
@@ -76,6 +78,7 @@ impl Generation {
     /// # Errors
     /// As [`Generation::first`].
     pub(super) fn next(&self, plan: &Arc<Plan>) -> Result<Self, Vec<String>> {
+        timetable::check(&plan.policy)?;
         let materials = Materials::read(&plan.policy, Some(self))?;
         Ok(self.with(plan, materials))
     }

@@ -46,6 +46,7 @@ mod signals;
 pub mod simulated;
 mod status;
 mod sweep;
+mod timetable;
 mod tls;
 mod view;
 mod watcher;
@@ -62,7 +63,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::base::{Moment, Span, hash};
 use crate::engine::{BoundStatus, TargetStatus, Transition};
-use crate::ops::{DecisionNotes, DecisionSink, LogSink, Record, Totals};
+use crate::ops::{DecisionNotes, DecisionSink, LogSink, Record, TickSink, Totals};
 use crate::policy::model::LogForm;
 use crate::policy::{Plan, Policy};
 use crate::sim::rehearsal::{self, Drilled};
@@ -185,12 +186,13 @@ impl Gateway {
         }
         shared.drills.reach(errands);
         let log = start_log(&shared, logs).map_err(|error| one(error.to_string()))?;
-        let records = start_records(&shared, told).map_err(one)?;
+        let (records, ticks) = start_records(&shared, told).map_err(one)?;
         watcher::spawn(Arc::clone(&shared), Arc::clone(&reloader));
         let (control, reloads) = (Arc::clone(&shared), Arc::clone(&reloader));
         let transitions = options.transitions.clone();
         spawn("control", move || {
-            control::run(&control, admin, questions, reloads, transitions)
+            let ears = control::Ears { transitions, ticks };
+            control::run(&control, admin, questions, reloads, ears)
         });
         let gateway = Self {
             shared,
@@ -461,13 +463,15 @@ fn start_log(
 fn start_records(
     shared: &Arc<Shared>,
     cores: Vec<Option<Receiver<Box<DecisionNotes>>>>,
-) -> Result<Option<DecisionWriter>, String> {
+) -> Result<(Option<DecisionWriter>, Option<TickSink>), String> {
     let plan = Arc::clone(&shared.generation().plan);
     let Some(records) = &plan.policy.records else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let cores = cores.into_iter().flatten().collect();
-    DecisionWriter::start(Arc::clone(shared), records, cores).map(Some)
+    let (sink, ticks) = TickSink::new(records).unzip();
+    let writer = DecisionWriter::start(Arc::clone(shared), records, cores, ticks)?;
+    Ok((Some(writer), sink))
 }
 
 fn spawn_workers(

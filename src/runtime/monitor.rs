@@ -123,7 +123,7 @@ impl Monitor {
                 board: &side.generation.board,
                 counters: &side.generation.counters,
             }),
-            drills: &self.shared.drills.figures(plan),
+            drills: &self.shared.drills.figures(plan, &self.shared.timetable()),
             process: Process {
                 version: VERSION,
                 started_unix: clock::unix_seconds().saturating_sub(uptime.as_secs()),

@@ -15,6 +15,7 @@ pub(super) fn read(policy: &Policy, reference: &SecretRef) -> Result<Secret, Str
     let found = match &reference.source {
         SecretSource::Env(name) => read_env(name),
         SecretSource::File(path) => read_file(path).map_err(|error| error.to_string()),
+        SecretSource::Placeholder => Ok(Secret::new(PLACEHOLDER.to_vec())),
     };
     let secret = found
         .and_then(|secret| {
@@ -35,6 +36,9 @@ pub(super) fn read(policy: &Policy, reference: &SecretRef) -> Result<Secret, Str
     Ok(secret)
 }
 
+/// What stands for a secret where nobody asks for one: no key of anybody.
+const PLACEHOLDER: &[u8] = b"placeholder";
+
 fn explain(policy: &Policy, reference: &SecretRef, why: &str) -> String {
     let file = policy
         .files
@@ -50,6 +54,7 @@ fn explain(policy: &Policy, reference: &SecretRef, why: &str) -> String {
             "the secret file `{path}`: {why} ({file}:{line}); put the secret there, or change the \
              reference"
         ),
+        SecretSource::Placeholder => format!("the placeholder of a secret {why} ({file}:{line})"),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::runtime::decisions::Recent;
 use crate::runtime::drill::Drills;
 use crate::runtime::generation::Generation;
 use crate::runtime::machine;
+use crate::runtime::timetable::Timetable;
 
 /// The read-mostly state of a gateway.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub(super) resolver: OnceLock<Thread>,
     wall: AtomicU64,
     unix: AtomicU64,
+    timetable: Mutex<Timetable>,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,7 @@ impl Shared {
             resolver: OnceLock::new(),
             wall: AtomicU64::new(0),
             unix: AtomicU64::new(0),
+            timetable: Mutex::default(),
         };
         shared.refresh_time();
         shared
@@ -210,6 +213,12 @@ impl Shared {
     /// Unix seconds as of the last refresh.
     pub(super) fn unix(&self) -> u64 {
         self.unix.load(Ordering::Relaxed)
+    }
+
+    /// When drills come by themselves.
+    pub(super) fn timetable(&self) -> MutexGuard<'_, Timetable> {
+        let table = self.timetable.lock();
+        table.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the wall clock for everyone.

@@ -106,7 +106,7 @@ fn files(policy: &Policy) -> Vec<(&str, Span)> {
         keys.chain(server)
             .filter_map(|secret| match &secret.source {
                 SecretSource::File(path) => Some((&**path, SECRETS_EVERY)),
-                SecretSource::Env(_) => None,
+                SecretSource::Env(_) | SecretSource::Placeholder => None,
             }),
     );
     files

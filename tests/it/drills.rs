@@ -327,3 +327,81 @@ fn a_plan_of_several_files_is_simulated() {
     let output = switchover(&args);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+/// Three formats, a breaker that is quick, and providers that are.
+const LOOPBACK: &str = r#"policy 1
+breaker quick {
+  open when consecutive >= 3
+  cool_down = 200ms..400ms
+  half_open { probes = 1, need = 1, share = 100%, step = 50ms }
+}
+defaults { breaker = quick, connect_timeout = 100ms }
+provider openai { model mini = "gpt-5-mini" }
+provider anthropic { model sonnet = "claude-sonnet-4-5" }
+provider mistral { model small = "mistral-small-latest" }
+route default {
+  tier 1 { openai.mini }
+  tier 2 { anthropic.sonnet }
+  tier 3 { mistral.small }
+}
+drill outage {
+  traffic = synthetic(40/s, arrivals = even)
+  for = 2200ms
+  assume openai { ttft = 2ms..6ms, gap = 1ms, tokens = 3 }
+  assume anthropic { ttft = 2ms..6ms, gap = 1ms, tokens = 3 }
+  inject openai { status = 503, after = 500ms, lasts = 700ms }
+  expect {
+    success >= 100%
+    opened(openai) within 500ms
+    closed(openai) within 1s
+    never opened(anthropic)
+  }
+  expect during { share(anthropic) > 90% }
+}
+drill no_name {
+  traffic = synthetic(20/s, arrivals = even)
+  for = 1s
+  assume openai { ttft = 2ms..6ms, gap = 1ms, tokens = 3 }
+  assume anthropic { ttft = 2ms..6ms, gap = 1ms, tokens = 3 }
+  inject openai { connect = dns, after = 300ms, lasts = 700ms }
+  expect { success >= 100%, opened(openai) within 600ms, share(openai) > 99% }
+}
+"#;
+
+#[test]
+fn drills_run_over_loopback_without_a_key() {
+    let folder = Folder::new();
+    let path = folder.write("p.policy", LOOPBACK);
+    let told = Command::new(env!("CARGO_BIN_EXE_switchover"))
+        .args(["drill", "--local", "--cores", "1", "--format", "json"])
+        .arg(&path)
+        .env_remove("OPENAI_API_KEY")
+        .env_remove("ANTHROPIC_API_KEY")
+        .env_remove("MISTRAL_API_KEY")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(told.stderr).unwrap();
+    assert!(
+        said.contains("answer as OpenAI does: anthropic\n"),
+        "{said}"
+    );
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{said}"));
+    // The second one expects what cannot be.
+    assert_eq!(told.status.code(), Some(1), "{report:#}\n{said}");
+    let [outage, no_name] = report["policies"][0]["drills"]
+        .as_array()
+        .unwrap()
+        .as_slice()
+    else {
+        panic!("{report:#}");
+    };
+    assert_eq!(outage["verdict"], "passed", "{outage:#}");
+    assert_eq!(no_name["verdict"], "failed", "{no_name:#}");
+    let passed: Vec<bool> = no_name["expectations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["passed"].as_bool().unwrap())
+        .collect();
+    assert_eq!(passed, [true, true, false], "{no_name:#}");
+}

@@ -1,7 +1,8 @@
-//! `switchover drill`: the outages that policies rehearse, on a virtual clock or on a running gateway.
+//! `switchover drill`: the outages that policies rehearse, on a virtual clock, over loopback, or on a running gateway.
 
 mod junit;
 mod live;
+mod local;
 mod page;
 mod plot;
 
@@ -114,8 +115,17 @@ fn drilled(file: &str, args: &DrillArgs, terminal: &mut Terminal) -> Result<Repo
     };
     let wanted = |name: &str| args.run.as_ref().is_none_or(|part| name.contains(&**part));
     let drills = plan.policy.drills.iter().filter(|it| wanted(&it.name));
+    if args.local {
+        local::told(&plan.policy, terminal);
+    }
     let drills = drills
-        .map(|drill| Drilled::new(&plan, drill, rehearsal::run(&plan, drill, setup)))
+        .map(|drill| {
+            if args.local {
+                local::run(&plan, drill, args, terminal)
+            } else {
+                Drilled::new(&plan, drill, rehearsal::run(&plan, drill, setup))
+            }
+        })
         .collect();
     Ok(Report {
         file: file.to_owned(),

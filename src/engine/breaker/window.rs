@@ -64,6 +64,11 @@ impl Window {
         totals.since(self.mark(oldest).read())
     }
 
+    /// The newest reading.
+    pub(crate) fn newest(&self) -> Totals {
+        self.newest.read()
+    }
+
     /// Forgets everything before this reading: a new epoch is judged on its own counts.
     pub(crate) fn restart(&self, now: Moment, totals: Totals, length: Span) {
         for mark in self.marks.iter().chain([&self.newest]) {

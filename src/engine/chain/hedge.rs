@@ -5,7 +5,7 @@ use crate::base::{Moment, TargetId};
 use crate::engine::balance::bit;
 use crate::engine::budget::Allowance;
 use crate::engine::chain::survey::{Survey, View};
-use crate::engine::chain::{Attempt, Chain, Form, action};
+use crate::engine::chain::{Attempt, Called, Chain, Form, action};
 use crate::engine::core::Core;
 use crate::policy::Plan;
 use crate::policy::model::{Action, Hedge, HedgeDelay};
@@ -15,6 +15,7 @@ impl Chain {
     /// client has no content, the target can be asked as it is (no probe), time is left, and the route's allowance pays.
     /// The first one stays at hand.
     pub fn hedge(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Option<Attempt> {
+        self.note_call(now, Called::Hedge);
         let Some(Action::Serve(serve)) = action(plan, self.decision) else {
             return None;
         };

@@ -141,6 +141,33 @@ impl Chain {
         (step, Noted { asked, look, did })
     }
 
+    /// As [`Chain::hedge`], and what was seen.
+    pub fn hedge_noted(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Noted {
+        let look = self.look(now, plan, core);
+        let second = self.hedge(now, plan, core);
+        let did = second.map_or(Did::Nothing, |second| Did::Attempt(second.target));
+        let asked = Asked::Hedge;
+        Noted { asked, look, did }
+    }
+
+    /// As [`Chain::go_on`], and what was seen.
+    ///
+    /// # Panics
+    /// While an attempt runs.
+    pub fn go_on_noted(
+        &mut self,
+        now: Moment,
+        plan: &Plan,
+        core: &mut Core,
+        able: impl Fn(TargetId) -> bool,
+    ) -> Noted {
+        let look = self.look(now, plan, core);
+        let next = self.go_on(now, plan, core, able);
+        let did = next.map_or(Did::Nothing, |next| Did::Attempt(next.target));
+        let asked = Asked::GoOn;
+        Noted { asked, look, did }
+    }
+
     /// What the chain sees now.
     pub fn look(&self, now: Moment, plan: &Plan, core: &mut Core) -> Look {
         let Some(Action::Serve(serve)) = action(plan, self.decision) else {

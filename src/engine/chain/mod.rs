@@ -11,6 +11,7 @@
 //! of it. What it must never do: send a request where a `forbid` masks, move on after content has reached the client,
 //! repeat after silence, sleep past the deadline, or keep a place in flight that it does not use.
 
+mod calls;
 mod finish;
 mod hedge;
 mod keys;
@@ -37,6 +38,8 @@ use crate::engine::core::Core;
 use crate::policy::model::{Action, AttemptFacts, PromptSize, Serve};
 use crate::policy::{Candidate, Decision, Plan};
 
+use self::calls::Calls;
+pub use self::calls::{Call, Called};
 use self::finish::{Blocked, reject};
 pub use self::finish::{By, Finish, Message, Reason};
 pub(super) use self::keys::CURED_BY_A_KEY;
@@ -86,6 +89,8 @@ pub struct Chain {
     /// The attempt that begins may go to a target whose breaker is open.
     lifeline: bool,
     committed: bool,
+    /// What it was asked and told, where that is noted.
+    calls: Option<Box<Calls>>,
 }
 
 /// What to do now.
@@ -175,6 +180,7 @@ impl Chain {
             stay: None,
             lifeline: false,
             committed: false,
+            calls: None,
         }
     }
 
@@ -209,6 +215,7 @@ impl Chain {
             self.running.is_none() && self.beside.is_none(),
             "an attempt ends before the next step"
         );
+        self.note_call(now, Called::Next);
         let serve = match action(plan, self.decision) {
             Some(Action::Serve(serve)) => serve,
             Some(Action::Reject(_)) | None => {
@@ -259,6 +266,11 @@ impl Chain {
     /// When all of it must be over.
     pub fn deadline(&self) -> Moment {
         self.deadline
+    }
+
+    /// When the client gives up unless it has something by then; of a whole answer [`Chain::deadline`] says it.
+    pub fn patience(&self) -> Moment {
+        self.patience
     }
 
     /// When the client must have something: with the first content its patience is no longer tried.

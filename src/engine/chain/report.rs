@@ -8,7 +8,7 @@ use crate::engine::board::Cell;
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{Rule, epoch_of, passes};
 use crate::engine::breaker::{Health, Rules};
-use crate::engine::chain::{Chain, End, Form, Running};
+use crate::engine::chain::{Called, Chain, End, Form, Running};
 use crate::engine::core::Core;
 use crate::policy::Plan;
 use crate::policy::model::{Measure, PromptSize};
@@ -27,8 +27,12 @@ impl Chain {
         };
         running.content = true;
         let (target, ttft) = (running.target, now.since(running.started));
+        let attempt = running.index;
         self.committed = true;
-        self.history.content(running.index, ttft);
+        self.history.content(attempt, ttft);
+        if let Some(calls) = &mut self.calls {
+            calls.note(now.since(self.begun), Called::Content { attempt });
+        }
         let stale = {
             let Some(cell) = core.board.cell(target) else {
                 return;
@@ -68,6 +72,12 @@ impl Chain {
         let running = self.running.take();
         assert!(running.is_some(), "an attempt ends exactly once");
         let Some(running) = running else { return };
+        let called = Called::Ended {
+            attempt: running.index,
+            end,
+            gap: running.gap,
+        };
+        self.note_call(now, called);
         self.release(now, core, &running, Some(end.outcome));
         let waited = now.since(running.started);
         let silent = !running.content && SILENCE.has(end.outcome);
@@ -119,6 +129,9 @@ impl Chain {
             both.iter().any(Option::is_some),
             "an attempt ends exactly once"
         );
+        let [at_hand, _] = &both;
+        let gap = at_hand.map_or(Span::ZERO, |running| running.gap);
+        self.note_call(now, Called::Abandoned { gap });
         for running in both.iter().flatten() {
             self.release(now, core, running, None);
             forsake(now, running, self.history.prompt, core);

@@ -4,7 +4,7 @@ use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::balance::bit;
 use crate::engine::chain::survey::Survey;
 use crate::engine::chain::verdict::{Verdict, verdict};
-use crate::engine::chain::{Attempt, Chain, action};
+use crate::engine::chain::{Attempt, Called, Chain, action};
 use crate::engine::core::Core;
 use crate::policy::Plan;
 use crate::policy::model::Action;
@@ -27,6 +27,7 @@ impl Chain {
             self.running.is_none(),
             "an attempt ends before the next one"
         );
+        self.note_call(now, Called::GoOn);
         let Some(Action::Serve(serve)) = action(plan, self.decision) else {
             return None;
         };

@@ -1,6 +1,7 @@
 //! A decision as its record tells it, `switchover.decision/1`: names in place of ids, whole microseconds from the request's
 //! beginning in place of moments. It is written by the gateway and read back by commands.
 
+mod log;
 mod read;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::engine::{Asked, AttemptRecord, Did, Noted, Sight, Stand, State};
 use crate::ops::decision::DecisionNotes;
 use crate::policy::{Caps, Kept, OwnedFacts, Plan};
 
+pub use self::log::{Doings, ToldCall, ToldChange, ToldLine, ToldLog, ToldTick};
 pub use self::read::Unreadable;
 
 /// What the first field says.
@@ -48,6 +50,9 @@ pub struct Told {
     pub steps: Vec<ToldStep>,
     /// What came of it.
     pub attempts: Vec<ToldAttempt>,
+    /// What its chain was told, where all requests are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<ToldLog>,
 }
 
 /// Facts, by their words.
@@ -86,7 +91,7 @@ pub struct ToldFacts {
 }
 
 /// A step of the chain.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ToldStep {
     asked: ToldAsked,
     at_us: u64,
@@ -96,7 +101,7 @@ pub struct ToldStep {
     candidates: Vec<ToldSight>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum ToldAsked {
     Next,
@@ -114,7 +119,7 @@ enum ToldDid {
 }
 
 /// How a candidate stood.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct ToldSight {
     target: String,
     /// `free`, `ramp`, `probe`, or why not.
@@ -143,7 +148,7 @@ struct ToldSight {
 }
 
 /// A breaker that is not closed.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct ToldBreaker {
     state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,7 +165,7 @@ struct ToldBreaker {
     clippy::struct_excessive_bools,
     reason = "independent facts of one attempt, each told by its name"
 )]
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ToldAttempt {
     /// Where it went.
     pub target: String,
@@ -188,7 +193,10 @@ impl Told {
     /// came to a route.
     pub fn new(notes: &DecisionNotes, plan: &Plan, time: &str) -> Option<Self> {
         let record = &notes.record;
-        let names = Names { plan, notes };
+        let names = Names {
+            plan,
+            begun: notes.begun,
+        };
         if plan.policy.hash != record.policy {
             return None;
         }
@@ -211,6 +219,7 @@ impl Told {
                 .iter()
                 .map(|it| names.attempt(&it))
                 .collect(),
+            log: ToldLog::new(notes),
         })
     }
 }
@@ -258,7 +267,7 @@ fn sort_out<'k>(
 
 struct Names<'n> {
     plan: &'n Plan,
-    notes: &'n DecisionNotes,
+    begun: Moment,
 }
 
 impl Names<'_> {
@@ -335,7 +344,7 @@ impl Names<'_> {
     }
 
     fn since(&self, moment: Moment) -> u64 {
-        moment.since(self.notes.begun).as_micros()
+        moment.since(self.begun).as_micros()
     }
 
     fn route(&self, route: RouteId) -> Option<String> {
@@ -344,9 +353,13 @@ impl Names<'_> {
     }
 
     fn target(&self, target: TargetId) -> String {
-        let found = self.plan.policy.targets.get(target.index());
-        found.map_or("?", |target| &target.name).to_owned()
+        target_name(self.plan, target)
     }
+}
+
+fn target_name(plan: &Plan, target: TargetId) -> String {
+    let found = plan.policy.targets.get(target.index());
+    found.map_or("?", |target| &target.name).to_owned()
 }
 
 const FREE: &str = "free";

@@ -121,6 +121,18 @@ impl Told {
 }
 
 impl ToldStep {
+    /// When it was, from the chain's beginning.
+    pub const fn at(&self) -> Span {
+        Span::from_micros(self.at_us)
+    }
+
+    /// The state of a candidate's breaker, if it is one of its candidates.
+    pub fn breaker_of(&self, target: &str) -> Option<&str> {
+        let sight = self.candidates.iter().find(|it| it.target == target)?;
+        let breaker = sight.breaker.as_ref();
+        Some(breaker.map_or(State::Closed.as_str(), |breaker| &breaker.state))
+    }
+
     /// The step under a plan, for a request whose chain began at `begun`. Candidates that the plan does not have are left out.
     pub fn noted(&self, plan: &Plan, route: RouteId, begun: Moment) -> Noted {
         let sights = self.candidates.iter();
@@ -218,6 +230,11 @@ impl ToldAttempt {
             .ttft_us
             .map(|ttft| Span::from_micros(self.started_us + ttft));
         (started, content, self.ended_us.map(Span::from_micros))
+    }
+
+    /// Whether it was a probe of a breaker.
+    pub const fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// Whether it ran beside another one.

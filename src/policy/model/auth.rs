@@ -20,6 +20,8 @@ pub enum SecretSource {
     Env(Box<str>),
     /// `file("path")`, one trailing newline is not part of it.
     File(Box<str>),
+    /// None: where nobody is asked who could tell, as in rehearsals on loopback. No policy says it.
+    Placeholder,
 }
 
 impl fmt::Display for SecretSource {
@@ -27,6 +29,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "env({name:?})"),
             Self::File(path) => write!(f, "file({path:?})"),
+            Self::Placeholder => f.write_str("nowhere"),
         }
     }
 }

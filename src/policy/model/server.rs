@@ -68,6 +68,13 @@ pub struct Records {
     pub max_size: u64,
 }
 
+impl Records {
+    /// Whether they are of all requests: then they say all that the engine was told.
+    pub const fn are_whole(&self) -> bool {
+        self.share >= 1_000_000
+    }
+}
+
 /// How a request looks in the access log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogForm {

@@ -22,12 +22,11 @@ const fn free(word: &'static str, shape: &'static str, doc: &'static str) -> Row
 pub(in crate::policy) const DRILL: Block = Block {
     word: "drill",
     rows: &[
-        Row {
-            word: "schedule",
-            form: Form::Free("schedule = cron(\"0 10 * * tue\", tz = \"Europe/Berlin\")"),
-            later: true,
-            doc: "when a gateway runs it by itself: minute, hour, day, month, day of the week; the zone is UTC where it is left out",
-        },
+        free(
+            "schedule",
+            "schedule = cron(\"0 10 * * tue\", tz = \"Europe/Berlin\")",
+            "when a gateway runs it by itself: minute, hour, day, month, day of the week; the zone is UTC where it is left out",
+        ),
         free(
             "traffic",
             "traffic = synthetic(20/s)",
@@ -112,7 +111,7 @@ pub(in crate::policy) const INJECT: Block = Block {
         open(
             "connect",
             Type::Word(NoConnection::WORDS),
-            "no connection: it is refused, nobody answers, or the handshake fails. `dns` needs a resolver: it does not run on the virtual clock",
+            "no connection: it is refused, nobody answers, the handshake fails, or the name has no address (`dns`), for which a gateway waits until `connect_timeout`",
         ),
         open("latency", TIME, "everything comes so much later"),
         open(

@@ -94,11 +94,10 @@ impl Hit {
         registration: &Registration,
     ) -> Result<Link, DialFailure> {
         let far = match (self.fault, scripted(self.format, self.fault)) {
-            (Fault::Connect(NoConnection::Refuse | NoConnection::Dns), _) => {
-                return Err(DialFailure::Connect);
-            }
+            (Fault::Connect(NoConnection::Refuse), _) => return Err(DialFailure::Connect),
             (Fault::Connect(NoConnection::Tls), _) => return Err(DialFailure::Tls),
-            (Fault::Connect(NoConnection::Hang), _) => {
+            // A name without an address is waited for as long (`dial`).
+            (Fault::Connect(NoConnection::Hang | NoConnection::Dns), _) => {
                 self.hang(until, registration).await?;
                 return Box::pin(dial(peer, registration, until)).await;
             }

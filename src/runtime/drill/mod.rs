@@ -20,7 +20,7 @@ mod run;
 mod state;
 pub(super) mod synthetic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -36,7 +36,8 @@ use crate::runtime::clock;
 use crate::runtime::generation::Generation;
 use crate::runtime::log;
 use crate::runtime::shared::Shared;
-use crate::sim::rehearsal::{Conclusion, Drilled, Record, requests, requests_of};
+use crate::runtime::timetable::{Due, Timetable};
+use crate::sim::rehearsal::{self, Conclusion, Drilled, Record, Report, requests, requests_of};
 
 pub(super) use self::meet::{Hit, hit};
 pub(super) use self::pages::{PATH, page};
@@ -62,6 +63,8 @@ struct Runs {
     past: BTreeMap<Box<str>, Past>,
     /// How many ended how.
     ended: BTreeMap<(Box<str>, Conclusion), u64>,
+    /// The reports of each drill's last runs that are over, newest first.
+    reports: BTreeMap<Box<str>, VecDeque<String>>,
 }
 
 /// A run that is over. What it ran by is given back.
@@ -153,11 +156,18 @@ impl Drills {
             counts: run.counts(),
             hits: run.hits(),
         };
+        let report = rehearsal::json(&[Report {
+            file: past.file.clone(),
+            drills: vec![past.drilled.clone()],
+        }]);
         let mut runs = self.lock();
         runs.running = None;
         let name: Box<str> = run.name().into();
         let ended = (name.clone(), past.drilled.conclusion);
         *runs.ended.entry(ended).or_default() += 1;
+        let reports = runs.reports.entry(name.clone()).or_default();
+        reports.push_front(report);
+        reports.truncate(REPORTS_MAX);
         runs.past.insert(name, past);
         self.on.store(0, Ordering::Relaxed);
     }
@@ -209,7 +219,7 @@ impl Drills {
     }
 
     /// All drills of the newest policy, in numbers.
-    pub(super) fn figures(&self, plan: &Plan) -> Vec<DrillFigures> {
+    pub(super) fn figures(&self, plan: &Plan, timetable: &Timetable) -> Vec<DrillFigures> {
         let runs = self.lock();
         let figures = |drill: &Drill| {
             let (on, past) = (runs.on(&drill.name), runs.past.get(&drill.name));
@@ -229,12 +239,27 @@ impl Drills {
                     .map(|run| run.hits())
                     .or_else(|| Some(past?.hits))
                     .unwrap_or_default(),
+                last: past.filter(|_| on.is_none()).map(|past| {
+                    let passed = past.drilled.conclusion == Conclusion::Passed;
+                    (unix_of(past.begun), passed)
+                }),
+                next: timetable.coming(&drill.name).and_then(|it| it.next),
+                skipped: timetable
+                    .skipped()
+                    .filter(|(name, ..)| *name == &*drill.name)
+                    .map(|(_, reason, count)| (reason, count))
+                    .collect(),
                 runs: ended
                     .map(|((_, how), &count)| (how.as_str(), count))
                     .collect(),
             }
         };
         plan.policy.drills.iter().map(figures).collect()
+    }
+
+    /// The report of a run of a drill that is over, as JSON: the newest one's, or that of so many runs before.
+    pub(super) fn past(&self, name: &str, back: usize) -> Option<String> {
+        self.lock().reports.get(name)?.get(back).cloned()
     }
 
     /// A breaker of requests has changed.
@@ -263,6 +288,26 @@ impl Drills {
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins the drills whose time has come at this wall time, in Unix seconds. One that cannot begin is skipped, not put off.
+pub(super) fn begin_due(shared: &Arc<Shared>, now: i64) {
+    let plan = Arc::clone(&shared.generation().plan);
+    let due = shared.timetable().look(&plan.policy, now);
+    for Due { drill, late } in due {
+        let skipped = if late {
+            Some(("late", LATE.to_owned()))
+        } else {
+            let refused = shared.drills.start(shared, &drill, None).err();
+            refused.map(|refused| (refused.as_str(), refused.to_string()))
+        };
+        if let Some((reason, why)) = skipped {
+            shared.timetable().skip(&drill, reason);
+            log::note(&format!(
+                "drill {drill}: its time has come, and it is skipped: {why}"
+            ));
+        }
     }
 }
 
@@ -307,10 +352,95 @@ fn unbroken(generation: &Generation) -> Result<(), Refused> {
     Err(Refused::BreakerOpen(name.to_owned()))
 }
 
+/// Reports of each drill that are kept: some ten KiB each.
+const REPORTS_MAX: usize = 8;
+/// Why one is skipped that is late.
+const LATE: &str = "nobody looked at the clock then: the machine slept, or its clock was set";
 /// Requests that one drill makes at the most: each is answered by a provider, who bills it.
 const REQUESTS_MAX: u64 = 100_000;
+
+/// A moment in Unix seconds.
+fn unix_of(at: Moment) -> u64 {
+    let ago = clock::now().since(at).as_secs();
+    clock::unix_seconds().saturating_sub(ago)
+}
 
 /// A moment of a run, from its beginning.
 fn since(begun: Moment, at: Moment) -> Span {
     at.since(begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::begin_due;
+    use crate::policy;
+    use crate::runtime::{Gateway, Options, clock};
+    use crate::sim::rehearsal::Conclusion;
+
+    /// Two drills at the minute that comes, by UTC.
+    fn plan(at: i64) -> String {
+        let (minute, hour) = (at / 60 % 60, at / 3_600 % 24);
+        let drill = |name: &str| {
+            format!(
+                "drill {name} {{\n  schedule = cron(\"{minute} {hour} * * *\")\n  \
+                 traffic = synthetic(20/s, arrivals = even)\n  for = 1s\n  expect {{ success >= 99% }}\n}}\n"
+            )
+        };
+        format!(
+            "policy 1\nprovider alpha {{\n  kind = simulated\n  simulate {{ ttft = 1ms..2ms, tokens = 2 }}\n  \
+             model chat = \"chat\"\n}}\nroute default {{ tier 1 {{ alpha.chat }} }}\n{}{}",
+            drill("one"),
+            drill("two")
+        )
+    }
+
+    #[test]
+    fn drills_begin_when_it_is_time_one_at_a_time() {
+        let at = i64::try_from(clock::unix_seconds()).unwrap() / 60 * 60 + 60;
+        let text = plan(at);
+        let (policy, _) = policy::load(&[("p.policy", &*text)], "p.policy", &[]).unwrap();
+        let any = || Some("127.0.0.1:0".to_owned());
+        let options = Options {
+            listen: any(),
+            admin: any(),
+            cores: Some(1),
+            transitions: Some(channel().0),
+            ..Options::default()
+        };
+        let gateway = Gateway::start(policy, &options).unwrap();
+        let shared = &gateway.shared;
+        // The minute may have come meanwhile, for the gateway's own look at the clock.
+        begin_due(shared, at - 1);
+        begin_due(shared, at + 1);
+        let figures = || shared.drills.figures(&gateway.plan(), &shared.timetable());
+        let [one, two] = &*figures() else { panic!() };
+        assert!(one.running || one.last.is_some(), "{one:?}");
+        assert_eq!(one.next, Some(at + 86_400));
+        assert_eq!(two.skipped, [("running", 1)]);
+        let over = || {
+            let report = gateway.drill_report("one").unwrap();
+            report.conclusion != Conclusion::Running
+        };
+        for _ in 0..1_000 {
+            if over() && !figures()[0].running {
+                break;
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        let report = gateway.drill_report("one").unwrap();
+        assert_eq!(report.conclusion, Conclusion::Passed, "{report:?}");
+        let [one, _] = &*figures() else { panic!() };
+        assert!(matches!(one.last, Some((_, true))), "{one:?}");
+        let kept = shared.drills.past("one", 0).unwrap();
+        assert!(kept.contains("\"passed\"") && shared.drills.past("one", 1).is_none());
+        // A day later nobody looked in time.
+        begin_due(shared, at + 86_400 + 300);
+        for drill in figures() {
+            assert!(drill.skipped.contains(&("late", 1)), "{drill:?}");
+        }
+    }
 }

@@ -21,11 +21,18 @@ pub(in crate::runtime) fn page(
 ) -> Page {
     let plan = Arc::clone(&shared.generation().plan);
     let Some(rest) = path.strip_prefix(PATH).filter(|rest| !rest.is_empty()) else {
-        return list(&shared.drills, &plan);
+        return list(shared, &plan);
     };
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     let Some((name, order)) = rest.split_once('/') else {
-        return report(&shared.drills, &plan, rest);
+        return match query.strip_prefix("back=").map(str::parse) {
+            None if query.is_empty() => report(&shared.drills, &plan, rest),
+            Some(Ok(back)) => past(&shared.drills, rest, back),
+            _ => error(
+                400,
+                "there is `back=N`: the report of so many runs before the last",
+            ),
+        };
     };
     if let Err(refused) = may_order() {
         return refused;
@@ -62,10 +69,15 @@ fn start(shared: &Arc<Shared>, name: &str, query: &str) -> Page {
     }
 }
 
-fn list(drills: &Drills, plan: &Plan) -> Page {
+fn list(shared: &Shared, plan: &Plan) -> Page {
     let anchor = Anchor::now();
+    let timetable = shared.timetable();
     let one = |status: DrillStatus| -> Value {
+        let coming = timetable.coming(&status.name);
+        let (schedule, next) = coming.map(|it| (it.cron, it.next_there)).unzip();
         json!({
+            "schedule": schedule,
+            "next": next.flatten(),
             "name": &*status.name,
             "state": if status.running { "running" } else { "idle" },
             "traffic": if status.live { "live" } else { "synthetic" },
@@ -77,8 +89,22 @@ fn list(drills: &Drills, plan: &Plan) -> Page {
             })),
         })
     };
-    let all: Vec<Value> = drills.list(plan).into_iter().map(one).collect();
+    let all: Vec<Value> = shared.drills.list(plan).into_iter().map(one).collect();
     ok(&json!({ "schema": "switchover.drills/1", "drills": all }))
+}
+
+/// The report of a run before.
+fn past(drills: &Drills, name: &str, back: usize) -> Page {
+    match drills.past(name, back) {
+        Some(body) => Page {
+            body,
+            ..ok(&Value::Null)
+        },
+        None => error(
+            404,
+            &format!("there is no such report of `{name}` any more"),
+        ),
+    }
 }
 
 fn report(drills: &Drills, plan: &Plan, name: &str) -> Page {

@@ -34,6 +34,17 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// A word for it in metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unknown(..) => "unknown",
+            Self::Running(_) => "running",
+            Self::BreakerOpen(_) => "breaker_open",
+            Self::Draining => "draining",
+            Self::Unfit(_) => "unfit",
+        }
+    }
+
     /// The status by which operators are told.
     pub const fn status(&self) -> u16 {
         match self {

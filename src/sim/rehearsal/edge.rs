@@ -135,7 +135,8 @@ impl<'p> Edge<'p> {
             let Some(Fault::Connect(why)) = fault else {
                 break fault;
             };
-            if why == NoConnection::Hang {
+            // Whose name has no address yet waits for one as long as for an answer.
+            if matches!(why, NoConnection::Hang | NoConnection::Dns) {
                 let left = u64::from(endpoints - tried);
                 let part = attempt.connect_by.since(at).as_nanos() / left.max(1);
                 at = at + Span::from_nanos(part);

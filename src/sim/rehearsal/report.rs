@@ -144,6 +144,15 @@ impl Drilled {
         }
     }
 
+    /// Of a drill that was not run, for this reason.
+    pub fn not_run(plan: &Plan, drill: &Drill, conclusion: Conclusion, why: String) -> Self {
+        Self {
+            conclusion,
+            why: Some(why),
+            ..Self::empty(plan, drill)
+        }
+    }
+
     fn empty(plan: &Plan, drill: &Drill) -> Self {
         Self {
             name: drill.name.to_string(),

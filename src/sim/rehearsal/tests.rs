@@ -239,9 +239,23 @@ fn slices_have_all_requests() {
 }
 
 #[test]
+fn a_name_without_an_address_costs_the_time_to_connect() {
+    let inject = |why: &str| format!("for = 40s\ninject alpha {{ connect = {why}, lasts = 20s }}");
+    let [dns, refused] = ["dns", "refuse"].map(|why| went(BOTH, &inject(why)));
+    for record in [&dns, &refused] {
+        assert_eq!(Sum::of(&record.requests).failed(), 0);
+        assert!(opened(record).is_some());
+    }
+    let slowest = |record: &Record| record.requests.iter().map(|it| it.ttft_us).max().unwrap();
+    assert!(slowest(&refused) < 1_000_000, "{}", slowest(&refused));
+    // The connect timeout is 1 s.
+    assert!(slowest(&dns) > 1_000_000, "{}", slowest(&dns));
+}
+
+#[test]
 fn what_a_virtual_clock_lacks_is_said() {
     let plan = plan(&format!(
-        "{BOTH}drill names {{ traffic = synthetic(5/s), inject alpha {{ connect = dns, lasts = 1m }}, expect {{ success > 99% }} }}\n\
+        "{BOTH}drill live {{ traffic = live(5%), inject alpha {{ status = 500, lasts = 1m }}, abort when live.error_rate > 5%, expect {{ success > 99% }} }}\n\
          drill clients {{ traffic = shadow(5%), inject alpha {{ status = 500, lasts = 1m }}, expect {{ success > 99% }} }}\n\
          drill crowd {{ traffic = synthetic(90000/s), for = 5m, inject alpha {{ status = 500 }}, expect {{ success > 99% }} }}\n"
     ));

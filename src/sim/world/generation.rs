@@ -434,6 +434,7 @@ fn keys(provider: &Provider) -> Vec<Box<str>> {
             .iter()
             .map(|secret| match &secret.source {
                 SecretSource::Env(name) | SecretSource::File(name) => name.clone(),
+                SecretSource::Placeholder => "placeholder".into(),
             })
             .collect(),
         Auth::None => vec![Box::default()],

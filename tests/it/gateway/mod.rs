@@ -25,6 +25,7 @@ mod queueing;
 mod recording;
 mod relaying;
 mod reloading;
+mod rerunning;
 mod rig;
 mod rotating;
 mod secrets;

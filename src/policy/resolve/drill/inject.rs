@@ -92,7 +92,7 @@ impl<'t> Resolver<'t> {
                 self.report(say::missing(stmt.key_place(), "inject", &what));
                 None
             }
-            [(word, place)] => self.one_fault(word, *place, fields, retry_after),
+            [(word, _)] => one_fault(word, fields, retry_after),
             [first, others @ ..] => {
                 for other in others.iter().filter(|other| other.0 != first.0) {
                     self.report(say::either_or(other.1, other.0, first.0, first.1));
@@ -100,36 +100,6 @@ impl<'t> Resolver<'t> {
                 None
             }
         }
-    }
-
-    fn one_fault(
-        &mut self,
-        word: &str,
-        place: Place,
-        fields: &Fields<'t>,
-        retry_after: Option<Span>,
-    ) -> Option<Fault> {
-        let text = || fields.text(word);
-        Some(match word {
-            "status" => Fault::Status {
-                status: u16::try_from(fields.int(word)?).ok()?,
-                retry_after,
-            },
-            "connect" => {
-                let why = NoConnection::from_word(text()?)?;
-                if why == NoConnection::Dns {
-                    self.note_later(place, "dns");
-                }
-                Fault::Connect(why)
-            }
-            "latency" => Fault::Latency(fields.span(word)?),
-            "ttft" => Fault::Ttft(fields.span(word)?),
-            "gap" => Fault::Gap(fields.span(word)?),
-            "stream" => Fault::Stream(Break::from_word(text()?)?),
-            "answer" => Fault::Answer(BadAnswer::from_word(text()?)?),
-            "key" => Fault::Key(BadKey::from_word(text()?)?),
-            _ => text().map(|_| Fault::ModelGone)?,
-        })
     }
 
     /// Whom `what` names.
@@ -241,4 +211,22 @@ impl<'t> Resolver<'t> {
         let endpoints = provider.endpoints.len() as u64;
         Some((targets, endpoints, provider.auth.secrets().len() as u64))
     }
+}
+
+fn one_fault(word: &str, fields: &Fields<'_>, retry_after: Option<Span>) -> Option<Fault> {
+    let text = || fields.text(word);
+    Some(match word {
+        "status" => Fault::Status {
+            status: u16::try_from(fields.int(word)?).ok()?,
+            retry_after,
+        },
+        "connect" => Fault::Connect(NoConnection::from_word(text()?)?),
+        "latency" => Fault::Latency(fields.span(word)?),
+        "ttft" => Fault::Ttft(fields.span(word)?),
+        "gap" => Fault::Gap(fields.span(word)?),
+        "stream" => Fault::Stream(Break::from_word(text()?)?),
+        "answer" => Fault::Answer(BadAnswer::from_word(text()?)?),
+        "key" => Fault::Key(BadKey::from_word(text()?)?),
+        _ => text().map(|_| Fault::ModelGone)?,
+    })
 }

@@ -1,12 +1,12 @@
 //! `drill` blocks: traffic, faults and when they come (`inject`), and what must be seen of them (`expect`). `checks` tells
-//! which of them can never show what they are for, `cron` when they run by themselves.
+//! which of them can never show what they are for.
 
 mod checks;
-mod cron;
 mod expect;
 mod inject;
 
 use crate::base::{ProviderId, Span};
+use crate::policy::cron::{Cron, is_zone};
 use crate::policy::diag::{naming as say, testing};
 use crate::policy::drill::{
     Arrivals, Drill, Expect, Expected, Injection, Manner, Schedule, Traffic,
@@ -158,20 +158,23 @@ impl<'t> Resolver<'t> {
         let (Kind::Str(text), None) = (&self.deref(&cron.expr, &[]).kind, &cron.value) else {
             return self.not_so(call.place, "schedule", SCHEDULE);
         };
-        if let Err(wrong) = cron::check(text) {
-            self.report(testing::no_cron(cron.expr.place, &wrong));
-            return None;
-        }
+        let cron = match Cron::parse(text) {
+            Ok(cron) => cron,
+            Err(wrong) => {
+                self.report(testing::no_cron(cron.expr.place, &wrong));
+                return None;
+            }
+        };
         let zone = match zone.map(|zone| (zone, &self.deref(zone, &[]).kind)) {
             None => "UTC",
-            Some((_, Kind::Str(zone))) if cron::is_zone(zone) => zone,
+            Some((_, Kind::Str(zone))) if is_zone(zone) => zone,
             Some((zone, _)) => {
                 self.report(testing::no_zone(zone.place));
                 return None;
             }
         };
         Some(Schedule {
-            cron: (**text).into(),
+            cron,
             zone: zone.into(),
         })
     }
