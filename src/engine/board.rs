@@ -23,7 +23,7 @@
 use std::ops::Deref;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::base::{Moment, ProviderId, Span, TargetId, hash};
 use crate::engine::adaptive::{self, Adaptive};
@@ -57,6 +57,8 @@ pub struct Board {
     pub(super) domains: Box<[Domain]>,
     cores: usize,
     seed: u64,
+    /// Held by ticks, and by whoever notes what they must not fall into.
+    pub(super) still: Mutex<()>,
 }
 
 /// A breaker changed between two ticks.
@@ -188,6 +190,7 @@ impl Board {
             guards: Guards::new(plan, cores),
             cores,
             seed,
+            still: Mutex::default(),
         }
     }
 
@@ -201,6 +204,7 @@ impl Board {
     /// Sums what the cores counted, judges every breaker and gives those that changed since the last tick, also where it
     /// was a core that changed them. Reads one cache line for each core and target. One thread calls it.
     pub fn tick(&self, now: Moment) -> Vec<Transition> {
+        let _still = self.still();
         self.promote(now);
         let mut changed = Vec::new();
         for cell in &self.cells {

@@ -3,7 +3,7 @@
 //! look at a byte.
 
 use crate::base::Moment;
-use crate::engine::{Asked, Attempt, Did, Noted, Step};
+use crate::engine::{Asked, Attempt, Board, Did, Noted, Step};
 use crate::exchange::Exchange;
 use crate::exchange::context::Context;
 use crate::ops::{ChainLog, DecisionNotes, Ending, Record, Wanted};
@@ -49,6 +49,8 @@ impl Exchange {
         context: &mut Context<'_>,
         take: impl FnOnce(&mut Self, &mut Context<'_>) -> Option<Attempt>,
     ) -> Option<Attempt> {
+        let board = self.chain.as_ref().and_then(|it| it.noting(context.core));
+        let _still = board.as_deref().map(Board::still);
         let noting = self.steps.is_some();
         let look = match &self.chain {
             Some(chain) if noting => Some(chain.look(now, context.plan, context.core)),

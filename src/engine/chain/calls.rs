@@ -2,11 +2,14 @@
 //! gives another engine the same calls gets the same decisions (`sim/replay`). Only chains note it whose every fellow is
 //! recorded, too; the others pay for a look at a word.
 
+use std::sync::{Arc, MutexGuard, PoisonError};
+
 use crate::base::{Moment, Outcome, Span, TargetId};
 use crate::engine::board::Board;
 use crate::engine::breaker::slot::{Slot, Totals};
 use crate::engine::breaker::word::State;
 use crate::engine::chain::{Chain, End, Running};
+use crate::engine::core::Core;
 use crate::policy::Plan;
 
 /// One call.
@@ -70,6 +73,13 @@ impl Chain {
         (!calls.cut).then_some(calls.list)
     }
 
+    /// The board, for as long as no tick may come between: a step that is noted sees all its candidates as they are at one
+    /// moment, and a tick finds all that a call brings counted, or nothing of it. `None` where nothing is noted.
+    pub fn noting(&self, core: &Core) -> Option<Arc<Board>> {
+        let noting = self.calls.as_ref();
+        noting.map(|_| Arc::clone(core.board()))
+    }
+
     /// Whether an attempt is under way.
     pub fn is_running(&self) -> bool {
         self.running.is_some() || self.beside.is_some()
@@ -104,6 +114,11 @@ impl Calls {
 
 /// What ticks are put in order by, among what requests report.
 impl Board {
+    /// No tick changes anything while this is held.
+    pub fn still(&self) -> MutexGuard<'_, ()> {
+        self.still.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Of each target, how much the last tick found counted.
     pub fn seen(&self) -> impl Iterator<Item = u64> + '_ {
         self.cells.iter().map(|cell| {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{Moment, Span, TargetId, hash};
 use crate::engine::balance::bit;
-use crate::engine::board::Cell;
+use crate::engine::board::{Board, Cell};
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{Rule, State, Word};
 use crate::engine::chain::survey::{Survey, View};
@@ -130,6 +130,8 @@ impl Chain {
     /// # Panics
     /// While an attempt runs.
     pub fn next_noted(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> (Step, Noted) {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         let look = self.look(now, plan, core);
         let step = self.next(now, plan, core);
         let did = match step {
@@ -143,6 +145,8 @@ impl Chain {
 
     /// As [`Chain::hedge`], and what was seen.
     pub fn hedge_noted(&mut self, now: Moment, plan: &Plan, core: &mut Core) -> Noted {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         let look = self.look(now, plan, core);
         let second = self.hedge(now, plan, core);
         let did = second.map_or(Did::Nothing, |second| Did::Attempt(second.target));
@@ -161,6 +165,8 @@ impl Chain {
         core: &mut Core,
         able: impl Fn(TargetId) -> bool,
     ) -> Noted {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         let look = self.look(now, plan, core);
         let next = self.go_on(now, plan, core, able);
         let did = next.map_or(Did::Nothing, |next| Did::Attempt(next.target));

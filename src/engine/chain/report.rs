@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::limits::{KEY_REST, MODEL_REST, QUOTA_REST};
 use crate::base::{Moment, Outcome, OutcomeSet, Span, TargetId};
-use crate::engine::board::Cell;
+use crate::engine::board::{Board, Cell};
 use crate::engine::breaker::gate::Gate;
 use crate::engine::breaker::word::{Rule, epoch_of, passes};
 use crate::engine::breaker::{Health, Rules};
@@ -20,6 +20,8 @@ impl Chain {
     /// # Panics
     /// Without a running attempt.
     pub fn content(&mut self, now: Moment, _plan: &Plan, core: &mut Core) {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         let running = self.running.as_mut();
         assert!(running.is_some(), "content comes from a running attempt");
         let Some(running) = running.filter(|running| !running.content) else {
@@ -66,6 +68,8 @@ impl Chain {
     /// # Panics
     /// Without a running attempt.
     pub fn ended(&mut self, now: Moment, plan: &Plan, core: &mut Core, end: End) {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         if end.outcome == Outcome::Ok {
             self.overtake(now, core);
         }
@@ -121,6 +125,8 @@ impl Chain {
     /// # Panics
     /// Without a running attempt.
     pub fn abandoned(&mut self, now: Moment, _plan: &Plan, core: &mut Core) {
+        let board = self.noting(core);
+        let _still = board.as_deref().map(Board::still);
         let both = [
             self.running.take(),
             self.beside.take().map(|beside| *beside),

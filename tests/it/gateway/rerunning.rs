@@ -151,7 +151,6 @@ fn plan(text: &str) -> Plan {
 }
 
 #[test]
-#[ignore = "a tick that falls into a step's look at its candidates is seen by half of it: about one run in ten differs there"]
 fn an_engine_that_is_told_the_same_does_the_same() {
     for io in Io::BOTH {
         let (folder, text, lines, asked) = log(io);
