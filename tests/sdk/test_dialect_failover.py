@@ -45,6 +45,10 @@ def scripted(fault, format):
     return fault.replace("@", str(EMPTY_EVENTS[format]))
 
 
+# Of what speaks Chat Completions, who refuses names of calls that others make.
+NARROW = ("openai", "azure_openai", "mistral")
+
+
 @pytest.mark.parametrize("plan", CASES, ids=["-".join(map(str, case)) for case in CASES.values()])
 def test_the_second_answers_in_its_own_format(plan, gateway, providers):
     """Failures before the first content, inside a 200, too: litellm #6957, #26067, #38153, #38606, #38610, portkey #741."""
@@ -63,7 +67,11 @@ def test_the_second_answers_in_its_own_format(plan, gateway, providers):
     assert CLIENT_KEY not in json.dumps([asked, seen])
     if formats[0] != it.format:
         is_said(asked, formats[0])
-    if passed:
+    if passed and second in NARROW and it.format == "chat":
+        # A name of a call that such a provider refuses is replaced, and that in the call and in its result alike.
+        assert not holds(seen, PAST.id)
+        is_said(seen, formats[1])
+    elif passed:
         assert holds(seen, PAST.id)
         # Its own thoughts go back to a provider; those in Chat Completions are never OpenAI's.
         assert [holds(seen, text) for text in (PAST.proof, PAST.thought)] == [it.format != "chat"] * 2

@@ -92,7 +92,12 @@ pub(super) fn write(
         out.key("tools").try_array(|out| {
             if turn.tools.is_empty() {
                 // The client sends none any more, and Bedrock insists: the ones that were called, as far as they are known.
-                return talk.called().into_iter().try_for_each(|name| {
+                let called = talk.called();
+                if called.is_empty() {
+                    let why = "hold the result of a call that is not among them, and Bedrock asks for the tool";
+                    return Err(Unsupported::new("messages", why));
+                }
+                return called.into_iter().try_for_each(|name| {
                     write_tool(
                         &Tool {
                             name,
