@@ -45,12 +45,7 @@ pub(super) fn echo(format: Format, body: Node<'_>) -> Echo {
 }
 
 /// Writes a whole answer in `format`, one that clients speak.
-pub(super) fn write_answer(
-    format: Format,
-    answer: &Answer<'_>,
-    reply: &Reply,
-    out: &mut Writer<'_>,
-) {
+pub fn write_answer(format: Format, answer: &Answer<'_>, reply: &Reply, out: &mut Writer<'_>) {
     match format {
         Format::Responses => responses::write_answer(answer, reply, out),
         Format::Messages => messages::write_answer(answer, reply, out),
@@ -90,15 +85,20 @@ pub fn error_event(format: Format, error: &ClientError<'_>, out: &mut Vec<u8>) {
 
 /// Writes a stream's events.
 #[derive(Debug)]
-pub(super) enum StreamWriter {
+pub enum StreamWriter {
+    /// For clients of Chat Completions.
     Chat(chat::Writer),
+    /// Of Responses.
     Responses(Box<responses::Writer>),
+    /// Of Anthropic Messages.
     Messages(messages::Writer),
+    /// Of Gemini.
     Gemini(gemini::Writer),
 }
 
 impl StreamWriter {
-    pub(super) fn new(format: Format, reply: Reply) -> Self {
+    /// For a client that speaks `format`.
+    pub fn new(format: Format, reply: Reply) -> Self {
         match format {
             Format::Responses => Self::Responses(Box::new(responses::Writer::new(reply))),
             Format::Messages => Self::Messages(messages::Writer::new(reply)),
@@ -109,7 +109,8 @@ impl StreamWriter {
         }
     }
 
-    pub(super) fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    /// Appends what `event` is there.
+    pub fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Chat(writer) => writer.write(event, out),
             Self::Responses(writer) => writer.write(event, out),

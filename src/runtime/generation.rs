@@ -95,11 +95,11 @@ impl Generation {
     }
 
     /// One for the requests of a drill: the same plan, providers and keys, with a board, counters and connections that no
-    /// other request sees. What health checks say is the same.
+    /// other request sees. What health checks say of endpoints its run tells it.
     pub(super) fn for_drill(&self) -> Self {
         let plan = Arc::clone(&self.plan);
         let cores = self.board.cores();
-        let board = Board::new(&plan, cores).sharing_health(&self.board);
+        let board = Board::new(&plan, cores);
         let counters = counters(&plan.policy, cores);
         let materials = Materials {
             outlets: Arc::clone(&self.outlets),

@@ -64,7 +64,7 @@ use std::thread::{self, JoinHandle};
 use crate::base::{Moment, Span, hash};
 use crate::engine::{BoundStatus, TargetStatus, Transition};
 use crate::ops::{DecisionNotes, DecisionSink, LogSink, Record, TickSink, Totals};
-use crate::policy::model::LogForm;
+use crate::policy::model::{Auth, LogForm, ProviderKind};
 use crate::policy::{Plan, Policy};
 use crate::sim::rehearsal::{self, Drilled};
 
@@ -318,6 +318,12 @@ fn start_simulated(policy: &mut Policy) -> Result<Option<SimulatedServers>, Stri
                 name: provider.name.clone(),
                 simulation: provider.simulation.clone()?,
                 seed: hash::of_bytes(policy.hash, provider.name.as_bytes()),
+                credential: match provider.auth {
+                    Auth::Key { style, .. } if provider.kind != ProviderKind::Simulated => {
+                        Some(style)
+                    }
+                    _ => None,
+                },
             })
         })
         .collect();

@@ -65,6 +65,8 @@ struct Desk {
     drill: Option<Journal>,
     /// Which of the clients' requests the drill that is on has copied.
     copying: Option<Arc<Copying>>,
+    /// The serial number of the drill that is or was about clients' requests.
+    attending: u64,
     ids: Ids,
 }
 
@@ -116,6 +118,7 @@ impl Worker {
                 shadows: None,
                 drill: None,
                 copying: None,
+                attending: 0,
                 ids: Ids {
                     seed,
                     count: 0,
@@ -416,17 +419,21 @@ impl Worker {
                 }
                 Ok(Errand::Attend(drill)) => {
                     let desk = &mut *self.desk.borrow_mut();
+                    desk.attending = drill.serial;
                     desk.copying.clone_from(&drill.copying);
                     if drill.is_live() {
                         desk.journal.tell(Some(drill.tap.clone()));
                     }
                 }
-                Ok(Errand::Leave) => {
+                Ok(Errand::Leave(serial)) => {
                     let desk = &mut *self.desk.borrow_mut();
-                    desk.journal.tell(None);
-                    desk.copying = None;
+                    if desk.attending <= serial {
+                        desk.journal.tell(None);
+                        desk.copying = None;
+                    }
                     self.drill.take();
-                    self.view_of_drill.take();
+                    let mut view = self.view_of_drill.borrow_mut();
+                    view.take_if(|(of, _)| *of <= serial);
                 }
                 Err(TryRecvError::Empty) => {
                     // Requests of a drill come at their time, and not when a worker at rest looks up.

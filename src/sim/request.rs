@@ -214,6 +214,11 @@ impl Request {
             it.key("model").string(model);
             if self.stream {
                 it.key("stream").bool(true);
+                if chat {
+                    // Or what it takes is not told.
+                    it.key("stream_options")
+                        .object(|it| it.key("include_usage").bool(true));
+                }
             }
             self.metadata(it);
             self.bound(it);
@@ -389,6 +394,7 @@ mod tests {
         let told: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!(told["model"], "gpt-5");
         assert_eq!(told["stream"], true);
+        assert_eq!(told["stream_options"]["include_usage"], true);
         assert_eq!(told["max_completion_tokens"], 7);
     }
 

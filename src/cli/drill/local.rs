@@ -1,5 +1,6 @@
 //! `switchover drill --local`: drills over sockets, in real time. A gateway in this process runs the plan; its providers are
-//! simulated ones on loopback, which take the time that the drill assumes. No credential is read, nothing leaves the machine.
+//! simulated ones on loopback, which answer each in its own format and take the time that the drill assumes. No credential is
+//! read, nothing leaves the machine.
 //!
 //! ```text
 //!   plan ─ standing in ─▶ the same plan, its providers simulated ─▶ Gateway ─ start_drill ─▶ the controller of live drills
@@ -13,7 +14,7 @@ use crate::cli::DrillArgs;
 use crate::cli::terminal::Terminal;
 use crate::policy::drill::{Drill, Manner};
 use crate::policy::model::{
-    Auth, ClientTls, LogForm, Provider, ProviderKind, SecretRef, SecretSource, Simulation,
+    Auth, ClientTls, HealthCheck, LogForm, Provider, Question, SecretRef, SecretSource, Simulation,
 };
 use crate::policy::{Plan, Policy};
 use crate::runtime::{Gateway, Options};
@@ -63,24 +64,6 @@ pub(super) fn run(
     }
 }
 
-/// Says which providers are not what they are in the plan.
-pub(super) fn told(policy: &Policy, terminal: &mut Terminal) {
-    let names: Vec<&str> = in_another_format(policy).collect();
-    if !names.is_empty() {
-        terminal.tell(&format!(
-            "switchover: their own formats have no simulated form, so that they answer as OpenAI does: {}\n",
-            names.join(", ")
-        ));
-    }
-}
-
-/// The names of providers whose own format has no simulated form.
-fn in_another_format(policy: &Policy) -> impl Iterator<Item = &str> {
-    let providers = policy.providers.iter();
-    let others = providers.filter(|provider| !is_chat(provider.kind));
-    others.map(|provider| &*provider.name)
-}
-
 /// The same policy, whose providers are on this machine and answer as the drill assumes. All that hangs on places stays: ids,
 /// endpoints, keys.
 fn standing_in(policy: &Policy, drill: &Drill) -> Policy {
@@ -112,28 +95,19 @@ fn stand_in(provider: &mut Provider, manner: Manner) {
         tokens: manner.tokens,
         script: Vec::new(),
     });
-    if !is_chat(provider.kind) {
-        provider.kind = ProviderKind::Simulated;
+    if let Some(HealthCheck {
+        question: Question::Path { head, path },
+        ..
+    }) = &mut provider.health
+    {
+        // Whatever a provider answers at that path while it is well, a simulated one answers here.
+        (*head, *path) = (false, "/v1/models".into());
     }
     provider.discover = None;
     provider.tls = ClientTls::default();
     for endpoint in &mut provider.endpoints {
         endpoint.tls = false;
-        endpoint.base_path = "/v1".into();
     }
-}
-
-/// Whether a provider is asked at `/v1/chat/completions`, which simulated ones serve.
-const fn is_chat(kind: ProviderKind) -> bool {
-    !matches!(
-        kind,
-        ProviderKind::Anthropic
-            | ProviderKind::Gemini
-            | ProviderKind::Vertex
-            | ProviderKind::Bedrock
-            | ProviderKind::Cohere
-            | ProviderKind::AzureOpenAi
-    )
 }
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -142,7 +116,7 @@ const LOOK: Span = Span::from_millis(50);
 
 #[cfg(test)]
 mod tests {
-    use super::{in_another_format, standing_in};
+    use super::standing_in;
     use crate::base::Span;
     use crate::policy;
     use crate::policy::model::SecretSource;
@@ -164,6 +138,7 @@ mod tests {
         assert_eq!(other.hash, policy.hash);
         for (old, new) in policy.providers.iter().zip(&other.providers) {
             assert!(new.simulation.is_some(), "{}", new.name);
+            assert_eq!(new.kind, old.kind);
             assert_eq!(new.auth.secrets().len(), old.auth.secrets().len());
             assert_eq!(new.endpoints.len(), old.endpoints.len());
             assert!(new.endpoints.iter().all(|endpoint| !endpoint.tls));
@@ -177,7 +152,5 @@ mod tests {
         assert_eq!(openai.ttft.0, Span::from_millis(3));
         assert_eq!(openai.tokens, 6);
         assert_eq!(sim.simulation, policy.providers[3].simulation);
-        let named: Vec<&str> = in_another_format(&policy).collect();
-        assert_eq!(named, ["anthropic"]);
     }
 }

@@ -115,9 +115,6 @@ fn drilled(file: &str, args: &DrillArgs, terminal: &mut Terminal) -> Result<Repo
     };
     let wanted = |name: &str| args.run.as_ref().is_none_or(|part| name.contains(&**part));
     let drills = plan.policy.drills.iter().filter(|it| wanted(&it.name));
-    if args.local {
-        local::told(&plan.policy, terminal);
-    }
     let drills = drills
         .map(|drill| {
             if args.local {

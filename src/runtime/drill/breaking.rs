@@ -8,7 +8,7 @@ use crate::policy::drill::Break;
 use crate::runtime::clock;
 use crate::runtime::drill::meet::{Over, READ_BYTES, Stage, say};
 use crate::runtime::link::Link;
-use crate::sim::rehearsal::{error_answer, error_event};
+use crate::sim::provider::{error_answer, error_event};
 use crate::wire::eventstream;
 use crate::wire::h1::Framing;
 use crate::wire::h1::chunked::Decoder;

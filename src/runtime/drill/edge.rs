@@ -8,6 +8,7 @@ use crate::base::{Moment, RequestId, Span, hash};
 use crate::exchange::Contact;
 use crate::ops::Portion;
 use crate::policy::drill::{Drill, Fault, Injection};
+use crate::sim::rehearsal::Probe;
 
 /// The faults of one drill.
 #[derive(Debug)]
@@ -70,12 +71,28 @@ impl Edge {
 
     /// What an attempt meets at one of its provider's endpoints: the first of the drill's that hits it.
     pub(super) fn fault(&self, now: Moment, contact: &Contact, endpoint: u16) -> Option<Fault> {
-        if !self.holds(now) || !self.may_meet(contact.request) {
+        if !self.may_meet(contact.request) {
             return None;
         }
         let request = contact.request.0 & u128::from(u64::MAX);
         let request = u64::try_from(request).unwrap_or_default();
         let chance = hash::mix(hash::mix(self.seed, request), u64::from(contact.attempt));
+        self.met(
+            now,
+            &Probe {
+                target: contact.target,
+                endpoint,
+                key: contact.key,
+                chance,
+            },
+        )
+    }
+
+    /// The same for whoever asks there, by its own chance.
+    pub(super) fn met(&self, now: Moment, contact: &Probe) -> Option<Fault> {
+        if !self.holds(now) {
+            return None;
+        }
         let mut all = self.injections.iter().zip(&self.injected).zip(0_u64..);
         all.find_map(|((injection, injected), index)| {
             let hit = injected.load(Relaxed)
@@ -84,9 +101,9 @@ impl Edge {
                         && spot.key.is_none_or(|key| key == contact.key)
                         && spot
                             .endpoints
-                            .is_none_or(|(low, high)| (low..=high).contains(&endpoint))
+                            .is_none_or(|(low, high)| (low..=high).contains(&contact.endpoint))
                 });
-            let drawn = hash::scale(hash::mix(chance, index), 1_000_000);
+            let drawn = hash::scale(hash::mix(contact.chance, index), 1_000_000);
             (hit && drawn < u64::from(injection.share)).then_some(injection.fault)
         })
     }

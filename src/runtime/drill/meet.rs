@@ -31,7 +31,7 @@ use crate::runtime::link::{Link, Way};
 use crate::runtime::peer::Peer;
 use crate::runtime::sweep::{Registration, Sweeper};
 use crate::runtime::worker::Worker;
-use crate::sim::rehearsal::{Scripted, scripted};
+use crate::sim::provider::{Scripted, scripted};
 use crate::wire::h1::request;
 use crate::wire::h1::response::{self, ResponseHead};
 use crate::wire::h1::write;

@@ -12,6 +12,7 @@
 //! a word from the thread of the run.
 
 mod breaking;
+mod checks;
 mod edge;
 mod gather;
 pub(super) mod meet;

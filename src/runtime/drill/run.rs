@@ -11,6 +11,7 @@ use crate::base::{Moment, Span};
 use crate::ops::{self, Count};
 use crate::policy::drill::{Abort, Drill, Phase, Traffic};
 use crate::runtime::clock;
+use crate::runtime::drill::checks::Checks;
 use crate::runtime::drill::edge::RENEW_EVERY;
 use crate::runtime::drill::gather;
 use crate::runtime::drill::synthetic::{Errand, Request};
@@ -34,7 +35,7 @@ pub(super) fn spawn(
         controller.run();
         shared.drills.over(&run);
         // From now on nobody takes it up again.
-        controller.send_all(|| Errand::Leave);
+        controller.send_all(|| Errand::Leave(run.serial));
         controller.tell_the_end();
         Ok(())
     });
@@ -46,6 +47,7 @@ struct Controller<'r> {
     kinds: Vec<Arc<[u8]>>,
     workers: Vec<Sender<Errand>>,
     records: Receiver<ops::Record>,
+    checks: Checks,
     arrivals: Arrivals,
     coming: Option<Arrival>,
     /// Requests that were made, and those of them that are over.
@@ -81,6 +83,7 @@ impl<'r> Controller<'r> {
             kinds,
             workers,
             records,
+            checks: Checks::new(run, Arc::clone(&shared.generation().board)),
             coming: arrivals.next(),
             arrivals,
             made: 0,
@@ -99,6 +102,7 @@ impl<'r> Controller<'r> {
     fn run(&mut self) {
         let drill = self.run.drill().clone();
         self.run.edge.renew(self.run.begun);
+        self.checks.go_on(self.run.begun, self.run);
         if self.run.is_live() || self.run.copying.is_some() {
             self.send_all(|| Errand::Attend(Arc::clone(self.run)));
         }
@@ -107,6 +111,7 @@ impl<'r> Controller<'r> {
             self.interrupt();
             self.renew(now);
             self.inject(now, &drill);
+            self.checks.go_on(now, self.run);
             self.ask(now);
             self.tick(now);
             self.gather();

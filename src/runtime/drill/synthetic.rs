@@ -19,8 +19,8 @@ pub(in crate::runtime) enum Errand {
     Attend(Arc<Running>),
     /// A request is to be made.
     Ask(Arc<Running>, Request),
-    /// The drill is over.
-    Leave,
+    /// The drill with this serial number is over. The next one may have begun.
+    Leave(u64),
 }
 
 /// A request as a client would send it.

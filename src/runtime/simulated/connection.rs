@@ -18,12 +18,13 @@ use rustix::net::RecvFlags;
 use crate::base::limits::BODY_BYTES_MAX;
 use crate::base::{RequestId, Span, hash};
 use crate::dialect::openai::{Refusal, error_body};
+use crate::policy::model::AuthStyle;
 use crate::runtime::simulated::Site;
 use crate::runtime::simulated::control::InFlight;
-use crate::sim::provider::{Answer, Asked, Ending};
+use crate::sim::provider::{Answer, Asked, Ending, Simulated};
 use crate::wire::h1::chunked::Decoder;
 use crate::wire::h1::request::{self, RequestHead};
-use crate::wire::h1::{Fields, Framing, HeadSearch, write};
+use crate::wire::h1::{Fields, Framing, HeadSearch, Method, write};
 
 /// One read. Most requests fit; a large prompt takes several.
 const READ_BYTES: usize = 16 * 1024;
@@ -46,6 +47,17 @@ struct Connection {
     read_buffer: Vec<u8>,
     fields: Fields,
     answer: Answer,
+}
+
+/// Where a credential of this style stands, and how it begins.
+const fn field_of(style: AuthStyle) -> (&'static str, &'static [u8]) {
+    match style {
+        AuthStyle::Bearer => ("authorization", b"Bearer "),
+        AuthStyle::ApiKey => ("api-key", b""),
+        AuthStyle::XApiKey => ("x-api-key", b""),
+        AuthStyle::XGoogApiKey => ("x-goog-api-key", b""),
+        AuthStyle::SigV4 => ("authorization", b"AWS4-HMAC-SHA256 Credential="),
+    }
 }
 
 /// What happens after an answer.
@@ -158,7 +170,18 @@ impl Connection {
             RequestId(id),
             site.created,
         );
-        simulated.answer(&asked, &mut self.answer);
+        let shown = site.credential.is_none_or(|style| {
+            let (name, begins) = field_of(style);
+            let value = self.fields.value(head_bytes, name);
+            head.method != Method::Post
+                || value
+                    .is_some_and(|value| value.starts_with(begins) && value.len() > begins.len())
+        });
+        if shown {
+            simulated.answer(&asked, &mut self.answer);
+        } else {
+            Simulated::refuse(&asked, &mut self.answer);
+        }
     }
 
     /// Writes the answer, part by part, each at its moment.

@@ -27,7 +27,7 @@ use std::time::Duration;
 use monoio::{FusionDriver, RuntimeBuilder};
 
 use crate::base::hash;
-use crate::policy::model::Simulation;
+use crate::policy::model::{AuthStyle, Simulation};
 use crate::sim::provider::Simulated;
 
 pub use self::control::Control;
@@ -41,6 +41,8 @@ pub struct SimulatedProvider {
     pub simulation: Simulation,
     /// Fixes its latencies and texts.
     pub seed: u64,
+    /// The form of the credential without which it answers nobody: of any value.
+    pub credential: Option<AuthStyle>,
 }
 
 /// A provider that is served.
@@ -85,6 +87,7 @@ impl SimulatedServers {
                 Site {
                     simulated: RefCell::new(simulated),
                     control,
+                    credential: provider.credential,
                     created: unix_now,
                     salt,
                 },
@@ -118,6 +121,7 @@ impl SimulatedServers {
 struct Site {
     simulated: RefCell<Simulated>,
     control: Arc<Control>,
+    credential: Option<AuthStyle>,
     created: u64,
     /// Keeps the ids of different providers apart.
     salt: u64,

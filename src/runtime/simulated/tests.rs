@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::{SimulatedProvider, SimulatedServer, SimulatedServers};
 use crate::base::Span;
-use crate::policy::model::{Act, Simulation};
+use crate::policy::model::{Act, AuthStyle, Simulation};
 
 /// All tests share the thread: one provider for each, so that they do not meet.
 fn server(name: &str) -> &'static SimulatedServer {
     static SERVERS: OnceLock<SimulatedServers> = OnceLock::new();
     let servers = SERVERS.get_or_init(|| {
         let names = [
-            "plain", "stream", "chunked", "faults", "leave", "pipeline", "bad", "many",
+            "plain", "stream", "chunked", "faults", "leave", "pipeline", "bad", "many", "keyed",
         ];
         let providers = names.map(|name| {
             let ttft = if name == "leave" {
@@ -37,6 +37,7 @@ fn server(name: &str) -> &'static SimulatedServer {
                     script: Vec::new(),
                 },
                 seed: 1,
+                credential: (name == "keyed").then_some(AuthStyle::XApiKey),
             }
         });
         SimulatedServers::start(providers.to_vec(), 1_700_000_000).unwrap()
@@ -99,6 +100,25 @@ fn a_connection_serves_many_requests() {
         server("plain").control.in_flight() == 0
     });
     assert_eq!(server("plain").control.abandoned(), 0);
+}
+
+#[test]
+fn who_wants_a_credential_looks_at_its_form() {
+    let ask = |fields: &str| {
+        let mut stream = connect("keyed");
+        let request = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: h\r\n{fields}content-length: {}\r\n\r\n{PLAIN}",
+            PLAIN.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        read_until(&mut stream, "}")
+    };
+    for fields in ["", "authorization: Bearer any\r\n", "x-api-key: \r\n"] {
+        let refused = ask(fields);
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+        assert!(refused.contains("authentication_error"), "{refused}");
+    }
+    assert!(ask("x-api-key: any\r\n").starts_with("HTTP/1.1 200 "));
 }
 
 #[test]

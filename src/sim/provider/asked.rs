@@ -2,6 +2,7 @@
 //! is missing has a default.
 
 use crate::base::RequestId;
+use crate::dialect::format::Format;
 use crate::wire::json::walk::{Cursor, Shape, unquoted};
 
 /// One request.
@@ -9,9 +10,11 @@ use crate::wire::json::walk::{Cursor, Shape, unquoted};
 pub struct Asked<'a> {
     /// What is wanted.
     pub wanted: Wanted,
-    /// The model, as written between its quotes; empty where missing.
+    /// In which format.
+    pub format: Format,
+    /// The model, as written between its quotes or in the path; empty where missing.
     pub model: &'a str,
-    /// `max_tokens` or `max_completion_tokens`.
+    /// `max_tokens`, `max_completion_tokens` or `max_output_tokens`.
     pub words_max: Option<u32>,
     /// Words of an assistant message at the end of the conversation: the answer goes on from there.
     pub said: u32,
@@ -54,14 +57,19 @@ const DIMENSIONS_MAX: u32 = 3_072;
 
 impl<'a> Asked<'a> {
     /// Reads a request. Any prefix of the path is taken for the base address.
-    pub fn read(method: &str, path: &str, body: &'a [u8], id: RequestId, created: u64) -> Self {
-        let members = Members::of(body);
+    pub fn read(method: &str, path: &'a str, body: &'a [u8], id: RequestId, created: u64) -> Self {
+        let mut members = Members::of(body);
         let path = path.trim_end_matches('/');
+        let place = place(path).filter(|_| method == "POST");
+        if let Some((_, Some((model, stream)))) = place {
+            members.model = model;
+            members.stream = stream;
+        }
         let wanted = match method {
-            "POST" if path.ends_with("/chat/completions") && members.stream => Wanted::Stream {
+            _ if place.is_some() && members.stream => Wanted::Stream {
                 usage: members.usage,
             },
-            "POST" if path.ends_with("/chat/completions") => Wanted::Answer,
+            _ if place.is_some() => Wanted::Answer,
             "POST" if path.ends_with("/embeddings") => Wanted::Embeddings {
                 inputs: members.inputs.clamp(1, INPUTS_MAX),
                 dimensions: members
@@ -74,6 +82,7 @@ impl<'a> Asked<'a> {
         };
         Self {
             wanted,
+            format: place.map_or(Format::Chat, |(format, _)| format),
             model: members.model,
             words_max: members.words_max,
             said: members.said,
@@ -81,6 +90,27 @@ impl<'a> Asked<'a> {
             id,
             created,
         }
+    }
+}
+
+/// The format that is spoken at a path, and what a path says of the model and of the answer's form.
+fn place(path: &str) -> Option<(Format, Option<(&str, bool)>)> {
+    let (before, last) = path.rsplit_once('/')?;
+    let named = |format, model, stream| Some((format, Some((model, stream))));
+    match last {
+        "completions" if before.ends_with("/chat") => Some((Format::Chat, None)),
+        "responses" => Some((Format::Responses, None)),
+        "messages" => Some((Format::Messages, None)),
+        "chat" => Some((Format::Cohere, None)),
+        "converse" | "converse-stream" => {
+            let (_, model) = before.rsplit_once('/')?;
+            named(Format::Converse, model, last != "converse")
+        }
+        _ => match last.rsplit_once(':')? {
+            (model, "generateContent") => named(Format::Gemini, model, false),
+            (model, "streamGenerateContent") => named(Format::Gemini, model, true),
+            _ => None,
+        },
     }
 }
 
@@ -116,8 +146,10 @@ impl<'a> Members<'a> {
             }
             b"stream" => self.stream = value == b"true",
             b"stream_options" => self.usage = includes_usage(value),
-            b"max_tokens" | b"max_completion_tokens" => self.words_max = number(value),
-            b"messages" => self.said = said(value).unwrap_or_default(),
+            b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => {
+                self.words_max = number(value);
+            }
+            b"messages" | b"contents" => self.said = said(value).unwrap_or_default(),
             b"dimensions" => self.dimensions = number(value),
             b"input" => self.inputs = inputs(value),
             _ => {}
@@ -139,15 +171,41 @@ fn said(messages: &[u8]) -> Option<u32> {
     while let Some(key) = message.member() {
         let value = message.value()?;
         match key {
-            b"role" => own = value == b"\"assistant\"",
-            b"content" => {
-                let spelt = unquoted(value).split(|&byte| byte == b' ');
-                words = spelt.filter(|word| !word.is_empty()).count();
-            }
+            b"role" => own = matches!(value, b"\"assistant\"" | b"\"model\""),
+            b"content" | b"parts" => words = words_of(value),
             _ => {}
         }
     }
     own.then(|| u32::try_from(words).unwrap_or(u32::MAX))
+}
+
+/// Words of a text, or of all texts of a list of blocks.
+fn words_of(content: &[u8]) -> usize {
+    if content.starts_with(b"\"") {
+        let spelt = unquoted(content).split(|&byte| byte == b' ');
+        return spelt.filter(|word| !word.is_empty()).count();
+    }
+    let mut cursor = Cursor::new(content);
+    let mut words = 0;
+    if cursor.enter(b'[').is_none() {
+        return 0;
+    }
+    while cursor.element()
+        && let Some(block) = cursor.value()
+    {
+        let mut block = Cursor::new(block);
+        if block.enter(b'{').is_none() {
+            continue;
+        }
+        while let Some(key) = block.member()
+            && let Some(value) = block.value()
+        {
+            if key == b"text" {
+                words += words_of(value);
+            }
+        }
+    }
+    words
 }
 
 fn number(value: &[u8]) -> Option<u32> {

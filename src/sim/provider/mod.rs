@@ -1,4 +1,4 @@
-//! A simulated provider of the OpenAI format: a seeded machine from requests to timed bytes.
+//! A simulated provider: a seeded machine from requests to timed bytes, in the format that it is asked in.
 //!
 //! ```text
 //!   request ─ Asked::read ─→ Asked ─ Simulated::answer ─→ Answer: bytes, the moments to write them, and how it ends
@@ -8,6 +8,8 @@
 //! waits.
 
 mod asked;
+mod forms;
+mod own;
 mod text;
 mod write;
 
@@ -15,9 +17,12 @@ mod write;
 mod tests;
 
 use crate::base::{Span, hash};
+use crate::dialect::format::Format;
+use crate::policy::drill::{BadKey, Fault};
 use crate::policy::model::{Act, ScriptStep, Simulation};
 
 pub use self::asked::{Asked, Wanted};
+pub use self::forms::{Scripted, error_answer, error_event, scripted};
 
 /// One simulated provider.
 #[derive(Clone, Debug)]
@@ -108,13 +113,23 @@ impl Simulated {
         match act {
             Act::Refuse => answer.ending = Ending::Reset,
             Act::Hang => answer.ending = Ending::Hang,
-            Act::Status(status) => write::refusal(answer, asked, status),
-            Act::ModelGone => write::model_gone(answer, asked),
-            Act::BadKey => write::refusal(answer, asked, 401),
-            Act::Ok | Act::Stall | Act::Cut | Act::ErrorEvent => {
-                write::served(answer, asked, &timing, act);
-            }
+            Act::Status(status) => refuse(answer, asked, status),
+            Act::ModelGone => match foreign(asked, Fault::ModelGone) {
+                Some(said) => own::scripted(answer, asked, &said),
+                None => write::model_gone(answer, asked),
+            },
+            Act::BadKey => refuse(answer, asked, 401),
+            Act::Ok | Act::Stall | Act::Cut | Act::ErrorEvent => match asked.format {
+                Format::Chat => write::served(answer, asked, &timing, act),
+                _ => own::served(answer, asked, &timing, act),
+            },
         }
+    }
+
+    /// What whoever shows no credential is told, into `answer`.
+    pub fn refuse(asked: &Asked<'_>, answer: &mut Answer) {
+        answer.clear();
+        refuse(answer, asked, 401);
     }
 
     /// The script's act for the next request.
@@ -147,6 +162,25 @@ impl Simulated {
         let drawn = hash::scale(hash::mix(self.seed ^ TTFT_SALT, self.served), width);
         shortest.saturating_add(Span::from_nanos(drawn))
     }
+}
+
+fn refuse(answer: &mut Answer, asked: &Asked<'_>, status: u16) {
+    let fault = match status {
+        401 => Fault::Key(BadKey::Revoked),
+        _ => Fault::Status {
+            status,
+            retry_after: None,
+        },
+    };
+    match foreign(asked, fault) {
+        Some(said) => own::scripted(answer, asked, &said),
+        None => write::refusal(answer, asked, status),
+    }
+}
+
+/// What a provider with a format of its own says.
+fn foreign(asked: &Asked<'_>, fault: Fault) -> Option<Scripted> {
+    (asked.format != Format::Chat).then(|| scripted(asked.format, fault))?
 }
 
 /// Keeps latencies independent of texts.

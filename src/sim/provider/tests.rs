@@ -3,9 +3,13 @@
 use proptest::prelude::{ProptestConfig, any, proptest};
 use serde_json::{Value, json};
 
-use super::{Answer, Asked, Ending, Simulated};
+use super::{Answer, Asked, Ending, Simulated, Wanted};
 use crate::base::{Outcome, RequestId, Span};
+use crate::dialect::codec::Reply;
+use crate::dialect::format::Format;
 use crate::dialect::openai::{EventKind, event_kind, outcome_of, outcome_of_error};
+use crate::dialect::provider::outcome_of as outcome_in;
+use crate::dialect::translation::{self, Translator};
 use crate::policy::model::{Act, ProviderKind, ScriptStep, Simulation};
 use crate::wire::h1::chunked::Decoder;
 use crate::wire::h1::{Fields, Framing, response};
@@ -19,7 +23,7 @@ fn simulation() -> Simulation {
     }
 }
 
-fn asked(path: &str, body: &'static str) -> Asked<'static> {
+fn asked(path: &'static str, body: &'static str) -> Asked<'static> {
     let method = if path.ends_with("/models") {
         "GET"
     } else {
@@ -398,4 +402,115 @@ fn an_answer_is_gone_on_with() {
     );
     let third = whole.match_indices(' ').nth(2).unwrap().0;
     assert_eq!(Some(rest.as_str()), whole.get(third..));
+}
+
+/// A path and the path of streams, who answers there, and in which format.
+const OWN_FORMATS: [(&str, &str, ProviderKind, Format); 5] = [
+    (
+        "/v1/messages",
+        "/v1/messages",
+        ProviderKind::Anthropic,
+        Format::Messages,
+    ),
+    (
+        "/v1/responses",
+        "/v1/responses",
+        ProviderKind::OpenAi,
+        Format::Responses,
+    ),
+    (
+        "/v1beta/models/m:generateContent",
+        "/v1beta/models/m:streamGenerateContent",
+        ProviderKind::Gemini,
+        Format::Gemini,
+    ),
+    (
+        "/model/m/converse",
+        "/model/m/converse-stream",
+        ProviderKind::Bedrock,
+        Format::Converse,
+    ),
+    ("/v2/chat", "/v2/chat", ProviderKind::Cohere, Format::Cohere),
+];
+
+fn reply() -> Reply {
+    Reply {
+        stream_usage: true,
+        ..Reply::default()
+    }
+}
+
+/// Each format is what its own reader takes for an answer, and a refusal means what it is for.
+#[test]
+fn answers_are_in_the_format_that_was_asked_in() {
+    for (path, _, kind, format) in OWN_FORMATS {
+        let plain = asked(path, r#"{"model":"m"}"#);
+        let wanted = (format, Wanted::Answer, "m");
+        assert_eq!((plain.format, plain.wanted, plain.model), wanted);
+        let answer = answered(&mut Simulated::new(simulation(), 1), &plain);
+        let (status, mut body, whole) = payload(&answer);
+        let outcome = outcome_in(format, kind, status, "", &body);
+        assert!(whole && outcome == Outcome::Ok, "{format:?}");
+        let mut said = Vec::new();
+        translation::answer(&mut body, format, Format::Chat, &reply(), &mut said).unwrap();
+        let value: Value = serde_json::from_slice(&said).unwrap();
+        let text = value["choices"][0]["message"]["content"].as_str().unwrap();
+        assert_eq!(text.split(' ').count(), 12, "{format:?}");
+        let usage = &value["usage"];
+        assert_eq!(usage["completion_tokens"], 12, "{format:?}");
+        assert!(usage["prompt_tokens"].as_u64() > Some(0), "{format:?}");
+        for (act, wanted) in [
+            (Act::Status(503), Outcome::S5xx),
+            (Act::BadKey, Outcome::AuthFailed),
+        ] {
+            let (status, body, _) = payload(&under(act, &plain));
+            let outcome = outcome_in(format, kind, status, "", &body);
+            assert_eq!(outcome, wanted, "{format:?}");
+        }
+    }
+}
+
+/// The same as a stream: a word at a time, and at the end what it took.
+#[test]
+fn streams_are_in_the_format_that_was_asked_in() {
+    for (_, path, _, format) in OWN_FORMATS {
+        let streamed = asked(path, r#"{"model":"m","stream":true}"#);
+        assert!(
+            matches!(streamed.wanted, Wanted::Stream { .. }),
+            "{format:?}"
+        );
+        let answer = answered(&mut Simulated::new(simulation(), 1), &streamed);
+        let later = answer.steps.iter().filter(|step| step.delay > Span::ZERO);
+        assert_eq!(later.count(), 12, "{format:?}");
+        let (status, body, whole) = payload(&answer);
+        assert!(whole && status == 200, "{format:?}");
+        let mut said = Vec::new();
+        let mut translator = Translator::new(format, Format::Chat, reply());
+        translator.feed(&body, true, &mut said).unwrap();
+        translator.end(&mut said);
+        let said = String::from_utf8(said).unwrap();
+        let usage = said.contains("\"completion_tokens\":12");
+        assert!(usage && said.ends_with("data: [DONE]\n\n"), "{said}");
+    }
+}
+
+/// Where an answer goes on from is counted in words, however a format writes them.
+#[test]
+fn what_was_said_is_counted_in_every_format() {
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[{"role":"assistant","content":"a b c"}]}"#,
+        ),
+        (
+            "/v1/messages",
+            r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a b"},{"type":"text","text":"c"}]}]}"#,
+        ),
+        (
+            "/v1beta/models/m:generateContent",
+            r#"{"contents":[{"role":"model","parts":[{"text":"a b c"}]}]}"#,
+        ),
+    ] {
+        assert_eq!(asked(path, body).said, 3, "{path}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The bytes of simulated answers: HTTP heads, JSON and events in the provider's exact form.
+//! The bytes of simulated answers in Chat Completions: HTTP heads, JSON and events in the provider's exact form.
 
 use std::borrow::Cow;
 
@@ -101,7 +101,7 @@ fn whole(answer: &mut Answer, id: RequestId, status: u16, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-fn head(out: &mut Vec<u8>, id: RequestId, status: u16, content_type: &[u8]) {
+pub(super) fn head(out: &mut Vec<u8>, id: RequestId, status: u16, content_type: &[u8]) {
     write::status_line(status, out);
     write::field(b"content-type", content_type, out);
     write::field(b"x-request-id", &id.to_hex(), out);
@@ -129,15 +129,19 @@ fn plain(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act) {
     }
     whole(answer, asked.id, 200, &body);
     if matches!(act, Act::Stall | Act::Cut) {
-        answer
-            .bytes
-            .truncate(answer.bytes.len() - WITHHELD.min(body.len()));
-        answer.ending = broken(act);
+        withhold(answer, body.len(), act);
     }
     answer.part(delay);
 }
 
-const fn broken(act: Act) -> Ending {
+/// The last bytes of a body of this length do not come.
+pub(super) fn withhold(answer: &mut Answer, body: usize, act: Act) {
+    let whole = answer.bytes.len();
+    answer.bytes.truncate(whole - WITHHELD.min(body));
+    answer.ending = broken(act);
+}
+
+pub(super) const fn broken(act: Act) -> Ending {
     match act {
         Act::Cut => Ending::Reset,
         _ => Ending::Hang,
@@ -147,14 +151,7 @@ const fn broken(act: Act) -> Ending {
 /// A whole chat answer. Returns its number of words.
 fn completion(out: &mut Vec<u8>, asked: &Asked<'_>, timing: &Timing) -> u32 {
     let (count, reason) = length(asked, timing);
-    let mut text = String::new();
-    let spoken = words(timing.draw).skip(asked.said as usize);
-    for (index, word) in spoken.take(count as usize).enumerate() {
-        if index > 0 || asked.said > 0 {
-            text.push(' ');
-        }
-        text.push_str(word);
-    }
+    let text: String = spoken(asked, timing, count).collect();
     opening(out, asked, "chat.completion");
     out.extend_from_slice(br#","choices":[{"index":0,"message":{"role":"assistant","content":"#);
     patch::string(&text, out);
@@ -166,8 +163,23 @@ fn completion(out: &mut Vec<u8>, asked: &Asked<'_>, timing: &Timing) -> u32 {
     count
 }
 
+/// The words of an answer, each with the space before it.
+pub(super) fn spoken(
+    asked: &Asked<'_>,
+    timing: &Timing,
+    count: u32,
+) -> impl Iterator<Item = String> {
+    let goes_on = asked.said > 0;
+    let spoken = words(timing.draw).skip(asked.said as usize);
+    let spoken = spoken.take(count as usize).enumerate();
+    spoken.map(move |(index, word)| match index {
+        0 if !goes_on => word.to_owned(),
+        _ => format!(" {word}"),
+    })
+}
+
 /// How many words an answer has, and why it ends.
-fn length(asked: &Asked<'_>, timing: &Timing) -> (u32, &'static [u8]) {
+pub(super) fn length(asked: &Asked<'_>, timing: &Timing) -> (u32, &'static [u8]) {
     let left = timing.words.saturating_sub(asked.said);
     match asked.words_max {
         Some(bound) if bound < left => (bound, b"length"),
@@ -238,9 +250,8 @@ fn stream(answer: &mut Answer, asked: &Asked<'_>, timing: &Timing, act: Act, wit
     });
     events.answer.part(Span::ZERO);
     let (count, reason) = length(asked, timing);
-    let text = words(timing.draw).skip(asked.said as usize);
-    for (index, word) in text.take(count as usize).enumerate() {
-        events.word(word, index == 0 && asked.said == 0);
+    for (index, word) in spoken(asked, timing, count).enumerate() {
+        events.word(&word);
         events
             .answer
             .part(if index == 0 { timing.ttft } else { timing.gap });
@@ -319,13 +330,10 @@ impl<'a> Events<'a> {
         self.opening = start;
     }
 
-    fn word(&mut self, word: &str, is_first: bool) {
+    fn word(&mut self, word: &str) {
         self.chunk(|out| {
             // No sentence of ours needs escapes.
             out.extend_from_slice(br#"{"content":""#);
-            if !is_first {
-                out.push(b' ');
-            }
             out.extend_from_slice(word.as_bytes());
             out.extend_from_slice(b"\"}");
         });

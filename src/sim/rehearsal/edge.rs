@@ -8,8 +8,10 @@ use crate::dialect::openai::{outcome_of, outcome_of_error, reclassify};
 use crate::engine::{Attempt, Board, End, Form};
 use crate::policy::Plan;
 use crate::policy::drill::{BadKey, Break, Drill, Fault, Manner, NoConnection};
-use crate::policy::model::{Act, HealthCheck, Provider, ProviderKind, Question};
+use crate::policy::model::{Act, Provider, ProviderKind};
 use crate::sim::provider::Simulated;
+
+use super::checks::Probe;
 
 /// What an error takes to come: a round trip and a look at the key.
 const ERROR_TIME: Span = Span::from_millis(40);
@@ -161,8 +163,17 @@ impl<'p> Edge<'p> {
         answer(at, &contact, &manner, fault, form, attempt)
     }
 
-    /// What is injected there and hits this attempt: the first of the drill.
     fn fault(&self, contact: &Contact<'_>) -> Option<Fault> {
+        self.met(&Probe {
+            target: contact.target,
+            endpoint: contact.endpoint,
+            key: contact.key,
+            chance: contact.chance,
+        })
+    }
+
+    /// What is injected there and hits this attempt: the first of the drill.
+    pub(super) fn met(&self, contact: &Probe) -> Option<Fault> {
         self.injected.iter().find_map(|&index| {
             let injection = self.drill.injections.get(index)?;
             let hit = injection.spots.iter().any(|spot| {
@@ -194,46 +205,6 @@ impl<'p> Edge<'p> {
             Act::ErrorEvent => Some(Fault::Stream(Break::Error)),
             Act::ModelGone => Some(Fault::ModelGone),
             Act::BadKey => Some(Fault::Key(BadKey::Revoked)),
-        }
-    }
-
-    /// Whether a health check finds an endpoint well. Lists of models are served by providers whose models fail: what is
-    /// injected there shows only where it takes the whole endpoint away, or where the check asks a model.
-    pub(super) fn is_well(
-        &self,
-        provider: ProviderId,
-        endpoint: u16,
-        check: &HealthCheck,
-        chance: u64,
-    ) -> bool {
-        let plan = self.plan;
-        let Some(known) = plan.policy.providers.get(provider.index()) else {
-            return true;
-        };
-        let own = (0_u16..).zip(&plan.policy.targets);
-        let mut own = own.filter(|(_, target)| target.provider == provider);
-        let fault = own.find_map(|(id, _)| {
-            self.fault(&Contact {
-                target: TargetId(id),
-                provider: known,
-                endpoint,
-                key: 0,
-                chance,
-            })
-        });
-        let asks_model = matches!(check.question, Question::Token { .. });
-        match fault {
-            None | Some(Fault::Gap(_)) => true,
-            Some(Fault::Connect(_)) => false,
-            Some(Fault::Latency(more)) => more < check.timeout,
-            Some(Fault::Ttft(more)) => !asks_model || more < check.timeout,
-            Some(
-                Fault::Status { .. }
-                | Fault::Stream(_)
-                | Fault::Answer(_)
-                | Fault::ModelGone
-                | Fault::Key(_),
-            ) => !asks_model,
         }
     }
 }

@@ -14,7 +14,6 @@ mod arrivals;
 mod checks;
 mod edge;
 mod flight;
-mod forms;
 mod judge;
 mod record;
 mod report;
@@ -30,7 +29,7 @@ use crate::policy::drill::{Drill, Traffic};
 use crate::sim::request::Request;
 
 pub use self::arrivals::{Arrival, Arrivals};
-pub use self::forms::{Scripted, error_answer, error_event, scripted};
+pub use self::checks::{Check, Probe};
 pub use self::judge::{Verdict, aborted, judge};
 pub use self::record::{Asked, Clock, Event, Failed, Record, Sum, Tried, percentile};
 pub use self::report::{Conclusion, Drilled, Expectation, Report, Stage, json, read};

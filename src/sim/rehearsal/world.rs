@@ -57,7 +57,7 @@ pub(super) struct World<'p> {
     /// Requests that are over lately, for what ends a drill.
     pub(super) lately: VecDeque<(Moment, Asked)>,
     kinds: Vec<Kind>,
-    checks: Vec<Check<'p>>,
+    checks: Vec<Check>,
     arrivals: Arrivals,
     /// The one that comes next.
     coming: Option<Arrival>,
@@ -274,14 +274,18 @@ impl<'p> World<'p> {
         let Some(check) = self.checks.get_mut(index as usize) else {
             return;
         };
-        let change = check.ask(&self.edge, &self.board);
+        let (provider, endpoint) = (check.provider, check.endpoint);
+        let served = self.board.served(provider);
+        let edge = &self.edge;
+        let changed = check.ask(&self.plan.policy, served, |it| edge.met(&it));
         self.agenda
             .enter(self.now + check.wait(), Event::Check { index });
-        if let Some(change) = change {
+        if let Some(up) = changed {
+            self.board.set_health(provider, endpoint, up);
             self.note(record::Event::Endpoint {
-                provider: change.provider,
-                endpoint: change.endpoint,
-                up: change.up,
+                provider,
+                endpoint,
+                up,
             });
         }
     }

@@ -202,18 +202,29 @@ fn each_fault_is_met_as_what_it_is() {
             .enumerate()
             .map(|(index, (fault, _))| {
                 format!(
-                    "drill d{index} {{\n  traffic = synthetic(10/s, arrivals = even), for = 190ms\n  given {{ req.stream = {is_stream} }}\n  \
-                     inject first {{ {fault}, after = 0s, lasts = 190ms }}\n  expect {{ success >= 0% }}\n}}\n"
+                    "drill d{index} {{\n  traffic = synthetic(20/s, arrivals = even), for = 1m\n  given {{ req.stream = {is_stream} }}\n  \
+                     inject first {{ {fault}, after = 0s, lasts = 1m }}\n  expect {{ success >= 0% }}\n}}\n"
                 )
             })
             .collect();
         let rig = Rig::start(Io::Ring, is_stream, HASTY, &drills.concat());
         for (index, (fault, outcome)) in faults.iter().enumerate() {
-            let drill = rig.drill(&format!("d{index}"));
-            let (_, text) = rig.gateway.page("/requests?drill=true&limit=1");
+            let name = format!("d{index}");
+            assert_eq!(rig.gateway.order(&format!("/drills/{name}/start")).0, 202);
+            let over = |ending| {
+                let series =
+                    format!("switchover_drill_requests{{drill=\"{name}\",ending=\"{ending}\"}}");
+                metric(&rig.gateway, &series)
+            };
+            assert!(eventually(|| over("answered") + over("failed") > 0));
+            let (_, text) = rig.gateway.page("/requests?drill=true&limit=100");
+            assert_eq!(rig.gateway.order(&format!("/drills/{name}/end")).0, 200);
+            rig.ended(&name);
             let told: Value = serde_json::from_str(&text).unwrap();
-            let attempt = &told["requests"][0]["attempts"][0];
-            assert_eq!(attempt["target"], "first.small", "{fault}: {drill:#}");
+            let requests = told["requests"].as_array().unwrap().iter();
+            let first = requests.min_by_key(|it| it["time"].as_str()).unwrap();
+            let attempt = &first["attempts"][0];
+            assert_eq!(attempt["target"], "first.small", "{fault}: {told:#}");
             assert_eq!(attempt["outcome"], *outcome, "{fault}: {told:#}");
         }
     }
