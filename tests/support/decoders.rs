@@ -352,8 +352,9 @@ fn check_stream(stream: &[u8], client: Format, is_error: bool) {
     // A writer says itself that it failed where more of a call comes than can be said any more.
     let word = b"the model failed: what it said is not an answer";
     let is_failed = stream.windows(word.len()).any(|it| it == word);
-    let is_told = told_error && !is_failed && !is_broken_call(client, stream);
-    assert_eq!(is_told, is_error, "{client:?}: {}", shown(stream));
+    let may_be_told = is_error || is_failed || is_broken_call(client, stream);
+    let is_right = if told_error { may_be_told } else { !is_error };
+    assert!(is_right, "{client:?}: {}", shown(stream));
 }
 
 fn read_embeddings_request(bytes: &[u8]) {
