@@ -81,14 +81,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A type and a subtype (RFC 9110 section 8.3.1, its parameters left out), each a name of RFC 6838 section 4.2.
+/// A type that a model can be shown, and a subtype: a name of RFC 6838 section 4.2. Its parameters are left out.
 fn is_media_type(text: &str) -> bool {
-    let is_name = |name: &str| {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
-        !name.is_empty() && name.len() <= 127 && name.bytes().all(is_part)
-    };
-    text.split_once('/')
-        .is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+    text.split_once('/').is_some_and(|(kind, subtype)| {
+        ["image", "audio", "video", "text", "application"].contains(&kind)
+            && (1..=127).contains(&subtype.len())
+            && subtype.bytes().all(is_part)
+    })
 }
 
 impl<'a> Media<'a> {
