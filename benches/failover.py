@@ -32,12 +32,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
+import cores  # noqa: E402
 import plays  # noqa: E402
 import record  # noqa: E402
 from client import Client  # noqa: E402
 from rig import KEYS, Gateway, ProviderProcess, end, policy, until  # noqa: E402
 
-CORE_GATEWAY, CORE_OTHERS = 0, 1
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 FAILURE = plays.failing(500)["steps"][0][1].encode("latin-1")
 GOOD = plays.good(False, "second")["steps"][0][1].encode("latin-1")
@@ -123,34 +123,23 @@ def start(core, *role):
     process = subprocess.Popen([sys.executable, __file__, "--be", *map(str, role)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                text=True)
     port = int(process.stdout.readline())
-    settle_on(core, process.pid)
+    cores.settle_on(core, process.pid)
     return process, port
-
-
-def settle_on(core, process):
-    """Pins all threads of a process, and puts them before whatever else runs there; whether it may."""
-    for thread in map(int, os.listdir(f"/proc/{process}/task")):
-        os.sched_setaffinity(thread, {core})
-        try:
-            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
-        except PermissionError:
-            return False
-    return True
 
 
 def added_time(kind, through, requests, folder):
     """Nanoseconds from A's failure to B's first bytes, request by request."""
     running = []
     try:
-        (first, first_port), (second, second_port) = start(CORE_OTHERS, kind), start(CORE_OTHERS, "good")
+        (first, first_port), (second, second_port) = start(cores.OTHERS, kind), start(cores.OTHERS, "good")
         running += [first, second]
         if through == "floor":
-            process, port = start(CORE_GATEWAY, "floor", kind, first_port, second_port)
+            process, port = start(cores.GATEWAY, "floor", kind, first_port, second_port)
             running.append(process)
         else:
             gateway = Gateway(folder, policy(first=f"http://127.0.0.1:{first_port}", second=second_port, **NEVER), 1)
             running.append(gateway.process)
-            settle_on(CORE_GATEWAY, gateway.process.pid)
+            cores.settle_on(cores.GATEWAY, gateway.process.pid)
             port = gateway.port
         client = Client(port)
         for _ in range(requests + WARM_UP):
@@ -276,7 +265,7 @@ def micros(values):
 
 def measure_added(requests, folders):
     allowed = os.sched_getaffinity(0)
-    settled = settle_on(CORE_OTHERS, os.getpid())
+    settled = cores.settle_on(cores.OTHERS, os.getpid())
     rows = []
     for kind, name in (("500", "500 on a kept connection"), ("reset", "reset, a new connection each time")):
         for through in ("switchover", "floor"):
