@@ -52,4 +52,4 @@ pub use self::health::Checkup;
 pub use self::keys::{KeptFrom, KeyChange, KeyStatus};
 pub use self::latency::Latencies;
 pub use self::load::{Bound, BoundStatus, Bounds, Load};
-pub use self::shadow::{Dropped, Seat, ShadowStatus, Shadows};
+pub use self::shadow::{Dropped, Seat, Seats, ShadowStatus, Shadows, has_room_for_copies};

@@ -74,7 +74,14 @@ struct Post {
     shadow: Shadow,
     /// Tells the draws of routes apart.
     salt: u64,
+    seats: Seats,
+}
+
+/// So many copies at once, and what became of the others.
+#[derive(Clone, Debug)]
+pub struct Seats {
     counts: Arc<Padded<Counts>>,
+    max: u32,
 }
 
 /// Written by all cores, but only for requests of the share.
@@ -111,7 +118,7 @@ impl Shadows {
             Some(Post {
                 shadow,
                 salt: hash::of_bytes(SALT, route.name.as_bytes()),
-                counts: Arc::default(),
+                seats: Seats::new(shadow.max_inflight),
             })
         });
         Self {
@@ -128,7 +135,7 @@ impl Shadows {
             let place = before.routes.iter().position(|old| old.name == route.name);
             let old = place.and_then(|place| self.posts.get(place)?.as_ref());
             if let (Some(post), Some(old)) = (post, old) {
-                post.counts = Arc::clone(&old.counts);
+                post.seats.counts = Arc::clone(&old.seats.counts);
             }
         }
         next
@@ -150,11 +157,7 @@ impl Shadows {
     /// Why not.
     pub fn may_begin(&self, now: Moment, route: RouteId, core: &Core) -> Result<(), Dropped> {
         let target = self.post(route).map(|post| post.shadow.target);
-        let bounds = [Bound::Requests, Bound::BodyMemory];
-        if bounds
-            .into_iter()
-            .any(|bound| core.load.is_half_full(bound))
-        {
+        if !has_room_for_copies(core) {
             return Err(Dropped::Overloaded);
         }
         match target.map(|target| stands(now, target, core)) {
@@ -169,21 +172,13 @@ impl Shadows {
     /// All are taken.
     pub fn seat(&self, route: RouteId) -> Result<Seat, Dropped> {
         let post = self.post(route).ok_or(Dropped::AtCapacity)?;
-        let counts = Arc::clone(&post.counts);
-        let before = counts.inflight.fetch_add(1, Relaxed);
-        // Gives it back where it was one too many.
-        let seat = Seat { counts };
-        if before < post.shadow.max_inflight {
-            Ok(seat)
-        } else {
-            Err(Dropped::AtCapacity)
-        }
+        post.seats.take()
     }
 
     /// A request of the share is not copied.
     pub fn dropped(&self, route: RouteId, why: Dropped) {
         if let Some(post) = self.post(route) {
-            post.counts.drop_for(why);
+            post.seats.dropped(why);
         }
     }
 
@@ -191,13 +186,13 @@ impl Shadows {
     pub fn status(&self) -> Vec<ShadowStatus> {
         let routes = (0_u16..).map(RouteId).zip(&self.posts);
         let told = routes.filter_map(|(route, post)| {
-            let Post { shadow, counts, .. } = post.as_ref()?;
+            let Post { shadow, seats, .. } = post.as_ref()?;
             Some(ShadowStatus {
                 route,
                 shadow: *shadow,
-                inflight: counts.inflight.load(Relaxed),
-                started: counts.started.load(Relaxed),
-                dropped: counts.dropped.each_ref().map(|cell| cell.load(Relaxed)),
+                inflight: seats.inflight(),
+                started: seats.started(),
+                dropped: seats.all_dropped(),
             })
         });
         told.collect()
@@ -206,6 +201,59 @@ impl Shadows {
     fn post(&self, route: RouteId) -> Option<&Post> {
         self.posts.get(route.index())?.as_ref()
     }
+}
+
+impl Seats {
+    /// At most `max` copies at once. None is under way.
+    pub fn new(max: u32) -> Self {
+        Self {
+            counts: Arc::default(),
+            max,
+        }
+    }
+
+    /// One of them, until it is dropped.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn take(&self) -> Result<Seat, Dropped> {
+        let counts = Arc::clone(&self.counts);
+        let before = counts.inflight.fetch_add(1, Relaxed);
+        // Gives it back where it was one too many.
+        let seat = Seat { counts };
+        if before < self.max {
+            Ok(seat)
+        } else {
+            Err(Dropped::AtCapacity)
+        }
+    }
+
+    /// A request is not copied.
+    pub fn dropped(&self, why: Dropped) {
+        self.counts.drop_for(why);
+    }
+
+    /// Copies under way.
+    pub fn inflight(&self) -> u32 {
+        self.counts.inflight.load(Relaxed)
+    }
+
+    /// Copies that began.
+    pub fn started(&self) -> u64 {
+        self.counts.started.load(Relaxed)
+    }
+
+    /// Copies that did not, in the order of [`Dropped::ALL`].
+    pub fn all_dropped(&self) -> [u64; Dropped::ALL.len()] {
+        let dropped = self.counts.dropped.each_ref();
+        dropped.map(|cell| cell.load(Relaxed))
+    }
+}
+
+/// Whether the requests themselves leave room for copies: they hold no more than half of what they may.
+pub fn has_room_for_copies(core: &Core) -> bool {
+    let mut bounds = [Bound::Requests, Bound::BodyMemory].into_iter();
+    !bounds.any(|bound| core.load.is_half_full(bound))
 }
 
 impl Counts {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::base::{ProviderId, RequestId, Secret};
 use crate::engine::Core;
+use crate::exchange::copy::Copying;
 use crate::exchange::shadow::Shadowing;
 use crate::ops::Journal;
 use crate::policy::model::{Auth, AuthStyle, Provider};
@@ -37,6 +38,8 @@ pub struct Context<'a> {
     pub draining: bool,
     /// What copies of requests run by, where a route has a shadow. Nothing for the copies themselves.
     pub shadowing: Option<&'a Shadowing>,
+    /// Which requests are copied for a drill. Nothing for the copies themselves.
+    pub copying: Option<&'a Copying>,
 }
 
 /// Memory of one core that no request keeps across an operation, and a stock of buffers.

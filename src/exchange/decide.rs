@@ -59,6 +59,10 @@ impl Exchange {
         self.request.route = Some(decision.route);
         self.request.withdrawn = withdrawn;
         self.shadow = shadow;
+        if let Some(copying) = context.copying {
+            let (head, fields) = (self.inbox.unread(), &mut context.scratch.fields);
+            self.written = copying.draw(&self.request, head, fields, context.core);
+        }
         let form = if self.request.stream {
             Form::Stream
         } else {

@@ -64,6 +64,11 @@ impl Hold {
         taken
     }
 
+    /// A body of so many bytes; a copy has its memory.
+    pub(super) fn whole_body(&mut self, bytes: u64, core: &Core) -> bool {
+        bytes <= self.memory || self.memory(bytes - self.memory, core)
+    }
+
     /// A body whose length nobody knows has come so far; its memory grows by doubling.
     pub(super) fn body(&mut self, bytes: u64, core: &Core) -> bool {
         bytes <= self.memory || self.memory((bytes * 2).saturating_sub(self.memory), core)

@@ -373,7 +373,7 @@ impl Exchange {
             return self.shed(now, Bound::Requests, context);
         }
         if let Framing::Length(length) = head.framing {
-            if !self.hold.memory(length, context.core) {
+            if !self.hold.whole_body(length, context.core) {
                 self.skip_body();
                 return self.shed(now, Bound::BodyMemory, context);
             }

@@ -20,6 +20,7 @@ mod answer;
 mod asking;
 mod buffer;
 mod context;
+mod copy;
 mod counting;
 mod decide;
 mod decision;
@@ -43,12 +44,14 @@ use crate::ops::Ending;
 
 pub use self::asking::read_request;
 pub use self::context::{Context, Outlet, Outlets, Scratch};
+pub use self::copy::{Copied, Copies, Copying};
 pub use self::hedge::{Contact, Cuts};
 pub use self::hold::turned_away;
 pub use self::shadow::{Shadow, Shadowing};
 
 use self::answer::Answer;
 use self::buffer::Buffer;
+use self::copy::Written;
 use self::decision::Steps;
 use self::hedge::Hedge;
 use self::hold::Hold;
@@ -260,10 +263,14 @@ pub struct Exchange {
     hedge: Option<Box<Hedge>>,
     /// A copy of the request that begins when the request is on its way.
     shadow: Option<Box<Pending>>,
+    /// The same for a drill.
+    written: Option<Box<Written>>,
     /// When the state's own operation has to be done.
     until: Moment,
     /// What the record will say once the last byte has been handed over: status and ending.
     ending: (u16, Ending),
+    /// What the client is told of a refusal, in a word.
+    reason: Option<&'static str>,
     /// Bytes drained while lingering.
     drained: usize,
     /// Half-close before the next read.
@@ -293,8 +300,10 @@ impl Exchange {
             resume: None,
             hedge: None,
             shadow: None,
+            written: None,
             until: now + HEAD_TIMEOUT,
             ending: (0, Ending::Refused),
+            reason: None,
             drained: 0,
             finish_client: false,
             hold: Hold::default(),

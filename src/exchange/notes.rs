@@ -214,6 +214,6 @@ pub(super) fn name_of(line: &[u8]) -> &[u8] {
 }
 
 /// Says that two requests are one.
-const IDEMPOTENCY: &[u8] = b"idempotency-key";
+pub(super) const IDEMPOTENCY: &[u8] = b"idempotency-key";
 /// Memory for notes that an idle connection keeps.
 const NOTES_BYTES_KEPT: usize = 1024;

@@ -273,6 +273,7 @@ impl Exchange {
         if let Some(allow) = extras.allow {
             write::field(b"allow", allow.as_bytes(), &mut head);
         }
+        self.reason = extras.reason;
         if let Some(reason) = extras.reason {
             write::field(b"x-switchover-reason", reason.as_bytes(), &mut head);
         }
@@ -343,6 +344,7 @@ impl Exchange {
             withdrawn: self.request.withdrawn,
             status,
             ending,
+            reason: self.reason.take(),
             stream: self.request.stream,
             queued,
             bytes_in: self.request.body_bytes(),

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use crate::base::{Moment, RequestId, RouteId};
 use crate::engine::{Bound, Chain, Core, Dropped, Form, Load, Seat, Shadows};
+use crate::exchange::Exchange;
 use crate::exchange::buffer::Buffer;
 use crate::exchange::context::Context;
 use crate::exchange::hold::Hold;
 use crate::exchange::intake::Request;
-use crate::exchange::{Exchange, State};
 use crate::policy::model::PromptSize;
 use crate::policy::{Decision, Facts, Plan};
 
@@ -111,26 +111,13 @@ impl Shadow {
 }
 
 impl Exchange {
-    /// A copy of the request that is to be driven beside it from now on. To be asked after each input.
-    pub fn take_shadow(&mut self, now: Moment, context: &Context<'_>) -> Option<Box<Shadow>> {
-        self.shadow.as_ref()?;
-        self.copy_request(now, context)
-    }
-
-    #[cold]
-    fn copy_request(&mut self, now: Moment, context: &Context<'_>) -> Option<Box<Shadow>> {
-        let attempts = self
-            .chain
-            .as_ref()
-            .map_or(0, |chain| chain.attempts().len());
-        let waits = match attempts {
-            0 => matches!(self.state, State::Pause(_)),
-            1 => matches!(self.state, State::Dial | State::SendRequest),
-            _ => false,
-        };
-        if waits {
-            return None;
-        }
+    /// The copy for the shadow of the route, after so many attempts.
+    pub(super) fn take_shadow(
+        &mut self,
+        now: Moment,
+        attempts: usize,
+        context: &Context<'_>,
+    ) -> Option<Box<Shadow>> {
         let shadowing = context.shadowing?;
         let Pending { decision, seat } = *self.shadow.take()?;
         if attempts == 0 {
@@ -169,4 +156,4 @@ impl Exchange {
 }
 
 /// Bodies up to this length are copied: that takes a core some tenths of a millisecond, in which it does nothing else.
-const COPY_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const COPY_BYTES_MAX: u64 = 1024 * 1024;

@@ -47,6 +47,7 @@ impl<'a> Account<'a> {
             "withdrawn": self.route(record.withdrawn),
             "status": (record.status != 0).then_some(record.status),
             "ending": record.ending.as_str(),
+            "reason": record.reason,
             "stream": record.stream,
             "bytes_in": record.bytes_in,
             "bytes_out": record.bytes_out,
@@ -91,6 +92,9 @@ impl<'a> Account<'a> {
         // Writing to a string cannot fail.
         if let Some(withdrawn) = self.route(record.withdrawn).as_str() {
             let _ = write!(line, " withdrawn={withdrawn}");
+        }
+        if let Some(reason) = record.reason {
+            let _ = write!(line, " reason={reason}");
         }
         if record.drill {
             line.push_str(" drill=true");
@@ -222,6 +226,7 @@ pub(super) mod tests {
             withdrawn: None,
             status: 200,
             ending: Ending::Answered,
+            reason: None,
             stream: false,
             queued: Span::from_millis(35),
             bytes_in: 10,

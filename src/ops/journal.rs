@@ -69,6 +69,8 @@ pub struct Record {
     pub status: u16,
     /// How it ended.
     pub ending: Ending,
+    /// Why it was refused, as `x-switchover-reason` tells the client.
+    pub reason: Option<&'static str>,
     /// Whether it asked for a stream.
     pub stream: bool,
     /// How long it waited for a place at a target.

@@ -48,11 +48,13 @@ impl Drill {
         )
     }
 
-    /// What it needs that a virtual clock cannot give, if there is such a thing: live clients.
-    pub const fn beyond_virtual(&self) -> Option<&'static str> {
+    /// What it needs that there is on a running gateway only, if there is such a thing: clients.
+    pub const fn beyond_rehearsal(&self) -> Option<&'static str> {
         match self.traffic {
             Traffic::Live(_) => Some("its traffic is live: it needs a gateway with clients"),
-            Traffic::Shadow(_) => Some("its traffic is a copy: it needs a gateway with clients"),
+            Traffic::Shadow(_) => {
+                Some("its traffic are copies of clients' requests: it needs a gateway with clients")
+            }
             Traffic::Synthetic { .. } => None,
         }
     }
@@ -83,6 +85,17 @@ pub enum Traffic {
     Shadow(u32),
     /// `live(5%)`: this part of the clients' requests themselves, in parts per million.
     Live(u32),
+}
+
+impl Traffic {
+    /// The word of the policy language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Synthetic { .. } => "synthetic",
+            Self::Shadow(_) => "shadow",
+            Self::Live(_) => "live",
+        }
+    }
 }
 
 /// How synthetic requests are spread over time.
@@ -132,6 +145,16 @@ pub struct Injection {
     pub after: Span,
     /// From then on.
     pub lasts: Span,
+}
+
+impl Expect {
+    /// The most micro-dollars that this lets a drill cost.
+    pub const fn cost_max(&self) -> Option<u64> {
+        match self {
+            Self::Cost(within) if !within.negated => Some(within.high),
+            _ => None,
+        }
+    }
 }
 
 impl Injection {

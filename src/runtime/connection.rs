@@ -213,7 +213,7 @@ pub(super) enum Performed {
     /// It has none.
     Nothing,
     /// It does not concern the provider.
-    Other(Action),
+    Other,
 }
 
 /// The provider's connection of a running attempt.
@@ -308,7 +308,7 @@ impl Upstream {
                 self.release(reuse, worker, watch);
                 Performed::Nothing
             }
-            other => Performed::Other(other),
+            _ => Performed::Other,
         }
     }
 
@@ -318,7 +318,7 @@ impl Upstream {
     }
 
     /// Lets the sweeper know of it.
-    fn show(&self, watch: &Watch) {
+    pub(super) fn show(&self, watch: &Watch) {
         watch.set_upstream(self.held.as_ref().map(|(_, link)| link.socket()));
     }
 

@@ -151,7 +151,7 @@ async fn drive(
             Performed::Done(input) => input,
             Performed::Nothing => continue,
             // A hedge has nothing to do with the client; `Close` is its end.
-            Performed::Other(_) => return upstream,
+            Performed::Other => return upstream,
         };
         worker.handle_hedge(conversation, input);
         if exchange.borrow().cuts().first {

@@ -11,6 +11,7 @@
 
 mod accept;
 pub mod client;
+mod clientless;
 mod clock;
 mod connection;
 pub mod console;
@@ -40,7 +41,6 @@ mod reload;
 mod requests;
 mod resolver;
 mod secrets;
-mod shadow;
 mod shared;
 mod signals;
 pub mod simulated;

@@ -14,9 +14,10 @@ use monoio::net::{ListenerOpts, TcpListener};
 
 use crate::base::{Moment, RequestId, Span, hash};
 use crate::engine::Seat;
-use crate::exchange::{Context, Exchange, Input, Reused, Scratch, Shadow};
+use crate::exchange::{Context, Copies, Copying, Exchange, Input, Reused, Scratch, Shadow};
 use crate::ops::{DecisionSink, Journal, LogSink};
 use crate::runtime::accept::{self, Spare};
+use crate::runtime::clientless;
 use crate::runtime::clock;
 use crate::runtime::connection::Conversation;
 use crate::runtime::drill::{Errand, Running, synthetic};
@@ -26,7 +27,6 @@ use crate::runtime::link::{Link, Way};
 use crate::runtime::log;
 use crate::runtime::pulse::Beats;
 use crate::runtime::requests::Question;
-use crate::runtime::shadow;
 use crate::runtime::shared::Shared;
 use crate::runtime::sweep::Sweeper;
 use crate::runtime::view::View;
@@ -63,6 +63,8 @@ struct Desk {
     shadows: Option<Journal>,
     /// The records of requests that a drill made.
     drill: Option<Journal>,
+    /// Which of the clients' requests the drill that is on has copied.
+    copying: Option<Arc<Copying>>,
     ids: Ids,
 }
 
@@ -113,6 +115,7 @@ impl Worker {
                 journal,
                 shadows: None,
                 drill: None,
+                copying: None,
                 ids: Ids {
                     seed,
                     count: 0,
@@ -184,20 +187,28 @@ impl Worker {
     /// Lets the exchange take an input in.
     pub(super) fn handle(&self, conversation: &Conversation, input: Input) {
         self.look_at_clock(&input);
-        let shadow = self.work(conversation, |exchange, now, context| {
+        let copies = self.work(conversation, |exchange, now, context| {
             exchange.handle(now, input, context);
-            exchange.take_shadow(now, context)
+            exchange.take_copies(now, context)
         });
-        if let Some(shadow) = shadow {
-            self.cast(shadow, &conversation.view(self));
+        if let Some(copies) = copies {
+            self.cast(copies, &conversation.view(self));
         }
     }
 
-    /// A copy of a request begins.
+    /// Copies of a request begin.
     #[cold]
-    fn cast(&self, shadow: Box<Shadow>, view: &View) {
-        if let (Some(me), Some(view)) = (self.me.upgrade(), view.shadows()) {
-            monoio::spawn(shadow::serve(shadow, Rc::clone(view), me));
+    fn cast(&self, copies: Copies, view: &View) {
+        let Some(me) = self.me.upgrade() else { return };
+        if let (Some(shadow), Some(view)) = (copies.shadow, view.shadows()) {
+            let (view, me) = (Rc::clone(view), Rc::clone(&me));
+            monoio::spawn(clientless::serve_shadow(shadow, view, me));
+        }
+        let of_drill = || self.view_of_drill(&*self.drill()?);
+        if let Some(copied) = copies.drill
+            && let Some(view) = of_drill()
+        {
+            monoio::spawn(synthetic::copy(copied, view, me));
         }
     }
 
@@ -257,10 +268,10 @@ impl Worker {
         let desk = &mut *self.desk.borrow_mut();
         let generation = &*view.generation;
         let kept = || Journal::new(Arc::clone(&generation.counters), self.index);
-        let journal = match generation.whose {
-            Whose::Requests => &mut desk.journal,
-            Whose::Copies => desk.shadows.get_or_insert_with(kept),
-            Whose::Drill => desk.drill.get_or_insert_with(kept),
+        let (journal, copying) = match generation.whose {
+            Whose::Requests => (&mut desk.journal, desk.copying.as_deref()),
+            Whose::Copies => (desk.shadows.get_or_insert_with(kept), None),
+            Whose::Drill => (desk.drill.get_or_insert_with(kept), None),
         };
         journal.count_in(&generation.counters);
         let mut context = Context {
@@ -274,6 +285,7 @@ impl Worker {
             unix: self.shared.unix(),
             draining: self.shared.draining.load(Ordering::Relaxed),
             shadowing: generation.shadows.as_ref().map(|side| &side.shadowing),
+            copying,
         };
         work(self.now.get(), &mut context)
     }
@@ -402,11 +414,17 @@ impl Worker {
                 Ok(Errand::Ask(drill, request)) => {
                     monoio::spawn(synthetic::ask(drill, request, Rc::clone(&self)));
                 }
-                Ok(Errand::Tell(drill)) => {
-                    self.desk.borrow_mut().journal.tell(Some(drill.tap.clone()));
+                Ok(Errand::Attend(drill)) => {
+                    let desk = &mut *self.desk.borrow_mut();
+                    desk.copying.clone_from(&drill.copying);
+                    if drill.is_live() {
+                        desk.journal.tell(Some(drill.tap.clone()));
+                    }
                 }
                 Ok(Errand::Leave) => {
-                    self.desk.borrow_mut().journal.tell(None);
+                    let desk = &mut *self.desk.borrow_mut();
+                    desk.journal.tell(None);
+                    desk.copying = None;
                     self.drill.take();
                     self.view_of_drill.take();
                 }

@@ -145,7 +145,7 @@ impl Desk {
     pub(super) fn handle(&mut self, exchange: &mut Exchange, input: Input) {
         let copy = self.with_context(|now, context| {
             exchange.handle(now, input, context);
-            exchange.take_shadow(now, context)
+            exchange.take_copies(now, context)?.shadow
         });
         self.copies.extend(copy.map(|copy| *copy));
     }
@@ -171,6 +171,7 @@ impl Desk {
             unix: 1_700_000_000,
             draining: false,
             shadowing: self.shadowing.as_ref(),
+            copying: None,
         };
         work(self.now, &mut context)
     }

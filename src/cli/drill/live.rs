@@ -94,9 +94,12 @@ impl Gateway<'_> {
             .get("seconds")
             .and_then(Value::as_f64)
             .unwrap_or_default();
-        let what = match requests {
-            0 => "faults for a part of the clients' requests".to_owned(),
-            count => format!("about {count} requests to real providers"),
+        let what = match drill.get("traffic").and_then(Value::as_str) {
+            Some("live") => "faults for a part of the clients' requests".to_owned(),
+            Some("shadow") => {
+                "copies of a part of the clients' requests to real providers".to_owned()
+            }
+            _ => format!("about {requests} requests to real providers"),
         };
         terminal.tell(&format!(
             "switchover: drill `{name}` at {}: {what}, {seconds:.0} s; it ends early with POST /drills/{name}/end\n",

@@ -27,6 +27,9 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Drilled {
     let not_run = |why: String| Drilled::not_run(plan, drill, Conclusion::Failed, why);
+    if let Some(why) = drill.beyond_rehearsal() {
+        return Drilled::not_run(plan, drill, Conclusion::Skipped, why.to_owned());
+    }
     let options = Options {
         listen: Some(ANY_PORT.to_owned()),
         admin: Some(ANY_PORT.to_owned()),

@@ -1,26 +1,26 @@
 //! From the record of a request to what a drill keeps of it.
 
-use crate::base::{Moment, Outcome, Span, TargetId};
+use crate::base::{Outcome, Span, TargetId};
 use crate::engine::AttemptRecord;
 use crate::ops::{self, Ending};
 use crate::policy::Plan;
+use crate::runtime::drill::Running;
 use crate::sim::rehearsal::{Asked, Failed, Record};
 
-/// Adds a request that is over to what was seen; gives what is kept of it. Requests that were under way when the drill
-/// began, that came too late for it, that no route took and whose client left are not its own.
-pub(super) fn add(
-    plan: &Plan,
-    begun: Moment,
-    told: &ops::Record,
-    seen: &mut Record,
-) -> Option<Asked> {
+/// Adds a request that is over to what was seen; gives what is kept of it. Of clients' requests those that were under way
+/// when the drill began, that came too late for it, that no route took and whose client left are none that it is about.
+pub(super) fn add(run: &Running, told: &ops::Record, seen: &mut Record) -> Option<Asked> {
     let route = told.route?;
-    if told.started < begun || told.ending == Ending::ClientGone {
+    if told.started < run.begun || told.ending == Ending::ClientGone {
         return None;
     }
-    let came = told.started.since(begun);
+    let mut came = told.started.since(run.begun);
     if came >= seen.length {
-        return None;
+        if run.is_live() {
+            return None;
+        }
+        // A copy that was drawn in the last moment begins when its request is on its way.
+        came = seen.length.saturating_sub(Span::from_nanos(1));
     }
     let attempts: Vec<AttemptRecord> = told.attempts.iter().collect();
     let answered = (told.ending == Ending::Answered)
@@ -38,7 +38,7 @@ pub(super) fn add(
     }
     if let Some(target) = target
         && told.spent.and_then(|spent| spent.nano_dollars).is_none()
-        && !is_free(plan, target)
+        && !is_free(run.plan(), target)
     {
         seen.unpriced.insert(target);
     }
@@ -88,11 +88,11 @@ fn used(answered: Option<TargetId>, attempts: &[AttemptRecord]) -> u8 {
 fn failure(told: &ops::Record, attempts: &[AttemptRecord]) -> (Failed, &'static str) {
     let last = attempts.iter().filter_map(|it| it.outcome).next_back();
     let begun = attempts.iter().any(|it| it.ttft.is_some());
-    match (told.ending, last) {
-        (Ending::Shed, _) => (Failed::Rejected, "shed"),
-        (_, Some(outcome)) if begun && told.stream => (Failed::Broken, outcome.as_str()),
-        (_, Some(outcome)) => (Failed::Rejected, outcome.as_str()),
-        (_, None) => (Failed::Rejected, "no_target"),
+    match (told.reason, last) {
+        (Some(reason), _) => (Failed::Rejected, reason),
+        (None, Some(outcome)) if begun && told.stream => (Failed::Broken, outcome.as_str()),
+        (None, Some(outcome)) => (Failed::Stopped, outcome.as_str()),
+        (None, None) => (Failed::Rejected, told.ending.as_str()),
     }
 }
 

@@ -125,8 +125,8 @@ impl Drills {
         }
         fitting(drill)?;
         let kinds = match drill.traffic {
-            Traffic::Live(_) => Vec::new(),
-            _ => requests(&plan, drill).map_err(Refused::Unfit)?,
+            Traffic::Live(_) | Traffic::Shadow(_) => Vec::new(),
+            Traffic::Synthetic { .. } => requests(&plan, drill).map_err(Refused::Unfit)?,
         };
         let workers = self.workers.get().map(Vec::as_slice).unwrap_or_default();
         let mut runs = self.lock();
@@ -194,7 +194,7 @@ impl Drills {
                 conclusion: on.map(|_| Conclusion::Running).or(came),
                 requests: requests_of(drill),
                 length: drill.length,
-                live: matches!(drill.traffic, Traffic::Live(_)),
+                traffic: drill.traffic,
             }
         };
         plan.policy.drills.iter().map(status).collect()
@@ -324,10 +324,6 @@ fn named<'p>(plan: &'p Plan, name: &str) -> Result<&'p Drill, Refused> {
 fn fitting(drill: &Drill) -> Result<(), Refused> {
     let requests = requests_of(drill);
     let why = match drill.traffic {
-        Traffic::Shadow(_) => {
-            "drills with `shadow` traffic are checked and not built: say `synthetic` or `live`"
-                .to_owned()
-        }
         Traffic::Live(_) if drill.aborts.is_empty() => {
             "its traffic is live, and it has no `abort when` that would spare the clients"
                 .to_owned()

@@ -80,7 +80,7 @@ fn list(shared: &Shared, plan: &Plan) -> Page {
             "next": next.flatten(),
             "name": &*status.name,
             "state": if status.running { "running" } else { "idle" },
-            "traffic": if status.live { "live" } else { "synthetic" },
+            "traffic": status.traffic.as_str(),
             "requests": status.requests,
             "seconds": seconds(status.length),
             "last": status.began.map(|began| json!({

@@ -9,12 +9,12 @@ use std::thread;
 use crate::base::limits::TICK;
 use crate::base::{Moment, Span};
 use crate::ops::{self, Count};
-use crate::policy::drill::{Abort, Drill};
+use crate::policy::drill::{Abort, Drill, Phase, Traffic};
 use crate::runtime::clock;
 use crate::runtime::drill::edge::RENEW_EVERY;
 use crate::runtime::drill::gather;
 use crate::runtime::drill::synthetic::{Errand, Request};
-use crate::runtime::drill::{Running, WhyEnded};
+use crate::runtime::drill::{REQUESTS_MAX, Running, WhyEnded};
 use crate::runtime::log;
 use crate::runtime::shared::Shared;
 use crate::runtime::spawn as thread_of_its_own;
@@ -51,6 +51,9 @@ struct Controller<'r> {
     /// Requests that were made, and those of them that are over.
     made: u64,
     done: u64,
+    /// What they cost, in nano-dollars, and what they may cost.
+    bill: u128,
+    bill_max: Option<u128>,
     /// Requests come up to here.
     end: Moment,
     renewed: Moment,
@@ -82,6 +85,8 @@ impl<'r> Controller<'r> {
             arrivals,
             made: 0,
             done: 0,
+            bill: 0,
+            bill_max: bill_max(run.drill()),
             end: begun + run.drill().length,
             renewed: begun,
             ticked: begun,
@@ -94,8 +99,8 @@ impl<'r> Controller<'r> {
     fn run(&mut self) {
         let drill = self.run.drill().clone();
         self.run.edge.renew(self.run.begun);
-        if self.run.is_live() {
-            self.send_all(|| Errand::Tell(Arc::clone(self.run)));
+        if self.run.is_live() || self.run.copying.is_some() {
+            self.send_all(|| Errand::Attend(Arc::clone(self.run)));
         }
         loop {
             let now = clock::now();
@@ -105,7 +110,9 @@ impl<'r> Controller<'r> {
             self.ask(now);
             self.tick(now);
             self.gather();
+            self.mind_bounds();
             self.look(now, &drill);
+            self.close(now);
             if self.run.stopped().is_some() || self.is_over(now) {
                 break;
             }
@@ -113,6 +120,9 @@ impl<'r> Controller<'r> {
         }
         self.lift_all(&drill);
         self.run.edge.give_up();
+        if let Some(copying) = &self.run.copying {
+            copying.close();
+        }
         self.gather();
         self.shorten(clock::now());
         self.run.finish();
@@ -201,11 +211,31 @@ impl<'r> Controller<'r> {
     fn gather(&mut self) {
         for told in self.records.try_iter() {
             self.done += 1;
-            let plan = self.run.plan();
-            let asked = gather::add(plan, self.run.begun, &told, &mut self.run.seen());
+            let asked = gather::add(self.run, &told, &mut self.run.seen());
             if let Some(asked) = asked {
+                self.bill += u128::from(asked.cost_nanos);
                 self.lately.push_back((told.ended, asked));
             }
+        }
+    }
+
+    /// Ends it where it costs more than it may, or makes more requests.
+    fn mind_bounds(&self) {
+        if self.bill_max.is_some_and(|most| self.bill > most) {
+            self.run.stop(WhyEnded::Bill);
+        }
+        let copies = self.run.copying.as_ref();
+        if copies.is_some_and(|it| it.seats().started() >= REQUESTS_MAX) {
+            self.run.stop(WhyEnded::Requests);
+        }
+    }
+
+    /// No copy begins after the end.
+    fn close(&self, now: Moment) {
+        if let Some(copying) = &self.run.copying
+            && now >= self.end
+        {
+            copying.close();
         }
     }
 
@@ -253,6 +283,8 @@ impl<'r> Controller<'r> {
         let all = if self.run.is_live() {
             // Who has a request under way is not known here; those that are over by then count.
             now >= self.end + LIVE_PATIENCE
+        } else if let Some(copying) = &self.run.copying {
+            copying.seats().inflight() == 0
         } else {
             self.done >= self.made
         };
@@ -289,6 +321,16 @@ impl<'r> Controller<'r> {
             why.unwrap_or_default()
         ));
     }
+}
+
+/// What the requests of a drill may cost in all, in nano-dollars, as far as it says so. What clients pay for is not its own.
+fn bill_max(drill: &Drill) -> Option<u128> {
+    if matches!(drill.traffic, Traffic::Live(_)) {
+        return None;
+    }
+    let whole = drill.expects.iter().filter(|it| it.phase == Phase::Whole);
+    let micros = whole.filter_map(|it| it.expect.cost_max()).min()?;
+    Some(u128::from(micros) * 1_000)
 }
 
 /// How often it is looked at what ends a drill.

@@ -6,7 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::base::{Moment, Span, hash};
-use crate::engine::{Board, GuardChange, KeyChange, Load, Transition};
+use crate::engine::{Board, Dropped, GuardChange, KeyChange, Load, Transition};
+use crate::exchange::Copying;
 use crate::ops::{self, Portion, Tap};
 use crate::policy::Plan;
 use crate::policy::drill::{Drill, Traffic};
@@ -90,6 +91,10 @@ pub enum WhyEnded {
     Reload,
     /// The gateway ends.
     Drain,
+    /// It has cost more than it is expected to: it cannot pass any more, and each further request costs money.
+    Bill,
+    /// It has made as many requests as one may.
+    Requests,
 }
 
 impl WhyEnded {
@@ -99,6 +104,8 @@ impl WhyEnded {
             Self::Operator => "an operator ended it",
             Self::Reload => "the policy, a secret or an endpoint was replaced meanwhile",
             Self::Drain => "the gateway ended",
+            Self::Bill => "it has cost more than is expected",
+            Self::Requests => "it has made as many requests as a drill may",
         }
     }
 }
@@ -110,6 +117,8 @@ pub struct Started {
     pub name: Box<str>,
     /// Where its chance comes from.
     pub seed: u64,
+    /// What it is measured with.
+    pub traffic: Traffic,
     /// About how many requests it will make; 0 where it is about the clients'.
     pub requests: u64,
     /// How long it will take, if nothing ends it.
@@ -118,9 +127,10 @@ pub struct Started {
 
 impl fmt::Display for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.requests {
-            0 => write!(f, "clients' requests")?,
-            count => write!(f, "about {count} requests")?,
+        match self.traffic {
+            Traffic::Live(_) => write!(f, "clients' requests")?,
+            Traffic::Shadow(_) => write!(f, "copies of clients' requests")?,
+            Traffic::Synthetic { .. } => write!(f, "about {} requests", self.requests)?,
         }
         write!(f, " in {}, seed {}", self.length, self.seed)
     }
@@ -141,8 +151,8 @@ pub struct DrillStatus {
     pub requests: u64,
     /// How long it takes.
     pub length: Span,
-    /// It is about the clients' requests.
-    pub live: bool,
+    /// What it is measured with.
+    pub traffic: Traffic,
 }
 
 /// One run.
@@ -159,6 +169,8 @@ pub(in crate::runtime) struct Running {
     pub(in crate::runtime) load: Arc<Load>,
     pub(in crate::runtime) edge: Edge,
     pub(in crate::runtime) tap: Tap,
+    /// Which of the clients' requests it has copied.
+    pub(in crate::runtime) copying: Option<Arc<Copying>>,
     pub(super) begun: Moment,
     pub(super) seed: u64,
     /// Attempts that a fault has hit.
@@ -179,17 +191,23 @@ impl Running {
     ) -> (Self, Receiver<ops::Record>) {
         let plan = Arc::clone(&clients.plan);
         let seed = seed.unwrap_or(drill.seed);
-        let live = match drill.traffic {
-            Traffic::Live(share) => Some(share),
-            _ => None,
-        };
-        let portion = live.map_or(Portion::ALL, |share| Portion {
+        let part = |share| Portion {
             share,
             salt: hash::mix(seed, LIVE_SALT),
-        });
-        let generation = match live {
-            Some(_) => Arc::clone(clients),
-            None => Arc::new(clients.for_drill()),
+        };
+        let (portion, generation) = match drill.traffic {
+            Traffic::Live(share) => (part(share), Arc::clone(clients)),
+            Traffic::Synthetic { .. } | Traffic::Shadow(_) => {
+                (Portion::ALL, Arc::new(clients.for_drill()))
+            }
+        };
+        let load = Arc::new(Load::new(generation.drill_bounds(), cores.max(1)));
+        let copying = match drill.traffic {
+            Traffic::Shadow(share) => {
+                let copying = Copying::new(part(share), COPIES_MAX, Arc::clone(&load));
+                Some(Arc::new(copying))
+            }
+            Traffic::Synthetic { .. } | Traffic::Live(_) => None,
         };
         let (tap, records) = Tap::new(portion);
         let targets = plan.policy.targets.len();
@@ -206,11 +224,12 @@ impl Running {
         let run = Self {
             serial,
             drill: drill.clone(),
-            load: Arc::new(Load::new(generation.drill_bounds(), cores.max(1))),
+            load,
             generation,
             number: clients.number,
             edge,
             tap,
+            copying,
             begun: clock::now(),
             seed,
             met: AtomicU64::new(0),
@@ -248,6 +267,7 @@ impl Running {
         Started {
             name: self.name().into(),
             seed: self.seed,
+            traffic: self.drill.traffic,
             requests: requests_of(&self.drill),
             length: self.drill.length,
         }
@@ -296,6 +316,11 @@ impl Running {
     pub(super) fn record(&self) -> Record {
         let mut record = self.seen().clone();
         record.requests.sort_by_key(|asked| asked.came);
+        if let Some(copying) = &self.copying {
+            let dropped = Dropped::ALL.into_iter().zip(copying.seats().all_dropped());
+            let dropped = dropped.filter(|(_, count)| *count > 0);
+            record.not_copied = dropped.map(|(why, count)| (why.as_str(), count)).collect();
+        }
         record
     }
 
@@ -354,5 +379,7 @@ impl Running {
 
 /// Keeps the choice of live requests apart from all other draws by their ids.
 const LIVE_SALT: u64 = 0x6c69_7665;
+/// Copies of clients' requests at once: what they hold of memory is bounded beside that.
+const COPIES_MAX: u32 = 1_000;
 /// More changes of targets than anybody reads.
 const EVENTS_MAX: usize = 10_000;

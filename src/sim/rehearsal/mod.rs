@@ -76,7 +76,7 @@ impl std::fmt::Display for Unfit {
 /// # Errors
 /// Nothing was run.
 pub fn run(plan: &Plan, drill: &Drill, setup: Setup) -> Result<Record, Unfit> {
-    if let Some(why) = drill.beyond_virtual() {
+    if let Some(why) = drill.beyond_rehearsal() {
         return Err(Unfit::Beyond(why));
     }
     let requests = requests_of(drill);

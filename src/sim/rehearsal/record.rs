@@ -19,6 +19,8 @@ pub struct Record {
     pub events: Vec<(Span, Event)>,
     /// Why requests failed.
     pub failures: BTreeMap<(Failed, &'static str), u64>,
+    /// Requests of clients that were to be copied and were not, by the reason.
+    pub not_copied: BTreeMap<&'static str, u64>,
     /// By target: attempts, and answers that clients got.
     pub targets: Vec<Tried>,
     /// Targets that were asked, and have no price.

@@ -46,6 +46,9 @@ pub struct Run {
     pub unpriced: Vec<String>,
     /// Why requests failed.
     pub failures: Vec<Failure>,
+    /// Requests of clients that were to be copied and were not.
+    #[serde(default)]
+    pub not_copied: Vec<NotCopied>,
     /// Those that were asked.
     pub targets: Vec<Target>,
     /// What happened in between.
@@ -71,6 +74,15 @@ pub struct Failure {
     /// What became of the requests.
     pub how: Cow<'static, str>,
     /// The reason, in the words of logs.
+    pub reason: Cow<'static, str>,
+    /// How many.
+    pub requests: u64,
+}
+
+/// Requests of clients that were not copied for the same reason.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NotCopied {
+    /// The reason, in the words of metrics.
     pub reason: Cow<'static, str>,
     /// How many.
     pub requests: u64,
@@ -152,6 +164,11 @@ impl Run {
                 reason: reason.into(),
                 requests,
             });
+        let not_copied = record.not_copied.iter();
+        let not_copied = not_copied.map(|(&reason, &requests)| NotCopied {
+            reason: reason.into(),
+            requests,
+        });
         let timeline = record.events.iter().map(|(at, it)| {
             let (event, what) = event(&plan.policy, drill, it);
             Moment {
@@ -180,6 +197,7 @@ impl Run {
             cost_dollars: dollars(sum.cost_nanos),
             unpriced: record.unpriced.iter().map(|it| name(it.index())).collect(),
             failures: failures.collect(),
+            not_copied: not_copied.collect(),
             targets: targets.collect(),
             timeline: timeline.collect(),
             series: slices(record, most)
@@ -221,6 +239,12 @@ impl Run {
                 format!("{requests} {how}: {reason}")
             });
             let _ = write!(out, " ({})", each.collect::<Vec<_>>().join(", "));
+        }
+        if !self.not_copied.is_empty() {
+            let each = self.not_copied.iter();
+            let each = each.map(|it| format!("{} {}", it.requests, it.reason));
+            let each = each.collect::<Vec<_>>().join(", ");
+            let _ = write!(out, "\n  clients' requests that were not copied: {each}");
         }
         let _ = writeln!(
             out,

@@ -359,7 +359,7 @@ impl World<'_> {
                 Of::First => exchange.handle(now, input, context),
                 Of::Hedge => exchange.handle_hedge(now, input, context),
             }
-            exchange.take_shadow(now, context)
+            exchange.take_copies(now, context)?.shadow
         });
         if let Some(shadow) = shadow.flatten() {
             self.cast(it, *shadow)?;
@@ -447,6 +447,7 @@ impl World<'_> {
             unix: UNIX_START + self.now.since(Moment::START).as_secs(),
             draining: false,
             shadowing: side.filter(|_| !*is_copy).map(|side| &side.shadowing),
+            copying: None,
         };
         Some(work(exchange, &mut context))
     }

@@ -28,23 +28,38 @@ fn stream(content: &str) -> String {
     STREAM_HEAD.to_owned() + &events.concat() + STREAM_END
 }
 
-const CALM: &str = "connect_timeout = 1s, ttft_timeout = 5s, idle_timeout = 5s";
+pub(super) const CALM: &str = "connect_timeout = 1s, ttft_timeout = 5s, idle_timeout = 5s";
 const HASTY: &str = "connect_timeout = 150ms, ttft_timeout = 250ms, idle_timeout = 200ms";
 
 /// Two providers that answer, and these drills.
-struct Rig {
-    first: Upstream,
-    second: Upstream,
-    gateway: Gateway,
+pub(super) struct Rig {
+    pub(super) first: Upstream,
+    pub(super) second: Upstream,
+    pub(super) gateway: Gateway,
 }
 
 impl Rig {
-    fn start(io: Io, streamed: bool, timers: &str, drills: &str) -> Self {
+    pub(super) fn start(io: Io, streamed: bool, timers: &str, drills: &str) -> Self {
         let answers = ["first", "second"].map(if streamed { stream } else { healthy });
         Self::of(io, answers, (timers, "200ms..300ms"), drills)
     }
 
-    fn of(io: Io, answers: [String; 2], (timers, cool_down): (&str, &str), drills: &str) -> Self {
+    pub(super) fn of(io: Io, answers: [String; 2], settings: (&str, &str), drills: &str) -> Self {
+        Self::edited(io, answers, settings, |text| text + drills)
+    }
+
+    /// A calm one, whose policy `edit` makes.
+    pub(super) fn with(io: Io, edit: impl FnOnce(String) -> String) -> Self {
+        let answers = ["first", "second"].map(healthy);
+        Self::edited(io, answers, (CALM, "200ms..300ms"), edit)
+    }
+
+    fn edited(
+        io: Io,
+        answers: [String; 2],
+        (timers, cool_down): (&str, &str),
+        edit: impl FnOnce(String) -> String,
+    ) -> Self {
         let [first, second] = answers.map(Upstream::answering);
         let bases = [&first, &second].map(|it| format!("http://{}/v1", it.address));
         let text = policy_at(&bases, "tls = off", "");
@@ -60,7 +75,7 @@ impl Rig {
             "defaults {",
             &format!("{breaker}defaults {{ breaker = own,"),
         );
-        let gateway = Gateway::start(io, "", &(text + drills));
+        let gateway = Gateway::start(io, "", &edit(text));
         Self {
             first,
             second,
@@ -68,7 +83,7 @@ impl Rig {
         }
     }
 
-    fn report(&self, name: &str) -> Value {
+    pub(super) fn report(&self, name: &str) -> Value {
         let (status, text) = self.gateway.page(&format!("/drills/{name}"));
         assert_eq!(status, 200, "{text}");
         let told: Value = serde_json::from_str(&text).unwrap();
@@ -77,13 +92,13 @@ impl Rig {
     }
 
     /// Runs a drill to its end.
-    fn drill(&self, name: &str) -> Value {
+    pub(super) fn drill(&self, name: &str) -> Value {
         let (status, text) = self.gateway.order(&format!("/drills/{name}/start"));
         assert_eq!(status, 202, "{text}");
         self.ended(name)
     }
 
-    fn ended(&self, name: &str) -> Value {
+    pub(super) fn ended(&self, name: &str) -> Value {
         assert!(eventually(|| self.report(name)["verdict"] != "running"));
         self.report(name)
     }
@@ -187,8 +202,8 @@ fn each_fault_is_met_as_what_it_is() {
             .enumerate()
             .map(|(index, (fault, _))| {
                 format!(
-                    "drill d{index} {{\n  traffic = synthetic(20/s, arrivals = even), for = 90ms\n  given {{ req.stream = {is_stream} }}\n  \
-                     inject first {{ {fault}, after = 0s, lasts = 90ms }}\n  expect {{ success >= 0% }}\n}}\n"
+                    "drill d{index} {{\n  traffic = synthetic(10/s, arrivals = even), for = 190ms\n  given {{ req.stream = {is_stream} }}\n  \
+                     inject first {{ {fault}, after = 0s, lasts = 190ms }}\n  expect {{ success >= 0% }}\n}}\n"
                 )
             })
             .collect();
@@ -250,15 +265,12 @@ fn a_live_drill_hits_a_part_of_the_clients_requests() {
 fn drills_end_early_with_a_reason_and_are_refused_with_one() {
     let drills = "drill long {\n  traffic = synthetic(20/s), for = 1m\n  inject first { status = 503, after = 0s, lasts = 1m }\n  \
          expect { success >= 0% }\n}\n\
-         drill copies {\n  traffic = shadow(10%), for = 1m\n  inject first { status = 503, after = 0s, lasts = 1m }\n  \
-         expect { success >= 0% }\n}\n\
          drill keyed {\n  traffic = synthetic(1/s), for = 1m\n  given { key.id = \"a\" }\n  \
          expect { success >= 0% }\n}\n";
     let rig = Rig::start(Io::Epoll, false, CALM, drills);
     let order = |path: &str| rig.gateway.order(path);
     for (path, status, why) in [
         ("/drills/lnog/start", 404, "did you mean `long`?"),
-        ("/drills/copies/start", 422, "`shadow` traffic"),
         ("/drills/keyed/start", 422, "`key.*`"),
         ("/drills/long/start?seed=x", 400, "seed=N"),
         ("/drills/long/end", 409, "no drill `long` is running"),

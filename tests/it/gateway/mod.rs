@@ -10,6 +10,7 @@ mod continuing;
 mod counting;
 mod discovering;
 mod drilling;
+mod drilling_copies;
 mod early;
 mod embedding;
 mod failover;

@@ -191,9 +191,6 @@ impl<'t> Resolver<'t> {
                 };
                 let part = self.value(expr, &Type::Percent(1_000_000), None);
                 let live = *word == "live";
-                if !live {
-                    self.note_later(call.place, "shadow");
-                }
                 match part? {
                     Value::Ppm(part) if live => Some(Traffic::Live(part)),
                     Value::Ppm(part) => Some(Traffic::Shadow(part)),
