@@ -275,7 +275,7 @@ impl<'t> Resolver<'t> {
         };
         let serve = Serve {
             tiers: tiers.by_priority,
-            spill: tiers.spill,
+            spill: tiers.spill.map(Box::new),
             fallback: fallback.lines,
             otherwise: fallback.otherwise,
             require,
