@@ -7,10 +7,14 @@ difference is the time in which a model still works for nobody. A connect that i
 when the gateway's process has closed both of the request's sockets, and that of a request that waits for a place when it has closed
 the client's.
 
+The gateway has one core for itself and this script another. Where they share two, the script, which looks without a pause for
+descriptors to go away, keeps the gateway's thread from the core on which the departure has woken it, for a slice of the scheduler:
+what ends so was late by up to 6 ms then, at a gateway that took 0.2 ms.
+
     cargo build --release
     benches/cancellation.py                   60 departures in each phase, half a minute; writes a record
     benches/cancellation.py --rounds 5        a smoke run, no record
-    benches/cancellation.py --limit-ms 5      exit 1 if a median is above it
+    benches/cancellation.py --limit-ms 5      exit 1 if a 95th percentile is above it
 
 Needs Python 3.9+, standard library only; Linux.
 """
@@ -26,6 +30,7 @@ import tempfile
 import threading
 import time
 
+import cores
 import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -216,12 +221,14 @@ def gateway(binary, io, ports):
             return False
 
     wait(healthy)
+    cores.settle_on(cores.GATEWAY, process.pid)
     return process, policy
 
 
 def measure(binary, io, rounds):
     provider = Provider()
     provider.start()
+    settled = cores.settle_on(cores.OTHERS, os.getpid())
     port, kept = full_port()
     ports = {"front": free_port(), "admin": free_port(), "full": port, "mute": provider.port, "provider": provider.port}
     process, _policy = gateway(binary, io, ports)
@@ -239,7 +246,7 @@ def measure(binary, io, rounds):
         process.kill()
         process.wait()
         del kept
-    return times
+    return times, settled
 
 
 def main():
@@ -250,18 +257,21 @@ def main():
     asked = options.parse_args()
     rows, late = [], False
     for io in ("io_uring", "epoll"):
-        for phase, times in measure(asked.binary, io, asked.rounds).items():
+        phases, settled = measure(asked.binary, io, asked.rounds)
+        for phase, times in phases.items():
             times.sort()
             median, p95 = statistics.median(times), times[int(len(times) * 0.95)]
-            late |= asked.limit_ms is not None and median > asked.limit_ms
+            late |= asked.limit_ms is not None and p95 > asked.limit_ms
             rows.append((phase, io, f"{median:.2f}", f"{p95:.2f}", f"{times[-1]:.2f}"))
     text = record.table(("phase", "driver", "median ms", "p95 ms", "max ms"), *rows)
     print(text)
+    apart = "The gateway has a core of its own." if cores.GATEWAY != cores.OTHERS else "There is one core for all."
+    apart += " Real-time priority." if settled else " No real-time priority: it is not allowed here."
     load = pathlib.Path("/proc/loadavg").read_text(encoding="ascii").split()[0]
     if asked.rounds == FULL:
         record.write("cancellation", "benches/cancellation.py",
                      f"{FULL} departures in each phase and with each driver, every second one a reset, the others a close. From the "
-                     f"client's system call to the end that the provider reads. Load average of the machine: {load}.", text)
+                     f"client's system call to the end that the provider reads. {apart} Load average of the machine: {load}.", text)
     return int(late)
 
 

@@ -9,7 +9,8 @@ the machine does is not what is measured. `floor` is the same with a forwarder o
 
 Outage: an open loop of requests; A resets every connection for a time and is well again. Wasted attempts are those that the
 gateway counts beyond one a request; A may have seen more requests, because one on a kept connection that turns out closed is
-sent again. Recovery is from A's first good moment to its first answer, and to the point from which it has all.
+sent again. Those that began before the fifth had failed are told apart: the breaker opens by it, and what is under way by then,
+at most one for each client, nobody can take back. Recovery is from A's first good moment to its first answer, and to the point from which it has all.
 
     cargo build --release
     benches/failover.py                     everything, about 5 minutes
@@ -28,16 +29,17 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
+import cores  # noqa: E402
 import plays  # noqa: E402
 import record  # noqa: E402
 from client import Client  # noqa: E402
 from rig import KEYS, Gateway, ProviderProcess, end, policy, until  # noqa: E402
 
-CORE_GATEWAY, CORE_OTHERS = 0, 1
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 FAILURE = plays.failing(500)["steps"][0][1].encode("latin-1")
 GOOD = plays.good(False, "second")["steps"][0][1].encode("latin-1")
@@ -123,34 +125,23 @@ def start(core, *role):
     process = subprocess.Popen([sys.executable, __file__, "--be", *map(str, role)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                text=True)
     port = int(process.stdout.readline())
-    settle_on(core, process.pid)
+    cores.settle_on(core, process.pid)
     return process, port
-
-
-def settle_on(core, process):
-    """Pins all threads of a process, and puts them before whatever else runs there; whether it may."""
-    for thread in map(int, os.listdir(f"/proc/{process}/task")):
-        os.sched_setaffinity(thread, {core})
-        try:
-            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
-        except PermissionError:
-            return False
-    return True
 
 
 def added_time(kind, through, requests, folder):
     """Nanoseconds from A's failure to B's first bytes, request by request."""
     running = []
     try:
-        (first, first_port), (second, second_port) = start(CORE_OTHERS, kind), start(CORE_OTHERS, "good")
+        (first, first_port), (second, second_port) = start(cores.OTHERS, kind), start(cores.OTHERS, "good")
         running += [first, second]
         if through == "floor":
-            process, port = start(CORE_GATEWAY, "floor", kind, first_port, second_port)
+            process, port = start(cores.GATEWAY, "floor", kind, first_port, second_port)
             running.append(process)
         else:
             gateway = Gateway(folder, policy(first=f"http://127.0.0.1:{first_port}", second=second_port, **NEVER), 1)
             running.append(gateway.process)
-            settle_on(CORE_GATEWAY, gateway.process.pid)
+            cores.settle_on(cores.GATEWAY, gateway.process.pid)
             port = gateway.port
         client = Client(port)
         for _ in range(requests + WARM_UP):
@@ -230,10 +221,13 @@ def outage(rate, seconds, settle, breaker, folder):
         counted = until(lambda: gateway.status()["requests"], lambda all: all["requests"] == len(seen), f"{len(seen)} requests")
         back = [began for began, _, _, target in seen if target == "first.m" and began >= up]
         others = [began for began, _, _, target in seen if target == "second.m" and began >= up]
+        wasted, unknown = until(lambda: failures(gateway), lambda all: all[0] == counted["attempts"] - counted["requests"],
+                                "as many failures in the log as the gateway counts")
         return {
             "requests": len(seen),
             "failed": sum(status != 200 for _, _, status, _ in seen),
-            "wasted": counted["attempts"] - counted["requests"],
+            "wasted": wasted,
+            "unknown": unknown,
             "asked": sum(down <= moment < up for moment in asked),
             "back_s": back[0] - up if back else None,
             "all_back_s": others[-1] - up if others else 0.0,
@@ -245,7 +239,21 @@ def outage(rate, seconds, settle, breaker, folder):
         provider.end()
 
 
+def failures(gateway):
+    """Attempts that failed, and how many of them began before the fifth was over: before anybody could know."""
+    tries = []
+    for line in gateway.log_text().splitlines():
+        if line.startswith("{"):
+            request = json.loads(line)
+            begun = datetime.fromisoformat(request["time"].replace("Z", "+00:00")).timestamp() * 1000
+            tries += [(begun + tried["started_ms"], begun + tried["ended_ms"]) for tried in request["attempts"]
+                      if tried["outcome"] != "ok"]
+    fifth = sorted(ended for _, ended in tries)[4:5]
+    return len(tries), sum(started <= fifth[0] for started, _ in tries) if fifth else len(tries)
+
+
 POLICY = """
+telemetry {{ access_log = json, sample = 100% }}
 {breaker}
 provider first {{
   kind = openai_compatible, base_url = "http://127.0.0.1:{first}/v1", auth = bearer(env("FIRST_KEY")), tls = off
@@ -276,7 +284,7 @@ def micros(values):
 
 def measure_added(requests, folders):
     allowed = os.sched_getaffinity(0)
-    settled = settle_on(CORE_OTHERS, os.getpid())
+    settled = cores.settle_on(cores.OTHERS, os.getpid())
     rows = []
     for kind, name in (("500", "500 on a kept connection"), ("reset", "reset, a new connection each time")):
         for through in ("switchover", "floor"):
@@ -300,7 +308,7 @@ def measure_outages(quick, folders):
         name, breaker, rate, seconds, settle = case
         seen = outage(rate, seconds, settle, breaker, folder)
         back = "never" if seen["back_s"] is None else f"{seen['back_s']:.1f}"
-        row = [name, f"{rate:g}", seconds, seen["requests"], seen["failed"], seen["wasted"], seen["asked"],
+        row = [name, f"{rate:g}", seconds, seen["requests"], seen["failed"], seen["wasted"], seen["unknown"], seen["asked"],
                back, f"{seen['all_back_s']:.1f}", f"{seen['late_ms']:.0f}"]
         with lock:
             rows.append((cases.index(case), row))
@@ -314,7 +322,7 @@ def measure_outages(quick, folders):
         one(case, next(folders))
     for thread in running:
         thread.join()
-    head = ["breaker", "requests/s", "outage s", "requests", "failed", "wasted attempts", "requests at A",
+    head = ["breaker", "requests/s", "outage s", "requests", "failed", "wasted attempts", "of them before the fifth failed", "requests at A",
             "first answer after s", "all of it after s", "slowest ms"]
     return record.table(head, *(row for _, row in sorted(rows)))
 

@@ -35,17 +35,24 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// What an address names: a `data:` one (RFC 2397) is the thing itself.
-    pub fn of_url(url: &'a str) -> Self {
-        let data = url
-            .strip_prefix("data:")
-            .and_then(|data| data.split_once(";base64,"));
-        match data {
-            Some((media_type, base64)) => Self::Data {
-                media_type: Cow::Borrowed(media_type.split(';').next().unwrap_or_default()),
-                base64: Cow::Borrowed(base64),
-            },
-            None => Self::Url(Cow::Borrowed(url)),
+    /// What an address names: a `data:` one (RFC 2397) is the thing itself. The error says what is wrong with it.
+    pub fn of_url(url: &'a str) -> Result<Self, &'static str> {
+        let Some(data) = url.strip_prefix("data:") else {
+            return Ok(Self::Url(Cow::Borrowed(url)));
+        };
+        let (media_type, base64) = data
+            .split_once(";base64,")
+            .ok_or("is a `data:` address that is not in base64")?;
+        let media_type = media_type.split(';').next().unwrap_or_default();
+        Self::of_data(Cow::Borrowed(media_type), Cow::Borrowed(base64))
+    }
+
+    /// What is here in base64. Providers choose by the type how to read it, so one that is none would be taken for another thing by each.
+    pub fn of_data(media_type: Cow<'a, str>, base64: Cow<'a, str>) -> Result<Self, &'static str> {
+        if is_media_type(&media_type) {
+            Ok(Self::Data { media_type, base64 })
+        } else {
+            Err("has no media type such as `image/png`")
         }
     }
 
@@ -72,6 +79,16 @@ impl<'a> Source<'a> {
             Self::Data { .. } | Self::Url(_) => None,
         }
     }
+}
+
+/// A type that a model can be shown, and a subtype: a name of RFC 6838 section 4.2. Its parameters are left out.
+fn is_media_type(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+    text.split_once('/').is_some_and(|(kind, subtype)| {
+        ["image", "audio", "video", "text", "application"].contains(&kind)
+            && (1..=127).contains(&subtype.len())
+            && subtype.bytes().all(is_part)
+    })
 }
 
 impl<'a> Media<'a> {

@@ -8,6 +8,7 @@
 //!     inflight  requests under way                            one atomic add at each attempt's two ends
 //!     queue     requests that wait for a place                read by picks of targets that have one, written by who waits
 //!     auto      how many there may be, where that is learned   counts of each core, read by the tick
+//!     watched   what leaves because it is slow, where a pool says   read by picks of such pools, written by the tick
 //!     slots     one for each core: totals                     written by their core, read by the tick
 //!     windows   what the tick remembers                       the tick's own
 //!   key = one credential of one provider                      read by every pick, written at 401
@@ -41,6 +42,7 @@ use crate::engine::latency::{Histogram, Latencies};
 use crate::engine::notice::Notice;
 use crate::engine::pause::{Lifeline, Rest, Throttle};
 use crate::engine::queue::Queue;
+use crate::engine::spill::{self, Watched};
 use crate::policy::Plan;
 use crate::policy::model::{AutoInflight, KeyPick, MaxInflight, Provider};
 
@@ -101,6 +103,8 @@ pub struct TargetStatus {
     pub max_inflight: Option<u32>,
     /// Requests that wait for a place.
     pub queued: u32,
+    /// The part of its load that leaves because it is slow, in parts per million, where a pool has it do so.
+    pub spilt: Option<u32>,
     /// Probes among them, where it is half open.
     pub probes: u32,
     /// Counted attempts in the window.
@@ -138,7 +142,7 @@ impl Board {
             // Who has none is treated as one that everybody knows.
             key_count = key_count.saturating_add(provider.auth.secrets().len().max(1));
         }
-        let cells = (0_u16..)
+        let mut cells = (0_u16..)
             .zip(&policy.targets)
             .filter_map(|(id, target)| {
                 let name_hash = hash::of_bytes(0, target.name.as_bytes());
@@ -172,6 +176,7 @@ impl Board {
                     pool: many(if pool > 1 { pool } else { 0 }),
                     inflight: Arc::default(),
                     wrong_path: Arc::default(),
+                    watched: None,
                 })
             })
             .collect::<Box<[_]>>();
@@ -180,6 +185,7 @@ impl Board {
             policy.targets.len(),
             "each target has a breaker and a provider"
         );
+        spill::watch(&mut cells, plan, cores);
         let vitals = many(policy.providers.len());
         Self {
             domains: domains(&cells, policy.providers.len()),
@@ -206,6 +212,7 @@ impl Board {
     pub fn tick(&self, now: Moment) -> Vec<Transition> {
         let _still = self.still();
         self.promote(now);
+        self.judge_spilling(now);
         let mut changed = Vec::new();
         for cell in &self.cells {
             cell.learn_bound(now);
@@ -349,6 +356,7 @@ impl Board {
             inflight: cell.inflight.load(Relaxed),
             max_inflight: cell.max_inflight(),
             queued: cell.queue.as_ref().map_or(0, Queue::waiting),
+            spilt: cell.spilt_most(),
             probes,
             requests: window.requests,
             failures: window.failures,
@@ -397,6 +405,8 @@ pub(crate) struct Cell {
     pub(super) windows: Arc<[Window]>,
     pub(super) slots: Arc<[Padded<Slot>]>,
     pub(super) ttft: Arc<[Padded<Histogram>]>,
+    /// For pools that spill by times.
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 /// A bound that is learned.

@@ -4,6 +4,7 @@
 //!   breaker, order, in flight, times   by the target's name, whatever else changed about it; later orders are for
 //!                                     requests of the old plan too
 //!   learned `max_inflight`            the same, where it is still learned; within the new bounds
+//!   what leaves by `spill`            the same, where a pool says it by the same time
 //!   window                            the same, but begins afresh where the rules that count have changed
 //!   rate limit, model gone            while the target is the same model of the same provider
 //!   keys                              while the secret is the same; another secret is another key
@@ -140,6 +141,9 @@ impl Cell {
         }
         self.pause.order.set(old.pause.order.order());
         self.ttft = Arc::clone(&old.ttft);
+        if let (Some(mine), Some(theirs)) = (&mut self.watched, &old.watched) {
+            mine.take_over(theirs);
+        }
         let counts_alike = self.rules.slow_limits == old.rules.slow_limits;
         if counts_alike {
             self.slots = Arc::clone(&old.slots);

@@ -32,6 +32,7 @@ mod notice;
 mod pause;
 mod queue;
 mod shadow;
+mod spill;
 mod stage;
 #[cfg(test)]
 mod tests;

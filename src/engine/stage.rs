@@ -12,6 +12,7 @@ use crate::engine::chain::{PassedOver, Sight, Stand};
 use crate::engine::core::Core;
 use crate::engine::latency::Average;
 use crate::policy::Plan;
+use crate::policy::model::{Action, Spill};
 use crate::policy::trial::Staged;
 
 impl Board {
@@ -76,6 +77,9 @@ impl Core {
                 continue;
             };
             calm(cell, &self.board);
+            if let Some(spill) = spill_of(plan, route) {
+                cell.restage_spilt(spill, sight.spilt);
+            }
             cell.restage(sight.inflight, sight.max_inflight);
             if let Some(queue) = &cell.queue {
                 queue.restage(sight.queued);
@@ -98,6 +102,14 @@ impl Core {
                 *turn = sight.turn;
             }
         }
+    }
+}
+
+/// By what the route's pool spills.
+fn spill_of(plan: &Plan, route: RouteId) -> Option<&Spill> {
+    match &plan.policy.routes.get(route.index())?.action {
+        Action::Serve(serve) => serve.spill.as_deref(),
+        Action::Reject(_) => None,
     }
 }
 

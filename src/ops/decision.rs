@@ -7,7 +7,7 @@ use crate::base::{Moment, RequestId};
 use crate::engine::{Board, Call, Noted, Transition};
 use crate::ops::access_log::{NoRoom, is_sampled};
 use crate::ops::journal::Record;
-use crate::policy::model::{MaxInflight, Records};
+use crate::policy::model::{Action, MaxInflight, Records};
 use crate::policy::{OwnedFacts, Plan};
 
 /// Whether a request's decision is recorded.
@@ -156,12 +156,21 @@ impl TickSink {
     }
 }
 
-/// Whether ticks do something though nothing was counted: bounds that are learned, routes that are compared.
+/// Whether ticks do something though nothing was counted: bounds that are learned, routes that are compared, targets that
+/// leave load to others because they are slow.
 fn hangs_on_time(plan: &Plan) -> bool {
     let learned = |bound: Option<MaxInflight>| matches!(bound, Some(MaxInflight::Auto(_)));
+    let spills = |action: &Action| {
+        let spill = match action {
+            Action::Serve(serve) => serve.spill.as_ref(),
+            Action::Reject(_) => None,
+        };
+        spill.is_some_and(|spill| !spill.slow.is_empty())
+    };
     let mut targets = plan.policy.targets.iter();
     let mut routes = plan.policy.routes.iter();
-    targets.any(|target| learned(target.max_inflight)) || routes.any(|route| route.guard.is_some())
+    targets.any(|target| learned(target.max_inflight))
+        || routes.any(|route| route.guard.is_some() || spills(&route.action))
 }
 
 /// Ticks that wait to be written: what comes in six seconds.

@@ -290,10 +290,14 @@ fn rests(scrape: &Scrape<'_>, page: &mut Page) {
         }
     }
     page.family(&MAX_INFLIGHT);
-    for (status, target) in scrape.targets.iter().zip(names(scrape)) {
-        if let Some(max) = status.max_inflight {
-            page.sample("", &[("target", target)], max);
-        }
+    let targets = scrape.targets.iter().zip(names(scrape));
+    for (max, target) in targets.filter_map(|(it, name)| Some((it.max_inflight?, name))) {
+        page.sample("", &[("target", target)], max);
+    }
+    page.family(&SPILT);
+    let targets = scrape.targets.iter().zip(names(scrape));
+    for (part, target) in targets.filter_map(|(it, name)| Some((it.spilt?, name))) {
+        page.sample("", &[("target", target)], f64::from(part) / 1_000_000.0);
     }
 }
 
@@ -540,6 +544,7 @@ families! {
     INFLIGHT = "gauge" "switchover_target_inflight" "Attempts under way.";
     MAX_INFLIGHT = "gauge" "switchover_target_max_inflight" "How many attempts may be under way; with max_inflight = auto what is learned. Only targets that are bounded.";
     QUEUED = "gauge" "switchover_target_queued" "Requests that wait for a place at the target.";
+    SPILT = "gauge" "switchover_target_spilt_ratio" "The part of the target's requests that leave because it is slow. Only targets of pools that spill by times.";
     THROTTLED = "gauge" "switchover_target_throttled" "1 while the provider asked for a pause.";
     MODEL_GONE = "gauge" "switchover_target_model_gone" "1 while the target rests because its model was gone.";
     ROUTE_WITHDRAWN = "gauge" "switchover_route_withdrawn" "1 while a guarded route is withdrawn.";

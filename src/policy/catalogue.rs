@@ -60,11 +60,11 @@ pub fn known(kind: ProviderKind, model: &str) -> Option<Known> {
 
 /// The row with the longest name that `model` is, or is a version of.
 fn find(kind: ProviderKind, model: &str) -> Option<Known> {
-    let rows = CATALOGUE.iter().filter(|(of, _, _)| *of == kind);
+    let rows = LINES.iter().filter(|(of, _, _)| *of == kind);
     let fitting = rows.filter(|(_, name, _)| model.strip_prefix(name).is_some_and(is_version));
-    fitting
-        .max_by_key(|(_, name, _)| name.len())
-        .map(|(_, _, known)| *known)
+    let (_, _, line) = fitting.max_by_key(|(_, name, _)| name.len())?;
+    let row: Row = serde_json::from_str(line).ok()?;
+    Some(row.read())
 }
 
 /// Whether what follows a model's name only says which version of that model: dates, `-001`, `-latest`, `@default`,
@@ -107,12 +107,9 @@ fn is_iso_date(text: &str) -> bool {
 /// What Bedrock's inference profiles put before a model's name.
 const REGIONS: [&str; 8] = ["apac", "au", "ca", "eu", "global", "jp", "us", "us-gov"];
 
-/// One row of the file. Amounts are written as in policies.
+/// What a row of the file says of its model. Amounts are written as in policies.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Row {
-    kind: String,
-    model: &'static str,
     context: Option<u64>,
     max_output: Option<u64>,
     #[serde(default)]
@@ -129,16 +126,24 @@ struct Row {
 
 const TEXT: &str = include_str!("catalogue.json");
 
-/// Read when the first policy names a model. Empty if the file is broken, which a test does not let happen.
-static CATALOGUE: LazyLock<Vec<(ProviderKind, &'static str, Known)>> = LazyLock::new(|| {
-    let rows: Vec<Row> = serde_json::from_str(TEXT).unwrap_or_default();
-    rows.into_iter().filter_map(Row::read).collect()
-});
+/// Kind and model of each row, and the row as it is written, a line each. Made when the first policy names a model: most policies
+/// name a few, and to read all rows takes longer than to check a short one.
+static LINES: LazyLock<Vec<(ProviderKind, &'static str, &'static str)>> =
+    LazyLock::new(|| TEXT.lines().filter_map(head_of).collect());
+
+fn head_of(line: &'static str) -> Option<(ProviderKind, &'static str, &'static str)> {
+    let row = line.trim_matches([' ', ',']);
+    let (kind, rest) = row
+        .strip_prefix("{\"kind\": \"")?
+        .split_once("\", \"model\": \"")?;
+    let (model, _) = rest.split_once('"')?;
+    Some((kinds::by_word(kind)?.kind, model, row))
+}
 
 impl Row {
-    fn read(self) -> Option<(ProviderKind, &'static str, Known)> {
+    fn read(self) -> Known {
         let price = |text: Option<String>| text.as_deref().and_then(price);
-        let known = Known {
+        Known {
             context: self.context,
             max_output: self.max_output,
             caps: caps(&self.caps),
@@ -149,8 +154,7 @@ impl Row {
             price_cache_write: price(self.cache_write),
             as_of: self.as_of,
             source: self.source,
-        };
-        Some((kinds::by_word(&self.kind)?.kind, self.model, known))
+        }
     }
 }
 
@@ -168,20 +172,25 @@ fn price(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
     use super::{
-        Caps, Known, ProviderKind, Row, TEXT, is_iso_date, is_version, kinds, known, price,
+        Caps, Known, LINES, ProviderKind, Row, TEXT, is_iso_date, is_version, kinds, known, price,
     };
 
-    fn rows() -> Vec<Row> {
-        serde_json::from_str(TEXT).unwrap()
+    fn rows() -> impl Iterator<Item = (&'static str, Row)> {
+        let read = |line| serde_json::from_str(line).unwrap();
+        LINES
+            .iter()
+            .map(move |(_, model, line)| (*model, read(line)))
     }
 
     #[test]
     fn every_row_is_well_formed_and_says_where_it_is_from() {
-        for row in rows() {
-            let name = format!("{} {}", row.kind, row.model);
-            assert!(kinds::by_word(&row.kind).is_some(), "{name}: kind");
-            assert!(!row.model.is_empty(), "{name}: model");
+        for (name, row) in rows() {
+            assert!(!name.is_empty());
             assert!(is_iso_date(row.as_of), "{name}: {}", row.as_of);
             assert!(row.source.starts_with("https://"), "{name}: {}", row.source);
             for tokens in [row.context, row.max_output].into_iter().flatten() {
@@ -212,13 +221,38 @@ mod tests {
         }
     }
 
+    /// Rows are read alone, by what their lines begin with.
     #[test]
-    fn rows_are_sorted_and_no_model_has_two() {
-        let rows = rows();
-        let key = |row: &Row| (row.kind.clone(), row.model);
-        assert!(rows.len() > 100);
-        for pair in rows.windows(2) {
-            assert!(key(&pair[0]) < key(&pair[1]), "{:?}", key(&pair[1]));
+    fn each_row_is_a_line_and_sorted() {
+        const FACTS: [&str; 12] = [
+            "kind",
+            "model",
+            "context",
+            "max_output",
+            "caps",
+            "lacks",
+            "input",
+            "output",
+            "cache_read",
+            "cache_write",
+            "as_of",
+            "source",
+        ];
+        let all: Vec<BTreeMap<String, Value>> = serde_json::from_str(TEXT).unwrap();
+        assert!(all.len() > 100);
+        assert_eq!(all.len(), LINES.len());
+        let mut before = ("", "");
+        for (row, (kind, model, line)) in all.iter().zip(&*LINES) {
+            let word = row["kind"].as_str().unwrap();
+            assert_eq!(kinds::by_word(word).unwrap().kind, *kind, "{model}");
+            assert_eq!(row["model"], *model);
+            let alone: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
+            assert_eq!(alone, *row);
+            let known = |fact: &String| FACTS.contains(&&**fact);
+            assert!(row.keys().all(known), "{model}");
+            // No model has two.
+            assert!(before < (word, *model), "{model}");
+            before = (word, model);
         }
     }
 

@@ -101,6 +101,11 @@ impl Files {
             .map_or("", |file| &file.name)
     }
 
+    /// The paths of all files, in their order.
+    pub fn names(&self) -> Vec<String> {
+        self.list.iter().map(|file| file.name.to_string()).collect()
+    }
+
     /// The text of a file.
     pub fn text(&self, file: u16) -> &str {
         self.list

@@ -26,9 +26,9 @@ pub fn load(
     let resolved = text.resolve(&tree, lost, Depth::Whole(&|| false), &mut found);
     drop(tree);
     let loaded = text.conclude(resolved, found);
-    match loaded.policy {
-        Some(policy) => Ok((policy, loaded.diagnostics)),
-        None => Err(loaded.diagnostics),
+    match loaded.settled {
+        Some(policy) if !loaded.diagnostics.has_errors() => Ok((policy, loaded.diagnostics)),
+        _ => Err(loaded.diagnostics),
     }
 }
 
@@ -128,8 +128,7 @@ impl<'s> Text<'s> {
         }
         found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.place));
         let diagnostics = Diagnostics { list: found, files };
-        let sound = resolved.policy.filter(|_| !diagnostics.has_errors());
-        let policy = sound.map(|mut policy| {
+        let settled = resolved.policy.map(|mut policy| {
             let files = &diagnostics.files;
             let all = 0..u16::try_from(self.policy_files).unwrap_or(u16::MAX);
             policy.files = all.clone().map(|file| files.name(file).into()).collect();
@@ -142,7 +141,7 @@ impl<'s> Text<'s> {
             policy
         });
         Loaded {
-            policy,
+            settled,
             diagnostics,
             late,
         }
@@ -152,12 +151,20 @@ impl<'s> Text<'s> {
 /// A policy as it is now.
 #[derive(Debug)]
 pub struct Loaded {
-    /// It, where it has no errors.
-    pub policy: Option<Policy>,
+    /// What it says; where it has errors, no more than what could be read.
+    pub(in crate::policy) settled: Option<Policy>,
     /// What is said of it, with its files.
     pub diagnostics: Diagnostics,
     /// Those of them that need a look at the whole policy.
-    pub late: Vec<Diagnostic>,
+    pub(in crate::policy) late: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The policy, where it has no errors.
+    pub fn policy(&self) -> Option<&Policy> {
+        let sound = !self.diagnostics.has_errors();
+        self.settled.as_ref().filter(|_| sound)
+    }
 }
 
 /// The hash of a text and the values of its consts, in whatever order they are given; the last one of a name counts.

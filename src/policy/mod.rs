@@ -6,6 +6,7 @@
 //! ```
 //! The only door to pest and to the diagnostics renderer.
 
+mod carry;
 mod discover;
 mod files;
 mod format;

@@ -203,6 +203,7 @@ impl View<'_> {
             "inflight": status.inflight,
             "max_inflight": status.max_inflight,
             "queued": status.queued,
+            "spilt_percent": status.spilt.map(|ppm| f64::from(ppm) / 10_000.0),
             "window": {
                 "requests": status.requests,
                 "failures": status.failures,

@@ -223,6 +223,8 @@ fn shipped_policies_pass_their_own_tests() {
         "policies/quickstart.policy",
         "policies/first.policy",
         "policies/four_formats.policy",
+        "policies/canary.policy",
+        "policies/residency.policy",
         "policies/vllm_fleet.policy",
         "policies/enterprise.policy",
         "--fail-under",

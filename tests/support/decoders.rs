@@ -200,11 +200,14 @@ fn read_request(bytes: &[u8], client: Format) {
             if CLIENTS.contains(&format) {
                 let mut again = Vec::new();
                 let read = request(&mut out.clone(), format, &to, format, stream, &mut again);
-                // All that was said may have been thoughts of others.
-                let is_empty =
-                    matches!(&read, Err(Untold::Unsupported(it)) if it.why.starts_with("is empty"));
+                // All that was said may have been thoughts of others, and a document a video, which Gemini alone is shown.
+                let why = match &read {
+                    Err(Untold::Unsupported(unsupported)) => &*unsupported.why,
+                    _ => "",
+                };
+                let is_only_there = why.starts_with("is empty") || why.starts_with("is a video");
                 assert!(
-                    read.is_ok() || is_empty,
+                    read.is_ok() || is_only_there,
                     "{model}: {read:?} of {}",
                     shown(&out)
                 );
@@ -352,8 +355,9 @@ fn check_stream(stream: &[u8], client: Format, is_error: bool) {
     // A writer says itself that it failed where more of a call comes than can be said any more.
     let word = b"the model failed: what it said is not an answer";
     let is_failed = stream.windows(word.len()).any(|it| it == word);
-    let is_told = told_error && !is_failed && !is_broken_call(client, stream);
-    assert_eq!(is_told, is_error, "{client:?}: {}", shown(stream));
+    let may_be_told = is_error || is_failed || is_broken_call(client, stream);
+    let is_right = if told_error { may_be_told } else { !is_error };
+    assert!(is_right, "{client:?}: {}", shown(stream));
 }
 
 fn read_embeddings_request(bytes: &[u8]) {

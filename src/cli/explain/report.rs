@@ -96,6 +96,8 @@ pub(super) struct Member {
     pub(super) inflight: u32,
     pub(super) max_inflight: Option<u32>,
     pub(super) usual_ttft_ms: Option<f64>,
+    /// The part of its requests that leave because it is slow, in parts per million.
+    pub(super) spilt_ppm: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -326,6 +328,7 @@ impl Words<'_> {
             inflight: sight.inflight,
             max_inflight: sight.max_inflight,
             usual_ttft_ms: sight.usual.map(millis),
+            spilt_ppm: sight.spilt,
         }
     }
 

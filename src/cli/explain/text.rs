@@ -149,6 +149,10 @@ fn state(member: &Member) -> String {
     if let Some(usual) = member.usual_ttft_ms {
         let _ = write!(said, "  usually {usual} ms");
     }
+    if member.spilt_ppm > 0 {
+        let part = percent(member.spilt_ppm.into());
+        let _ = write!(said, "  slow: {part} of its requests leave");
+    }
     said
 }
 

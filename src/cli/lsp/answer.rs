@@ -97,15 +97,16 @@ impl<'l, 't> Look<'l, 't> {
     }
 
     fn loaded(&self) -> Option<&Loaded> {
-        self.root.loaded.as_ref()
+        self.root.memory.loaded()
     }
 
     fn files(&self) -> Option<&Files> {
         Some(&self.loaded()?.diagnostics.files)
     }
 
-    fn symbols(&self) -> Option<&Symbols> {
-        self.root.symbols.as_ref()
+    fn symbols(&self) -> &Symbols {
+        let all = || Symbols::of(&self.root.memory);
+        self.root.symbols.get_or_init(all)
     }
 
     fn byte(&self, position: Position) -> Option<usize> {
@@ -115,7 +116,7 @@ impl<'l, 't> Look<'l, 't> {
     /// What is named at a place.
     fn named(&self, position: Position) -> Option<&Named> {
         let at = u32::try_from(self.byte(position)?).ok()?;
-        self.symbols()?.at(self.file, at)
+        self.symbols().at(self.file, at)
     }
 
     /// The file whose import is at a place.
@@ -151,12 +152,12 @@ fn hovered(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
     let look = Look::of(session, &at.text_document.uri)?;
     let byte = u32::try_from(look.byte(at.position)?).ok()?;
     let files = look.files()?;
-    let policy = look.loaded()?.policy.as_ref();
+    let policy = look.loaded()?.policy();
     let said = hover(
         &look.root.memory,
         files,
         policy,
-        look.symbols()?,
+        look.symbols(),
         look.file,
         byte,
     )?;
@@ -180,7 +181,7 @@ fn completed(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
     let look = Look::of(session, &at.text_document.uri)?;
     let byte = look.byte(at.position)?;
     let files = look.files()?;
-    let (start, list) = complete(files.text(look.file), byte, look.symbols()?);
+    let (start, list) = complete(files.text(look.file), byte, look.symbols());
     let place = Place {
         file: look.file,
         start: u32::try_from(start).ok()?,
@@ -219,14 +220,14 @@ fn defined(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
         return look.location(start);
     }
     let named = look.named(at.position)?;
-    let declaration = look.symbols()?.declaration(named.kind, &named.name)?;
+    let declaration = look.symbols().declaration(named.kind, &named.name)?;
     look.location(declaration.place)
 }
 
 fn referred(session: &mut Session<'_, '_, '_>, at: &At) -> Option<Value> {
     let look = Look::of(session, &at.text_document.uri)?;
     let named = look.named(at.position)?;
-    let all = look.symbols()?.all(named.kind, &named.name);
+    let all = look.symbols().all(named.kind, &named.name);
     Some(all.filter_map(|one| look.location(one.place)).collect())
 }
 
@@ -244,11 +245,10 @@ fn renamed(session: &mut Session<'_, '_, '_>, at: &At) -> Result<Option<Value>, 
     let Some(look) = Look::of(session, &at.text_document.uri) else {
         return Ok(None);
     };
-    let (Some(named), Some(symbols), Some(files)) =
-        (look.named(at.position), look.symbols(), look.files())
-    else {
+    let (Some(named), Some(files)) = (look.named(at.position), look.files()) else {
         return Ok(None);
     };
+    let symbols = look.symbols();
     let quoted = matches!(named.kind, Kind::Declared("test" | "prove" | "alias"));
     let fits = if quoted {
         !to.is_empty() && !to.contains(['"', '\\', '\n'])
@@ -285,7 +285,7 @@ fn outlined(session: &mut Session<'_, '_, '_>, about: &About) -> Option<Value> {
     let look = Look::of(session, &about.text_document.uri)?;
     let files = look.files()?;
     let own = look
-        .symbols()?
+        .symbols()
         .declared()
         .filter(|named| named.place.file == look.file);
     let list = own.map(|named| {
@@ -363,7 +363,7 @@ fn hinted(session: &mut Session<'_, '_, '_>, within: &Within) -> Option<Value> {
     let stretch = look.overlaps(within.range)?;
     let loaded = look.loaded()?;
     let files = &loaded.diagnostics.files;
-    let all = hints(&look.root.memory, files, loaded.policy.as_ref(), stretch);
+    let all = hints(&look.root.memory, files, loaded.policy(), stretch);
     let list = all.iter().map(|hint| {
         let position = range(files, hint.place).end;
         json!({ "position": position, "label": hint.label, "paddingLeft": true })
@@ -398,11 +398,7 @@ fn lenses(session: &mut Session<'_, '_, '_>, about: &About) -> Option<Value> {
 
 /// Runs the tests of a policy: they are on a virtual clock, and short.
 fn verdicts(loaded: &Loaded) -> Vec<Lens> {
-    let Some(policy) = loaded
-        .policy
-        .as_ref()
-        .filter(|policy| !policy.trials.is_empty())
-    else {
+    let Some(policy) = loaded.policy().filter(|policy| !policy.trials.is_empty()) else {
         return Vec::new();
     };
     let Ok(plan) = Plan::new(policy.clone()) else {

@@ -1,6 +1,6 @@
 //! What is open, what is known of it, and the loop that answers.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::cli::lsp::document::{Change, Documents, key_of};
 use crate::cli::lsp::{answer, notes};
-use crate::policy::editor::{Loaded, Memory, Symbols, Texts, carry};
+use crate::policy::Files;
+use crate::policy::editor::{Memory, Symbols, Texts};
 
 /// Texts of no use any more, in bytes, above which a new session begins.
 const WASTE_MAX: usize = 32 * 1024 * 1024;
@@ -37,13 +38,12 @@ pub(super) enum Next {
 /// A policy that is open, with all that it imports.
 pub(super) struct Root<'t> {
     pub(super) memory: Memory<'t>,
-    pub(super) loaded: Option<Loaded>,
     /// Whether its text has changed since.
     stale: bool,
     /// Whether the whole of it was looked at, rather than its items.
     whole: bool,
-    /// Of what is loaded.
-    pub(super) symbols: Option<Symbols>,
+    /// Of what is loaded, once they are asked for.
+    pub(super) symbols: OnceCell<Symbols>,
     /// What its tests came to: the line, and what is said of it.
     pub(super) verdicts: Option<Vec<answer::Lens>>,
     /// The paths of its files.
@@ -167,11 +167,10 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
             if root.whole {
                 continue;
             }
-            let Some(loaded) = root.memory.load(self.documents, key, &stop) else {
+            root.whole = root.memory.look(self.documents, key, &stop);
+            if !root.whole {
                 break;
-            };
-            root.loaded = Some(loaded);
-            root.whole = true;
+            }
             self.news = true;
         }
         came.take()
@@ -235,10 +234,9 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
     fn root(&mut self, key: String) {
         let root = Root {
             memory: Memory::new(self.texts),
-            loaded: None,
             stale: true,
             whole: false,
-            symbols: None,
+            symbols: OnceCell::new(),
             verdicts: None,
             covers: Vec::new(),
         };
@@ -261,12 +259,8 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
         self.reload();
         let owner = self.owner(&key)?;
         let root = self.roots.get_mut(&owner)?;
-        let loaded = root.loaded.as_ref()?;
-        let files = &loaded.diagnostics.files;
+        let files = &root.memory.loaded()?.diagnostics.files;
         let file = (0..u16::try_from(files.len()).ok()?).find(|file| files.name(*file) == key)?;
-        if root.symbols.is_none() {
-            root.symbols = Some(Symbols::of(&root.memory));
-        }
         Some((root, file))
     }
 
@@ -276,26 +270,15 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
             if !root.stale {
                 continue;
             }
-            let before = root.loaded.take();
-            let large = root.memory.live() > AT_ONCE_MAX;
-            let whole = (!large || before.is_none())
-                .then(|| root.memory.load(self.documents, key, &|| false))
-                .flatten();
-            root.whole = whole.is_some();
-            let loaded = whole.unwrap_or_else(|| {
-                let mut now = root.memory.glance(self.documents, key);
-                if let Some(before) = before {
-                    carry(&before, &mut now);
-                }
-                now
-            });
-            let files = &loaded.diagnostics.files;
-            let names = (0..u16::try_from(files.len()).unwrap_or(u16::MAX))
-                .map(|file| files.name(file).to_owned());
-            root.covers = names.collect();
-            root.loaded = Some(loaded);
+            let large = root.memory.live() > AT_ONCE_MAX && root.memory.loaded().is_some();
+            root.whole = !large && root.memory.look(self.documents, key, &|| false);
+            if !root.whole {
+                root.memory.glance(self.documents, key);
+            }
+            let files = root.memory.loaded().map(|loaded| &loaded.diagnostics.files);
+            root.covers = files.map(Files::names).unwrap_or_default();
             root.stale = false;
-            root.symbols = None;
+            root.symbols = OnceCell::new();
             root.verdicts = None;
             self.news = true;
         }
@@ -310,7 +293,9 @@ impl<'c, 't, 'd> Session<'c, 't, 'd> {
         }
         let mut now: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (key, root) in &self.roots {
-            let Some(loaded) = &root.loaded else { continue };
+            let Some(loaded) = root.memory.loaded() else {
+                continue;
+            };
             let part = !Symbols::has_route(&root.memory);
             for (path, found) in notes::by_file(&loaded.diagnostics, part) {
                 if path == *key && self.owner(key).is_some_and(|owner| owner != *key) {

@@ -49,6 +49,8 @@ pub struct Sight {
     pub max_inflight: Option<u32>,
     /// Requests that wait for a place.
     pub queued: u32,
+    /// The part of its load that leaves because it is slow, in parts per million.
+    pub spilt: u32,
     /// The usual time to its first content on this core, once one is known.
     pub usual: Option<Span>,
     /// Somebody has been sent to find that out.
@@ -240,6 +242,7 @@ impl Chain {
             inflight: cell.inflight.load(Relaxed),
             max_inflight: cell.max_inflight(),
             queued: cell.queue.as_ref().map_or(0, Queue::waiting),
+            spilt: view.serve.spill.as_deref().map_or(0, |it| cell.spilt(it)),
             usual: speed.ttft.value(),
             asked: speed.asked,
             turn: turn.unwrap_or_default(),

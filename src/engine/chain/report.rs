@@ -48,7 +48,14 @@ impl Chain {
             running.token.is_some() || !is_current(running, cell, core)
         };
         if !stale {
-            sample(Measure::Ttft, self.history.prompt, ttft, running, core);
+            sample(
+                Measure::Ttft,
+                self.history.prompt,
+                ttft,
+                Known::Whole,
+                running,
+                core,
+            );
         }
         core.learn_ttft(target, ttft);
         self.overtake(now, core);
@@ -102,7 +109,14 @@ impl Chain {
             self.slow_probe(&running, cell),
         );
         if silent && running.token.is_none() && is_current(&running, cell, core) {
-            sample(Measure::Ttft, self.history.prompt, waited, &running, core);
+            sample(
+                Measure::Ttft,
+                self.history.prompt,
+                waited,
+                Known::Whole,
+                &running,
+                core,
+            );
         }
         if let Some(auto) = &cell.auto {
             auto.learned.ended(core.index, end.outcome);
@@ -151,20 +165,10 @@ impl Chain {
     /// (`whole`) would perhaps have had a longer one: it counts only if it has been slow already.
     fn sample_gap(&self, running: &Running, cell: &Cell, core: &Core, whole: bool) {
         let counts = self.form == Form::Stream && running.content && running.token.is_none();
-        if counts
-            && (whole
-                || cell
-                    .rules
-                    .is_slow(Measure::Gap, self.history.prompt, running.gap))
-            && is_current(running, cell, core)
-        {
-            sample(
-                Measure::Gap,
-                self.history.prompt,
-                running.gap,
-                running,
-                core,
-            );
+        if counts && is_current(running, cell, core) {
+            let known = if whole { Known::Whole } else { Known::AtLeast };
+            let (prompt, gap) = (self.history.prompt, running.gap);
+            sample(Measure::Gap, prompt, gap, known, running, core);
         }
     }
 
@@ -234,12 +238,9 @@ fn forsake(now: Moment, running: &Running, prompt: PromptSize, core: &Core) {
         gate.give_back(token);
         return;
     }
-    let waited = now.since(running.started);
-    if !running.content
-        && cell.rules.is_slow(Measure::Ttft, prompt, waited)
-        && is_current(running, cell, core)
-    {
-        sample(Measure::Ttft, prompt, waited, running, core);
+    if !running.content && is_current(running, cell, core) {
+        let waited = now.since(running.started);
+        sample(Measure::Ttft, prompt, waited, Known::AtLeast, running, core);
     }
 }
 
@@ -353,13 +354,34 @@ fn rest_key(now: Moment, running: &Running, cell: &Cell, core: &Core, end: End) 
     }
 }
 
-/// Counts a time for the latency rules.
-fn sample(measure: Measure, prompt: PromptSize, time: Span, running: &Running, core: &Core) {
-    if let Some(cell) = core.board.cell(running.target)
-        && let Some(slot) = cell.slot(core.index)
-    {
+/// How much of a time was seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Known {
+    /// All of it.
+    Whole,
+    /// It would have been longer: it counts where it is too long already.
+    AtLeast,
+}
+
+/// Counts a time for the latency rules of breakers and pools.
+fn sample(
+    measure: Measure,
+    prompt: PromptSize,
+    time: Span,
+    known: Known,
+    running: &Running,
+    core: &Core,
+) {
+    let Some((cell, slot)) = core.board.cell(running.target).and_then(|cell| {
+        let slot = cell.slot(core.index)?;
+        Some((cell, slot))
+    }) else {
+        return;
+    };
+    if known == Known::Whole || cell.rules.is_slow(measure, prompt, time) {
         slot.sample(measure, prompt, time, &cell.rules.slow_limits);
     }
+    cell.watch_time(core.index, measure, time, known == Known::AtLeast);
 }
 
 /// Whether the breaker is still in the epoch in which the attempt began, and lets requests pass. A change between this look and the

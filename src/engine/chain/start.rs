@@ -15,7 +15,7 @@ use crate::engine::chain::{Attempt, Chain, Form, Running};
 use crate::engine::core::Core;
 use crate::engine::keys::{KeyDraw, Taken};
 use crate::engine::pause::Turn;
-use crate::policy::model::{KeyPick, Pick, Then};
+use crate::policy::model::{KeyPick, Pick, Spill, Then};
 
 impl Chain {
     /// The first candidate that takes the request: tier by tier, probes by their share, then whoever `pick` names. A target
@@ -34,8 +34,8 @@ impl Chain {
             affinity: self.decision.affinity,
             sticky: self.decision.sticky,
         };
-        let spill = view.serve.spill;
-        let spilt = spill.map_or(0, |above| spilt(view, survey, above, draw, core));
+        let spill = view.serve.spill.as_deref();
+        let spilt = spill.map_or(0, |spill| spilt(view, survey, spill, draw, core));
         let attempt = self.start_in_tiers(now, view, survey, draw, (survey.ramp, spilt), core);
         if attempt.is_some() || self.is_queued() {
             return attempt;
@@ -341,12 +341,11 @@ fn own(draw: Draw, pick: &Pick) -> u64 {
     key(draw, pick).unwrap_or(draw.chance)
 }
 
-/// The usable members of tiers that this request leaves to others, because of their places more than `above` (in parts per
-/// million) are taken: the fuller a tier, the more requests leave it, and all of them when it is full. A tier spills only
-/// where a later one has somebody left, and where all its own have a bound.
-fn spilt(view: &View<'_>, survey: &Survey, above: u32, draw: Draw, core: &Core) -> u64 {
+/// The usable members of tiers that this request leaves to others: all of a tier because more than a part of its places is
+/// taken, the fuller it is the more requests, and all when it is full; or those that are slow, by their parts. A tier spills
+/// only where a later one has somebody left.
+fn spilt(view: &View<'_>, survey: &Survey, spill: &Spill, draw: Draw, core: &Core) -> u64 {
     let (mut first, mut spilt) = (0_usize, 0);
-    let above = u64::from(above);
     for (tier, rules) in view.serve.tiers.iter().enumerate() {
         let after = first.saturating_add(rules.members.len());
         let members = below(after) & !below(first);
@@ -355,10 +354,23 @@ fn spilt(view: &View<'_>, survey: &Survey, above: u32, draw: Draw, core: &Core) 
             break;
         }
         let chance = hash::mix(own(draw, &rules.pick), SPILL_SALT ^ tier as u64);
-        if let Some(taken) = saturation(view, survey, members, core)
-            && hash::scale(chance, ALL_PPM.saturating_sub(above)) < taken.saturating_sub(above)
-        {
+        let overflows = |above: u32| {
+            let above = u64::from(above);
+            let taken = saturation(view, survey, members, core).unwrap_or_default();
+            hash::scale(chance, ALL_PPM.saturating_sub(above)) < taken.saturating_sub(above)
+        };
+        if spill.saturation.is_some_and(overflows) {
             spilt |= members & survey.usable;
+        } else if !spill.slow.is_empty() {
+            // The same requests leave each of them, or those of two slow ones would only change places.
+            for index in bits(members & survey.usable) {
+                let candidate = view.candidates.get(index);
+                let cell = candidate.and_then(|it| core.board.cell(it.target));
+                let part = cell.map_or(0, |cell| cell.spilt(spill));
+                if hash::scale(chance, ALL_PPM) < u64::from(part) {
+                    spilt |= bit(index);
+                }
+            }
         }
     }
     spilt

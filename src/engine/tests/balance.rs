@@ -7,7 +7,7 @@ use proptest::test_runner::RngSeed;
 
 use crate::base::{Outcome, Span, TargetId, hash};
 use crate::engine::tests::world::{MS, Setup, World, target};
-use crate::policy::model::{MaxInflight, Pick};
+use crate::policy::model::{MaxInflight, Pick, Spill};
 
 fn one_tier(pick: Pick, weights: Vec<u32>) -> World {
     Setup {
@@ -15,6 +15,14 @@ fn one_tier(pick: Pick, weights: Vec<u32>) -> World {
         ..Setup::default()
     }
     .build()
+}
+
+/// Spills above this part of a tier's places.
+const fn above(saturation: u32) -> Spill {
+    Spill {
+        saturation: Some(saturation),
+        slow: Vec::new(),
+    }
 }
 
 /// Where `count` requests go, whose candidates are masked by these bits.
@@ -147,7 +155,7 @@ fn a_tier_spills_part_of_its_load() {
     let mut world = Setup {
         tiers: vec![(Pick::LeastBusy, vec![1, 1]), (Pick::Weighted, vec![1])],
         max_inflight: Some(MaxInflight::Fixed(100)),
-        spill: Some(500_000),
+        spill: Some(above(500_000)),
         ..Setup::default()
     }
     .build();
@@ -176,7 +184,7 @@ fn a_full_member_has_places_too() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1, 0]), (Pick::Weighted, vec![1])],
         max_inflight: Some(MaxInflight::Fixed(10)),
-        spill: Some(900_000),
+        spill: Some(above(900_000)),
         ..Setup::default()
     }
     .build();
@@ -198,7 +206,7 @@ fn the_same_keys_spill_first() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
         max_inflight: Some(MaxInflight::Fixed(100)),
-        spill: Some(500_000),
+        spill: Some(above(500_000)),
         ..Setup::default()
     }
     .build();
@@ -233,7 +241,7 @@ fn what_finds_no_place_in_the_next_tier_stays() {
     let mut world = Setup {
         tiers: vec![(Pick::Weighted, vec![1]), (Pick::Weighted, vec![1])],
         max_inflight: Some(MaxInflight::Fixed(4)),
-        spill: Some(10_000),
+        spill: Some(above(10_000)),
         ..Setup::default()
     }
     .build();

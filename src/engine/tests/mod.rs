@@ -17,5 +17,6 @@ mod pauses;
 mod prompts;
 mod queue;
 mod sequences;
+mod spill;
 mod threads;
 mod world;

@@ -13,8 +13,8 @@ use crate::engine::{
 use crate::policy::model::{
     Action, At, Auth, AuthStyle, Breaker, Cond, FallbackLine, Forbid, Hedge, KeyPick, MaxInflight,
     Member, MidStream, ModelName, Otherwise, Panic, Pick, Provider, ProviderKind, Queue, Ramp,
-    Reject, Retries, Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Target, Test,
-    Then, Tier, Timeouts, TimeoutsOverride, Trigger,
+    Reject, Retries, Route, SecretRef, SecretSource, Serve, Server, ServerBounds, Spill, Target,
+    Test, Then, Tier, Timeouts, TimeoutsOverride, Trigger,
 };
 use crate::policy::{Caps, Decision, Plan, Policy};
 
@@ -32,7 +32,7 @@ pub(super) struct Setup {
     pub(super) retries: Retries,
     pub(super) max_inflight: Option<MaxInflight>,
     pub(super) queue: Option<Queue>,
-    pub(super) spill: Option<u32>,
+    pub(super) spill: Option<Spill>,
     pub(super) fallback: Vec<(Trigger, Then)>,
     pub(super) otherwise: Otherwise,
     pub(super) attempts_max: u8,
@@ -172,7 +172,7 @@ impl Setup {
             })
             .collect();
         let serve = Serve {
-            spill: self.spill,
+            spill: self.spill.clone().map(Box::new),
             tiers,
             fallback,
             otherwise: self.otherwise.clone(),

@@ -137,6 +137,9 @@ struct ToldSight {
     max_inflight: Option<u32>,
     #[serde(default, skip_serializing_if = "is_none")]
     queued: u32,
+    /// The part of its load that leaves because it is slow, in parts per million.
+    #[serde(default, skip_serializing_if = "is_none")]
+    spilt_ppm: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usual_ttft_us: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -320,6 +323,7 @@ impl Names<'_> {
             inflight: sight.inflight,
             max_inflight: sight.max_inflight,
             queued: sight.queued,
+            spilt_ppm: sight.spilt,
             usual_ttft_us: sight.usual.map(Span::as_micros),
             asked: sight.asked,
             turn: sight.turn,

@@ -204,6 +204,7 @@ impl ToldSight {
             inflight: self.inflight,
             max_inflight: self.max_inflight,
             queued: self.queued,
+            spilt: self.spilt_ppm,
             usual: self.usual_ttft_us.map(Span::from_micros),
             asked: self.asked,
             turn: self.turn,

@@ -7,8 +7,8 @@ use crate::base::{Span, TargetId};
 use crate::policy::facts::Caps;
 use crate::policy::kinds;
 use crate::policy::model::{
-    Action, At, Auth, Breaker, MaxInflight, Measure, MidStream, ModelName, Otherwise, Panic,
-    Policy, Provider, Retries, Route, Serve, Target, Then, Trigger,
+    Action, At, Auth, Breaker, MaxInflight, MidStream, ModelName, Otherwise, Panic, Policy,
+    Provider, Retries, Route, Serve, Target, Then, Trigger,
 };
 use crate::policy::trace::{self, listed, outcomes, percent, pick};
 
@@ -464,15 +464,7 @@ fn opens(breaker: &Breaker) -> Vec<String> {
     let rate = rate.map(|rate| format!("error_rate > {}", percent(rate.into())));
     let run = breaker.consecutive;
     let run = run.map(|run| format!("consecutive >= {run}"));
-    let slow = breaker.slow.iter().map(|rule| {
-        let measure = match (rule.measure, rule.prompts) {
-            (Measure::Ttft, Some(size)) => format!("ttft, {}", size.as_str()),
-            (measure, _) => measure.as_str().to_owned(),
-        };
-        let percentile = percent(rule.percentile.into());
-        let percentile = percentile.trim_end_matches('%');
-        format!("p{percentile}({measure}) > {}", rule.limit)
-    });
+    let slow = breaker.slow.iter().map(ToString::to_string);
     rate.into_iter().chain(run).chain(slow).collect()
 }
 

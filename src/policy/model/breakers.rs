@@ -1,5 +1,7 @@
 //! When a target is given up for a while, how it comes back, and repeats at the same one.
 
+use std::fmt;
+
 use crate::base::{OutcomeSet, Span};
 use crate::policy::model::At;
 
@@ -95,6 +97,23 @@ pub struct SlowRule {
     pub percentile: u32,
     /// The longest time that does not count as slow.
     pub limit: Span,
+}
+
+/// As the policy language has it, by its percentile.
+impl fmt::Display for SlowRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.percentile / 10_000, self.percentile % 10_000);
+        write!(f, "p{whole}")?;
+        if rest != 0 {
+            let digits = format!("{rest:04}");
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        write!(f, "({}", self.measure.as_str())?;
+        if let Some(size) = self.prompts {
+            write!(f, ", {}", size.as_str())?;
+        }
+        write!(f, ") > {}", self.limit)
+    }
 }
 
 /// How long a prompt is, by the bytes of the request's body: the time to the first content grows with it. Four bytes are

@@ -21,7 +21,7 @@ pub use self::providers::{
 };
 pub use self::routes::{
     Action, Alias, FallbackLine, Forbid, Hedge, HedgeDelay, Member, MidStream, Otherwise, Panic,
-    Pick, Reject, Route, Serve, Shadow, Then, Tier, Trigger,
+    Pick, Reject, Route, Serve, Shadow, Spill, Then, Tier, Trigger,
 };
 pub use self::server::{LogForm, Records, Server, ServerBounds, ServerTls, Telemetry};
 pub use self::simulation::{Act, ScriptStep, Simulation};

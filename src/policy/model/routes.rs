@@ -2,7 +2,7 @@
 
 use crate::base::{OutcomeSet, Span, TargetId};
 use crate::policy::facts::Caps;
-use crate::policy::model::{At, Cond, Guard, StrFact, TimeoutsOverride};
+use crate::policy::model::{At, Cond, Guard, SlowRule, StrFact, TimeoutsOverride};
 
 /// `alias "from" -> "to"`
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,13 +48,22 @@ pub enum Action {
     Serve(Serve),
 }
 
+/// `spill when …`: what makes a part of the load of a tier, or of a target in it, go to others before it has to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Spill {
+    /// From this part of a tier's places taken, in parts per million.
+    pub saturation: Option<u32>,
+    /// Beyond this time of a target's streams. Of each measure at most one, about prompts of all sizes.
+    pub slow: Vec<SlowRule>,
+}
+
 /// The targets of a route and how they are tried.
 #[derive(Clone, Debug)]
 pub struct Serve {
     /// By priority; together at most [`crate::base::limits::ROUTE_TARGETS_MAX`] members.
     pub tiers: Vec<Tier>,
-    /// `spill`: from this part of its places taken, in parts per million, some of a tier's load goes to the next one.
-    pub spill: Option<u32>,
+    /// `spill when …`
+    pub spill: Option<Box<Spill>>,
     /// Tried top down against the outcome.
     pub fallback: Vec<FallbackLine>,
     /// `else -> …`

@@ -230,24 +230,26 @@ impl<'t> Resolver<'t> {
     /// The fact that `expr` names, if it can be read in `scope`.
     pub(super) fn fact_in(&mut self, expr: &'t Expr<'t>, scope: Scope) -> Option<Read> {
         let read = self.fact(expr, scope)?;
-        if let (
-            Read::Str(
-                StrFact::KeyId
-                | StrFact::KeyTeam
-                | StrFact::KeyTier
-                | StrFact::KeyResidency
-                | StrFact::KeyContract,
-            ),
-            false,
-        ) = (&read, self.key_facts_noted)
+        if let Read::Str(
+            StrFact::KeyId
+            | StrFact::KeyTeam
+            | StrFact::KeyTier
+            | StrFact::KeyResidency
+            | StrFact::KeyContract,
+        ) = &read
         {
-            self.key_facts_noted = true;
-            self.report(safety::key_facts_empty(
-                expr.place,
-                self.files.slice(expr.place),
-            ));
+            self.key_fact_at(expr.place);
         }
         Some(read)
+    }
+
+    /// Notes that a fact of the client's key is read here, which nobody fills in yet: that is said once.
+    pub(super) fn key_fact_at(&mut self, place: Place) {
+        self.key_fact.get_or_insert(place);
+        if !self.key_facts_noted {
+            self.key_facts_noted = true;
+            self.report(safety::key_facts_empty(place, self.files.slice(place)));
+        }
     }
 
     /// The fact that `expr` names.

@@ -33,6 +33,7 @@ mod reach;
 mod room;
 mod route;
 mod settings;
+mod settled;
 mod shadow;
 mod simulate;
 mod tiers;
@@ -43,4 +44,5 @@ mod whole;
 
 pub(in crate::policy) use self::compare::days_since_epoch;
 pub(in crate::policy) use self::policy::{Depth, Lost, Resolved, resolve};
+pub(in crate::policy) use self::settled::{Mark, Settled};
 pub(in crate::policy) use self::simulate::ACTS;

@@ -47,6 +47,8 @@ pub(super) struct Decl<'t> {
     pub(super) place: Place,
     /// All of it.
     pub(super) stmt: &'t Stmt<'t>,
+    /// Which item of the tree it is.
+    pub(super) item: usize,
 }
 
 impl<'t> Names<'t> {
@@ -117,12 +119,12 @@ impl<'t> Resolver<'t> {
     /// Notes every declaration of the tree.
     pub(super) fn collect(&mut self, tree: &'t [Item<'t>]) {
         let mut versions: Vec<u16> = Vec::new();
-        for item in tree {
+        for (number, item) in tree.iter().enumerate() {
             match item {
                 Item::Version(place, version) => self.version(*place, version, &mut versions),
                 Item::Import(..) => {}
-                Item::Const(stmt) => self.declare(Space::Const, stmt, stmt.words.first()),
-                Item::Stmt(stmt) => self.statement(stmt),
+                Item::Const(stmt) => self.declare(Space::Const, number, stmt, stmt.words.first()),
+                Item::Stmt(stmt) => self.statement(number, stmt),
             }
         }
     }
@@ -137,7 +139,7 @@ impl<'t> Resolver<'t> {
         seen.push(place.file);
     }
 
-    fn statement(&mut self, stmt: &'t Stmt<'t>) {
+    fn statement(&mut self, item: usize, stmt: &'t Stmt<'t>) {
         let key = stmt.key();
         let Some(entry) = TOP.iter().find(|entry| entry.word == key) else {
             let words = TOP.iter().map(|entry| entry.word);
@@ -148,7 +150,7 @@ impl<'t> Resolver<'t> {
             self.note_later(stmt.key_place(), entry.word);
         }
         if let Some(space) = entry.space {
-            self.declare(space, stmt, stmt.words.get(1));
+            self.declare(space, item, stmt, stmt.words.get(1));
         } else if stmt.words.len() > 1 || stmt.body.is_none() || !matches!(stmt.tail, Tail::Bare) {
             self.report(say::field_not_written_so(
                 stmt.head(),
@@ -161,7 +163,13 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    fn declare(&mut self, space: Space, stmt: &'t Stmt<'t>, word: Option<&'t Word<'t>>) {
+    fn declare(
+        &mut self,
+        space: Space,
+        item: usize,
+        stmt: &'t Stmt<'t>,
+        word: Option<&'t Word<'t>>,
+    ) {
         let quoted = matches!(space, Space::Alias | Space::Test | Space::Prove);
         let name = match word {
             Some(Word::Expr(Expr {
@@ -184,6 +192,7 @@ impl<'t> Resolver<'t> {
             name,
             place: word.place(),
             stmt,
+            item,
         };
         if let Some(before) = self.names.declare(space, decl) {
             self.report(say::duplicate(

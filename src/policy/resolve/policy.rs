@@ -12,6 +12,7 @@ use crate::policy::model::{
 use crate::policy::resolve::names::Names;
 use crate::policy::resolve::places::{BreakerPlaces, RoutePlaces};
 use crate::policy::resolve::settings::Defaults;
+use crate::policy::resolve::settled::{Mark, Settled};
 use crate::policy::resolve::tiers::Tiers;
 use crate::policy::schema::Space;
 use crate::policy::syntax::Place;
@@ -26,13 +27,14 @@ pub(in crate::policy) struct Resolved {
     pub(in crate::policy) secrets: Vec<Place>,
     /// What the look at the whole policy said; `None` if there was none, or it was broken off.
     pub(in crate::policy) of_whole: Option<BTreeSet<(Code, Place)>>,
+    /// The items whose routes the next glance may take over.
+    pub(in crate::policy) marks: Vec<(usize, Mark)>,
 }
 
 /// How far a policy is looked at.
-#[derive(Clone, Copy)]
 pub(in crate::policy) enum Depth<'t> {
-    /// What each item says.
-    Items,
+    /// What each item says. These routes need not be settled again.
+    Items(Settled),
     /// What they say together, too. It is broken off when this says so.
     Whole(&'t dyn Fn() -> bool),
 }
@@ -57,6 +59,13 @@ pub(in crate::policy) fn resolve<'t>(
 ) -> Resolved {
     let whole = lost.whole;
     let mut resolver = Resolver::new(files, lost.names);
+    let stop = match depth {
+        Depth::Items(settled) => {
+            resolver.settled = settled;
+            None
+        }
+        Depth::Whole(stop) => Some(stop),
+    };
     resolver.collect(tree);
     resolver.settle_consts(sets);
     let server = resolver.server();
@@ -73,14 +82,14 @@ pub(in crate::policy) fn resolve<'t>(
     let drills = resolver.drills();
     let proofs = resolver.proofs();
     let of_items = resolver.found.len();
-    if let Depth::Whole(stop) = depth {
-        resolver.stop = Some(stop);
+    if stop.is_some() {
+        resolver.stop = stop;
         // What an unreadable item may have declared or used cannot be called missing.
         if whole {
             resolver.check_whole();
         }
     }
-    let complete = matches!(depth, Depth::Whole(_)) && !resolver.stopped;
+    let complete = stop.is_some() && !resolver.stopped;
     let of_whole = complete.then(|| {
         let found = resolver.found.iter().skip(of_items);
         found.map(|one| (one.code, one.place())).collect()
@@ -109,6 +118,7 @@ pub(in crate::policy) fn resolve<'t>(
         }),
         secrets: resolver.secrets,
         of_whole,
+        marks: resolver.marks,
     }
 }
 
@@ -149,10 +159,16 @@ pub(super) struct Resolver<'t> {
     pub(super) cores: Option<u16>,
     /// Places of regions that providers name.
     pub(super) regions: Vec<Box<str>>,
+    /// Those that the load before has settled.
+    pub(super) settled: Settled,
+    /// Items whose routes may be taken over.
+    pub(super) marks: Vec<(usize, Mark)>,
     /// Where the policy uses what has no effect yet, by word.
-    idle: BTreeMap<&'static str, Vec<Place>>,
+    pub(super) idle: BTreeMap<&'static str, Vec<Place>>,
     /// Whether it has been said that nobody fills in `key.*`.
     pub(super) key_facts_noted: bool,
+    /// Where the route that is being settled reads one of them first.
+    pub(super) key_fact: Option<Place>,
     /// Who breaks the look at the whole policy off.
     stop: Option<&'t dyn Fn() -> bool>,
     /// How often that was to be asked.
@@ -193,8 +209,11 @@ impl<'t> Resolver<'t> {
             route_places: Vec::new(),
             cores: None,
             regions: Vec::new(),
+            settled: Settled::default(),
+            marks: Vec::new(),
             idle: BTreeMap::new(),
             key_facts_noted: false,
+            key_fact: None,
             stop: None,
             steps: 0,
             stopped: false,

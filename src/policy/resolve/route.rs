@@ -84,25 +84,35 @@ impl<'t> Resolver<'t> {
             if decl.name == "default" {
                 default = Some(decl.place);
             }
-            let when = self.when(decl);
-            let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
-            let action = self.action(decl, &fields);
-            let guard = self.guard(decl, &fields);
+            let route = self.taken_over(decl).or_else(|| self.route(decl));
             if u16::try_from(self.routes.len()).is_err() {
                 self.report(say::too_many(decl.place, u16::MAX, "routes"));
                 return;
             }
-            if let Some((when, (action, places))) = when.zip(action) {
+            if let Some((route, places)) = route {
                 self.route_places.push(places);
-                self.routes.push(Route {
-                    name: decl.name.into(),
-                    at: self.at(decl.place),
-                    when,
-                    action,
-                    guard,
-                });
+                self.routes.push(route);
             }
         }
+    }
+
+    fn route(&mut self, decl: Decl<'t>) -> Option<(Route, RoutePlaces)> {
+        let before = self.said();
+        self.key_fact = None;
+        let when = self.when(decl);
+        let fields = self.fields(decl.stmt.stmts(), &schema::ROUTE);
+        let action = self.action(decl, &fields);
+        let guard = self.guard(decl, &fields);
+        let (when, (action, places)) = when.zip(action)?;
+        let route = Route {
+            name: decl.name.into(),
+            at: self.at(decl.place),
+            when,
+            action,
+            guard,
+        };
+        self.mark(decl, &route, before);
+        Some((route, places))
     }
 
     fn when(&mut self, decl: Decl<'t>) -> Option<Cond> {
@@ -265,7 +275,7 @@ impl<'t> Resolver<'t> {
         };
         let serve = Serve {
             tiers: tiers.by_priority,
-            spill: tiers.spill,
+            spill: tiers.spill.map(Box::new),
             fallback: fallback.lines,
             otherwise: fallback.otherwise,
             require,

@@ -464,7 +464,7 @@ pub(super) fn attempts_max(fields: &Fields<'_>) -> Option<u8> {
 }
 
 /// What `p95(gap)` or `p95(ttft, long)` looks at.
-fn slow_measure(args: &[Arg<'_>]) -> Option<(Measure, Option<PromptSize>)> {
+pub(super) fn slow_measure(args: &[Arg<'_>]) -> Option<(Measure, Option<PromptSize>)> {
     let (first, rest) = args.split_first()?;
     let measure = argument(first)?.name().and_then(Measure::named)?;
     Some((measure, slow_prompts(measure, rest)?))

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::base::TargetId;
 use crate::policy::diag::{naming as say, routing};
-use crate::policy::model::{Member, Pick, Tier};
+use crate::policy::model::{Member, Pick, SlowRule, Spill, Tier};
 use crate::policy::resolve::block::Fields;
 use crate::policy::resolve::policy::Resolver;
+use crate::policy::resolve::settings::{percentile, slow_measure};
 use crate::policy::schema::{self, Space, Type, Value};
 use crate::policy::syntax::Place;
 use crate::policy::syntax::ast::{Expr, Kind, Op, Stmt, Tail, Word};
@@ -17,8 +18,8 @@ pub(super) struct Tiers {
     pub(super) by_priority: Vec<Tier>,
     /// In the order of the members of all tiers.
     pub(super) places: Vec<Place>,
-    /// `spill`, in parts per million.
-    pub(super) spill: Option<u32>,
+    /// `spill when …`
+    pub(super) spill: Option<Spill>,
 }
 
 impl Tiers {
@@ -36,6 +37,8 @@ impl Tiers {
 const SPILL_MAX: u32 = 999_999;
 const WEIGHT: Type = Type::Int(0, 1_000_000);
 const MEMBER: &str = "provider.model weight 70";
+const SPILL: &str = "spill when saturation > 85%`, `spill when p95(ttft) > 2s` or \
+     `spill when saturation > 85% or p95(gap) > 1s";
 const TIER: &str = "tier 1 { provider.model weight 70, … }";
 
 impl<'t> Resolver<'t> {
@@ -58,32 +61,20 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// `spill when saturation > 85%`
-    fn spill(&mut self, stmt: &'t Stmt<'t>, tiers: &Tiers) -> Option<u32> {
-        let saturation = match stmt.words.as_slice() {
-            [
-                _,
-                Word::When(
-                    _,
-                    Expr {
-                        kind: Kind::Compare(Op::Gt, left, right),
-                        ..
-                    },
-                ),
-            ] if matches!(left.kind, Kind::Path("saturation")) => {
-                let right: &'t Expr<'t> = self.deref(right, &[]);
-                match right.kind {
-                    Kind::Number(number) if number.ppm().is_some() => {
-                        self.percent(right, number, SPILL_MAX)
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
+    /// `spill when saturation > 85% or p95(ttft) > 2s`
+    fn spill(&mut self, stmt: &'t Stmt<'t>, tiers: &Tiers) -> Option<Spill> {
+        let mut spill = Spill::default();
+        let rules = match stmt.words.as_slice() {
+            [_, Word::When(_, condition)] => match &condition.kind {
+                Kind::Or(rules) => rules.as_slice(),
+                _ => std::slice::from_ref(condition),
+            },
+            _ => &[],
         };
-        if saturation.is_none() {
-            let shape = "spill when saturation > 85%";
-            self.report(say::not_written_so(stmt.place, "spill", shape));
+        let understood = rules.iter().all(|rule| self.spill_rule(rule, &mut spill));
+        if !understood || rules.is_empty() {
+            self.report(say::not_written_so(stmt.place, "spill", SPILL));
+            return None;
         }
         let has_bound = |member: &Member| {
             let target = self.targets.get(member.target.index());
@@ -93,14 +84,54 @@ impl<'t> Resolver<'t> {
             .by_priority
             .split_last()
             .map_or(&[][..], |(_, before)| before);
-        if !spilling
-            .iter()
-            .any(|tier| tier.members.iter().all(has_bound))
-        {
-            let diagnostic = routing::nowhere_to_spill(stmt.place, spilling.is_empty());
+        let mut spilling = spilling.iter();
+        let never_full = !spilling.any(|tier| tier.members.iter().all(has_bound));
+        let alone = tiers.by_priority.len() < 2;
+        if alone || never_full && spill.slow.is_empty() {
+            let diagnostic = routing::nowhere_to_spill(stmt.place, alone);
             self.report(diagnostic);
         }
-        saturation
+        Some(spill)
+    }
+
+    /// One of its conditions; tells whether it is one. What is wrong with its number has been said.
+    fn spill_rule(&mut self, rule: &'t Expr<'t>, spill: &mut Spill) -> bool {
+        let Kind::Compare(Op::Gt, left, right) = &rule.kind else {
+            return false;
+        };
+        let right: &'t Expr<'t> = self.deref(right, &[]);
+        let Kind::Number(number) = right.kind else {
+            return false;
+        };
+        match &left.kind {
+            Kind::Path("saturation") if number.ppm().is_some() => {
+                if let Some(part) = self.percent(right, number, SPILL_MAX)
+                    && spill.saturation.replace(part).is_some()
+                {
+                    self.report(say::twice(rule.place, "spill when saturation", rule.place));
+                }
+                true
+            }
+            Kind::Call(name, args) => {
+                let (Some(percentile), Some((measure, None)), Some(limit)) =
+                    (percentile(name), slow_measure(args), number.span())
+                else {
+                    return false;
+                };
+                if spill.slow.iter().any(|known| known.measure == measure) {
+                    let word = format!("spill when {}", measure.as_str());
+                    self.report(say::twice(rule.place, &word, rule.place));
+                }
+                spill.slow.push(SlowRule {
+                    measure,
+                    prompts: None,
+                    percentile,
+                    limit,
+                });
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The tiers of a block, with its `pick`.

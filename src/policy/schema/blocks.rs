@@ -445,8 +445,8 @@ pub(in crate::policy) const POOL: Block = Block {
         ),
         row(
             "spill",
-            Form::Free("spill when saturation > 85%"),
-            "from this part of its places taken, part of a tier's load goes to the next one",
+            Form::Free("spill when saturation > 85% or p95(ttft) > 2s"),
+            "from this part of its places taken, part of a tier's load goes to the next one; of a slow target's, to others",
         ),
     ],
 };

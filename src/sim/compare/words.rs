@@ -6,8 +6,8 @@ use crate::base::{Outcome, Span};
 use crate::engine::fallback_line;
 use crate::policy::Caps;
 use crate::policy::model::{
-    Action, Guard, HedgeDelay, MaxInflight, Otherwise, Pick, Policy, Reject, Route, Serve, StrFact,
-    Target, Then, Tier, Trigger,
+    Action, Guard, HedgeDelay, MaxInflight, Otherwise, Pick, Policy, Reject, Route, Serve, Spill,
+    StrFact, Target, Then, Tier, Trigger,
 };
 use crate::policy::reason::word_of;
 use crate::sim::trial::show::{route as route_name, target as name};
@@ -76,11 +76,8 @@ fn bounds(serve: &Serve, words: &mut Vec<Word>) {
         let words: Vec<&str> = words.map(|(word, _)| *word).collect();
         say("require", words.join(", "));
     }
-    if let Some(part) = serve.spill {
-        say(
-            "spill",
-            format!("saturation > {}", percent(part.into(), 1_000_000)),
-        );
+    if let Some(spill) = &serve.spill {
+        say("spill", spill_words(spill));
     }
     let hows = [
         (
@@ -371,6 +368,15 @@ fn range((low, high): (Span, Span)) -> String {
 }
 
 /// A part of a whole, with up to two places behind the point.
+/// When a pool spills.
+fn spill_words(spill: &Spill) -> String {
+    let full = spill.saturation;
+    let full = full.map(|part| format!("saturation > {}", percent(part.into(), 1_000_000)));
+    let slow = spill.slow.iter().map(ToString::to_string);
+    let rules: Vec<String> = full.into_iter().chain(slow).collect();
+    rules.join(" or ")
+}
+
 fn percent(part: u64, whole: u64) -> String {
     let hundredths = part.saturating_mul(10_000).checked_div(whole).unwrap_or(0);
     match (hundredths / 100, hundredths % 100) {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use switchover::base::{Outcome, OutcomeSet, RouteId, Span};
 use switchover::policy::model::{
     Act, Action, Auth, AuthStyle, AutoInflight, Cond, HedgeDelay, IntFact, KeyPick, MaxInflight,
-    Measure, ModelName, Otherwise, Pick, Policy, PromptSize, Roots, SecretSource, Serve, StrFact,
-    Test, Then, Trigger,
+    Measure, ModelName, Otherwise, Pick, Policy, PromptSize, Roots, SecretSource, Serve, SlowRule,
+    Spill, StrFact, Test, Then, Trigger,
 };
 use switchover::policy::{
     self, Candidate, Caps, Diagnostics, Facts, KeyFacts, Plan, Severity, Sources, WallTime,
@@ -145,8 +145,17 @@ fn a_learned_bound_has_bounds_for_each_endpoint() {
 #[test]
 fn a_route_spills_as_its_pool_says() {
     let (policy, _) = load_file("vllm_fleet.policy");
-    let spills = [0, 1, 2].map(|route| serve(&policy, route).spill);
-    assert_eq!(spills, [Some(850_000), None, Some(850_000)]);
+    let spills = [0, 1, 2].map(|route| serve(&policy, route).spill.clone());
+    let said = Box::new(Spill {
+        saturation: Some(850_000),
+        slow: vec![SlowRule {
+            measure: Measure::Ttft,
+            prompts: None,
+            percentile: 950_000,
+            limit: Span::from_secs(2),
+        }],
+    });
+    assert_eq!(spills, [Some(said.clone()), None, Some(said)]);
 }
 
 #[test]

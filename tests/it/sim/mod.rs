@@ -16,6 +16,7 @@ mod incident;
 mod named;
 mod seeds;
 mod shadow;
+mod spilling;
 
 use std::fs;
 use std::path::Path;

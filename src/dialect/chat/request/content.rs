@@ -60,7 +60,7 @@ fn read_image<'a>(
     Ok(Media {
         detail: text("detail").filter(|detail| *detail != "auto"),
         cache: mark::is_on(part, dropped),
-        ..Media::of(Source::of_url(url))
+        ..Media::of(source_at(url, field)?)
     })
 }
 
@@ -84,8 +84,12 @@ fn read_file<'a>(
     Ok(Media {
         name: text("filename"),
         cache: mark::is_on(part, dropped),
-        ..Media::of(Source::of_url(data))
+        ..Media::of(source_at(data, field)?)
     })
+}
+
+fn source_at<'a>(url: &'a str, field: &dyn Fn() -> String) -> Result<Source<'a>, Unsupported> {
+    Source::of_url(url).map_err(|why| Unsupported::new(field(), why))
 }
 
 /// The member that names what a part holds, beside the one of its type: the type itself where there is none.
@@ -106,7 +110,7 @@ fn read_document<'a>(
     Ok(Media {
         name: part.text("document_name"),
         cache: mark::is_on(part, dropped),
-        ..Media::of(Source::of_url(url))
+        ..Media::of(source_at(url, field)?)
     })
 }
 
@@ -129,11 +133,9 @@ fn read_audio<'a>(
         Some(format) => Cow::Owned(format!("audio/{format}")),
         None => Cow::Borrowed("audio/wav"),
     };
+    let source = Source::of_data(media_type, Cow::Borrowed(data));
     Ok(Media {
         cache: mark::is_on(part, dropped),
-        ..Media::of(Source::Data {
-            media_type,
-            base64: Cow::Borrowed(data),
-        })
+        ..Media::of(source.map_err(|why| Unsupported::new(field(), why))?)
     })
 }

@@ -149,10 +149,8 @@ fn read_data<'a>(
     field::name_rest(data, &known, "contents[].parts[].inlineData.", dropped);
     let media_type = field::text(data, "mimeType").unwrap_or_default();
     let base64 = field::text(data, "data").ok_or_else(|| place.wrong("has no data"))?;
-    let source = Source::Data {
-        media_type: Cow::Borrowed(media_type),
-        base64: field::standard_base64(base64),
-    };
+    let source = Source::of_data(Cow::Borrowed(media_type), field::standard_base64(base64))
+        .map_err(|why| place.wrong(why))?;
     media(media_type, source, field::text(data, "displayName"), place)
 }
 

@@ -201,7 +201,10 @@ impl<'a> Reader<'a, '_> {
         let source = if kind == "search_result" {
             // Its `source` is where it was found.
             name_rest(block, &["title", "content", "citations"], self.dropped);
-            block.get("content").and_then(texts_of).map(Source::Text)
+            block
+                .get("content")
+                .and_then(texts_of)
+                .map(|text| Ok(Source::Text(text)))
         } else {
             name_rest(block, &["source", "title", "citations"], self.dropped);
             block.get("source").and_then(source_of)
@@ -211,12 +214,10 @@ impl<'a> Reader<'a, '_> {
             cited.and_then(Node::as_bool) == Some(true),
             "messages[].content[].citations",
         );
-        let Some(source) = source else {
-            return Err(Unsupported::new(
-                format!("{}.source", field()),
-                "is not in the request: only base64, text and addresses can be given to another provider",
-            ));
-        };
+        let elsewhere = "is not in the request: only base64, text and addresses can be given to another provider";
+        let source = source
+            .unwrap_or(Err(elsewhere))
+            .map_err(|why| Unsupported::new(format!("{}.source", field()), why))?;
         let media = Media {
             name: block.text("title"),
             cache: mark::is_on(block, self.dropped),
@@ -231,15 +232,15 @@ impl<'a> Reader<'a, '_> {
 }
 
 /// A `source` that says it all; files that lie at Anthropic do not.
-fn source_of(source: Node<'_>) -> Option<Source<'_>> {
+fn source_of(source: Node<'_>) -> Option<Result<Source<'_>, &'static str>> {
     Some(match source.text("type")? {
-        "base64" => Source::Data {
-            media_type: Cow::Borrowed(source.text("media_type")?),
-            base64: Cow::Borrowed(source.text("data")?),
-        },
-        "url" => Source::Url(Cow::Borrowed(source.text("url")?)),
-        "text" => Source::Text(Cow::Borrowed(source.text("data")?)),
-        "content" => Source::Text(texts_of(source.get("content")?)?),
+        "base64" => Source::of_data(
+            Cow::Borrowed(source.text("media_type")?),
+            Cow::Borrowed(source.text("data")?),
+        ),
+        "url" => Source::of_url(source.text("url")?),
+        "text" => Ok(Source::Text(Cow::Borrowed(source.text("data")?))),
+        "content" => Ok(Source::Text(texts_of(source.get("content")?)?)),
         _ => return None,
     })
 }

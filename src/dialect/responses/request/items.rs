@@ -247,14 +247,14 @@ fn source_at<'a>(
     field: &dyn Fn() -> String,
 ) -> Result<Source<'a>, Unsupported> {
     let url = keys.iter().find_map(|key| part.text(key));
-    url.map(Source::of_url).ok_or_else(|| {
-        let why = if part.get("file_id").is_some() {
-            "lies at one provider, and another does not know it: send it as data"
-        } else {
-            "has neither data nor an address"
-        };
-        Unsupported::new(field(), why)
-    })
+    let source = match url {
+        Some(url) => Source::of_url(url),
+        None if part.get("file_id").is_some() => {
+            Err("lies at one provider, and another does not know it: send it as data")
+        }
+        None => Err("has neither data nor an address"),
+    };
+    source.map_err(|why| Unsupported::new(field(), why))
 }
 
 fn read_audio<'a>(part: Node<'a>, field: &dyn Fn() -> String) -> Result<Media<'a>, Unsupported> {
@@ -267,8 +267,9 @@ fn read_audio<'a>(part: Node<'a>, field: &dyn Fn() -> String) -> Result<Media<'a
         Some(format) => Cow::Owned(format!("audio/{format}")),
         None => Cow::Borrowed("audio/wav"),
     };
-    let base64 = Cow::Borrowed(data);
-    Ok(Media::of(Source::Data { media_type, base64 }))
+    Source::of_data(media_type, Cow::Borrowed(data))
+        .map(Media::of)
+        .map_err(|why| Unsupported::new(field(), why))
 }
 
 // Members that are read, and those that say how an item was made: its name, its state, where it stood in the answer.

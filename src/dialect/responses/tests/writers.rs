@@ -38,7 +38,7 @@ fn text(text: &str) -> Part<'_> {
 
 fn image(url: &str) -> Part<'_> {
     Part::Image(Media {
-        source: Source::of_url(url),
+        source: Source::of_url(url).unwrap(),
         name: None,
         detail: None,
         cache: false,
@@ -262,14 +262,17 @@ fn files_and_recordings() {
             .map(|(request, _)| request["input"][0]["content"][0].clone())
     };
     assert_eq!(
-        content(Part::Document(media(Source::of_url(
-            "data:application/pdf;base64,AAAA"
-        ))))
+        content(Part::Document(media(
+            Source::of_url("data:application/pdf;base64,AAAA").unwrap()
+        )))
         .unwrap(),
         json!({"type": "input_file", "filename": "document.pdf", "file_data": "data:application/pdf;base64,AAAA"})
     );
     assert_eq!(
-        content(Part::Document(media(Source::of_url("https://x/y.pdf")))).unwrap(),
+        content(Part::Document(media(
+            Source::of_url("https://x/y.pdf").unwrap()
+        )))
+        .unwrap(),
         json!({"type": "input_file", "file_url": "https://x/y.pdf"})
     );
     assert_eq!(
@@ -277,9 +280,9 @@ fn files_and_recordings() {
         json!({"type": "input_text", "text": "words"})
     );
     assert_eq!(
-        content(Part::Audio(media(Source::of_url(
-            "data:audio/wav;base64,AAAA"
-        ))))
+        content(Part::Audio(media(
+            Source::of_url("data:audio/wav;base64,AAAA").unwrap()
+        )))
         .unwrap_err(),
         "audio"
     );

@@ -7,7 +7,7 @@ use crate::policy::syntax::Place;
 
 /// Adds to a glance what the look before it said of the whole policy. Whatever speaks of a part of the text that has changed is
 /// dropped, and so is everything when a file came or went.
-pub fn carry(before: &Loaded, now: &mut Loaded) {
+pub(in crate::policy) fn carry(before: &Loaded, now: &mut Loaded) {
     if before.late.is_empty() {
         return;
     }
