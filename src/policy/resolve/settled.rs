@@ -113,19 +113,36 @@ impl Route {
 
 impl Serve {
     fn each_at(&mut self, visit: &mut dyn FnMut(&mut At)) {
-        for line in &mut self.fallback {
+        // All fields are named, so that a new one is not forgotten here.
+        let Self {
+            fallback,
+            otherwise,
+            hedge,
+            shadow,
+            tiers: _,
+            spill: _,
+            require: _,
+            deadline: _,
+            attempts_max: _,
+            timeouts: _,
+            mid_stream: _,
+            panic: _,
+            strict: _,
+            sticky: _,
+        } = self;
+        for line in fallback {
             visit(&mut line.at);
             if let Then::Reject(reject) = &mut line.then {
                 visit(&mut reject.at);
             }
         }
-        if let Otherwise::Reject(reject) = &mut self.otherwise {
+        if let Otherwise::Reject(reject) = otherwise {
             visit(&mut reject.at);
         }
-        if let Some(hedge) = &mut self.hedge {
+        if let Some(hedge) = hedge {
             visit(&mut hedge.at);
         }
-        if let Some(shadow) = &mut self.shadow {
+        if let Some(shadow) = shadow {
             visit(&mut shadow.at);
         }
     }
