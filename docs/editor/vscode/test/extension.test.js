@@ -32,7 +32,7 @@ before(async () => {
   stand.settings["switchover.path"] = path.resolve(process.env.SWITCHOVER_BIN ?? path.join(repository, "target/release/switchover"));
   assert.ok(manifest.activationEvents.includes(`onLanguage:${language.id}`));
   assert.equal(manifest.contributes.grammars[0].language, language.id);
-  await extension.activate();
+  await extension.activate({ subscriptions: [] });
   document = await stand.open("plan.policy", TEXT, language.id);
 });
 
