@@ -6,15 +6,26 @@
 //!   │ spent/room │ not yet used up        │ spare       │
 //! ```
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::exchange::context::Scratch;
 
 /// Bytes from one peer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     from: usize,
+}
+
+impl fmt::Debug for Buffer {
+    /// Without the bytes: they are of credentials, prompts and answers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("len", &self.bytes.len())
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Buffer {
@@ -190,6 +201,13 @@ const SPARE_MIN: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::{Buffer, Put, ROOM};
+
+    #[test]
+    fn what_it_holds_is_not_shown() {
+        let (buffer, _) = Buffer::holding(b"Bearer secret");
+        let said = format!("{buffer:?}");
+        assert!(!said.contains("66, 101") && said.contains("len"), "{said}");
+    }
 
     #[test]
     fn a_head_goes_right_before_the_body() {

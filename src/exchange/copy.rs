@@ -6,6 +6,7 @@
 //!   decide ─ of the drill's share? ─▶ Written: its head ─ the request is on its way ─▶ Copied ─▶ an exchange of its own
 //! ```
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -80,10 +81,16 @@ impl Copying {
 }
 
 /// A copy that begins when its request is on its way.
-#[derive(Debug)]
 pub(super) struct Written {
     /// As [`head_once_more`] makes it.
     head: Vec<u8>,
+}
+
+impl fmt::Debug for Written {
+    /// Without the head: a client's credential stands in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").finish_non_exhaustive()
+    }
 }
 
 /// A client's request as another client would send it.
